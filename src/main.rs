@@ -1,0 +1,3 @@
+//! The `warren` program: arguments in, exit code out.
+
+fn main() {}
