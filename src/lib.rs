@@ -1,1 +1,5 @@
 //! Warren.
+
+#![forbid(unsafe_code)]
+
+pub mod model;
