@@ -3,3 +3,5 @@
 #![forbid(unsafe_code)]
 
 pub mod model;
+pub mod queue;
+pub mod store;
