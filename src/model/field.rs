@@ -63,6 +63,30 @@ impl FieldValue {
         }
     }
 
+    /// RabbitMQ's name of the value's type, as its reply texts have it.
+    #[must_use]
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Bool(_) => "bool",
+            Self::I8(_) => "byte",
+            Self::U8(_) => "unsignedbyte",
+            Self::I16(_) => "short",
+            Self::U16(_) => "unsignedshort",
+            Self::I32(_) => "signedint",
+            Self::U32(_) => "unsignedint",
+            Self::I64(_) => "long",
+            Self::F32(_) => "float",
+            Self::F64(_) => "double",
+            Self::Decimal(..) => "decimal",
+            Self::LongString(_) => "longstr",
+            Self::Array(_) => "array",
+            Self::Timestamp(_) => "timestamp",
+            Self::Table(_) => "table",
+            Self::Void => "void",
+            Self::Bytes(_) => "binary",
+        }
+    }
+
     /// The value as text, where it is a long string of valid UTF-8.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {

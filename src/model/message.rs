@@ -1,5 +1,6 @@
 //! One message, in one allocation.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::PropertiesView;
@@ -21,17 +22,18 @@ impl Message {
     /// Puts a message together; `body` may come in several pieces.
     ///
     /// Exchange and routing key are short strings: bytes beyond 255 are cut (the wire cannot carry them, so none
-    /// come from there).
+    /// come from there). A routing key may be any bytes, as RabbitMQ has it; an exchange's name is UTF-8.
     #[must_use]
-    pub fn new(exchange: &str, routing_key: &str, properties: &[u8], body: &[&[u8]]) -> Self {
-        let exchange = short(exchange);
-        let routing_key = short(routing_key);
+    pub fn new(exchange: &str, routing_key: impl AsRef<[u8]>, properties: &[u8], body: &[&[u8]]) -> Self {
+        let exchange = &exchange[..exchange.floor_char_boundary(255)];
+        let routing_key = routing_key.as_ref();
+        let routing_key = &routing_key[..routing_key.len().min(255)];
         let head = exchange.len() + routing_key.len() + properties.len();
         let total = head + body.iter().map(|piece| piece.len()).sum::<usize>();
         // Collecting from an exact-size repetition makes the shared allocation at once, without a vector before it.
         let mut data: Arc<[u8]> = std::iter::repeat_n(0, total).collect();
         if let Some(mut rest) = Arc::get_mut(&mut data) {
-            let pieces = [exchange.as_bytes(), routing_key.as_bytes(), properties];
+            let pieces = [exchange.as_bytes(), routing_key, properties];
             for piece in pieces.iter().chain(body) {
                 let (place, after) = rest.split_at_mut(piece.len());
                 place.copy_from_slice(piece);
@@ -49,13 +51,14 @@ impl Message {
     /// The exchange it was published to, as text.
     #[must_use]
     pub fn exchange(&self) -> &str {
-        text(self.exchange_bytes())
+        // Made from a `str`, so the bytes are always UTF-8.
+        std::str::from_utf8(self.exchange_bytes()).unwrap_or_default()
     }
 
-    /// The routing key it was published with, as text.
+    /// The routing key it was published with, as text; what is no UTF-8 is replaced.
     #[must_use]
-    pub fn routing_key(&self) -> &str {
-        text(self.routing_key_bytes())
+    pub fn routing_key(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(self.routing_key_bytes())
     }
 
     /// The exchange as bytes, at most 255.
@@ -104,7 +107,7 @@ impl Message {
 
     /// The same content under another exchange, routing key and other properties (dead lettering).
     #[must_use]
-    pub fn republished(&self, exchange: &str, routing_key: &str, properties: &[u8]) -> Self {
+    pub fn republished(&self, exchange: &str, routing_key: impl AsRef<[u8]>, properties: &[u8]) -> Self {
         Self::new(exchange, routing_key, properties, &[self.body()])
     }
 
@@ -121,13 +124,4 @@ impl std::fmt::Debug for Message {
             .field("body_len", &self.body_len())
             .finish_non_exhaustive()
     }
-}
-
-fn short(text: &str) -> &str {
-    &text[..text.floor_char_boundary(255)]
-}
-
-fn text(bytes: &[u8]) -> &str {
-    // Both names are made from `str`, so the bytes are always UTF-8.
-    std::str::from_utf8(bytes).unwrap_or_default()
 }

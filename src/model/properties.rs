@@ -1,7 +1,7 @@
 //! The properties of a message (AMQP 0-9-1, section 4.2.6 and the basic class): read in place, or taken apart and
 //! written anew.
 
-use super::{FieldTable, Name, TableError, decode_table, encode_table};
+use super::{FieldTable, Name, TableError, decode_table, encode_table, skip_value};
 
 const CONTENT_TYPE: u16 = 1 << 15;
 const CONTENT_ENCODING: u16 = 1 << 14;
@@ -124,6 +124,25 @@ impl<'a> PropertiesView<'a> {
     #[must_use]
     pub fn has_headers(&self) -> bool {
         self.flags().unwrap_or_default() & HEADERS != 0
+    }
+
+    /// Whether the headers have one of `names`, found without decoding a value.
+    #[must_use]
+    pub fn has_header(&self, names: &[&str]) -> bool {
+        let Some((length, rest)) = self.find(HEADERS).and_then(<[u8]>::split_first_chunk) else {
+            return false;
+        };
+        let mut table = rest.get(..u32::from_be_bytes(*length) as usize).unwrap_or_default();
+        while let Some((&length, rest)) = table.split_first() {
+            let Some((name, value)) = rest.split_at_checked(length.into()) else {
+                return false;
+            };
+            if names.iter().any(|wanted| wanted.as_bytes() == name) {
+                return true;
+            }
+            table = skip_value(value).unwrap_or_default();
+        }
+        false
     }
 
     /// The headers, decoded; an empty table where there are none.

@@ -90,6 +90,7 @@ fn properties_come_back_and_are_read_in_place() {
     let view = PropertiesView::new(&bytes);
     assert_eq!(view.decode().unwrap(), all);
     assert!(view.is_persistent());
+    assert!(view.has_header(&["CC", "x"]) && !view.has_header(&["CC", "y"]));
     assert_eq!(view.expiration(), Some(&b"60000"[..]));
     assert_eq!(view.user_id(), Some(&b"guest"[..]));
     for cut in 0..bytes.len() {
@@ -108,15 +109,16 @@ fn properties_come_back_and_are_read_in_place() {
 #[test]
 fn a_message_keeps_its_parts_apart() {
     let message = Message::new("orders", "eu.paid", &[0, 0], &[b"he", b"", b"llo"]);
-    assert_eq!((message.exchange(), message.routing_key()), ("orders", "eu.paid"));
+    assert_eq!((message.exchange(), &*message.routing_key()), ("orders", "eu.paid"));
     assert_eq!(message.properties_bytes(), [0, 0]);
     assert_eq!((message.body(), message.body_len()), (&b"hello"[..], 5));
     let again = message.republished("", "q", &[0x10, 0, 2]);
     assert_eq!(
-        (again.exchange(), again.routing_key(), again.body()),
+        (again.exchange(), &*again.routing_key(), again.body()),
         ("", "q", &b"hello"[..])
     );
     assert!(again.properties().is_persistent());
+    assert_eq!(Message::new("", [255, 1], &[], &[]).routing_key_bytes(), [255, 1]);
     let long = "ü".repeat(200);
     assert_eq!(Message::new(&long, "", &[], &[]).exchange().len(), 254);
 }
