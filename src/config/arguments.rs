@@ -68,6 +68,10 @@ impl Setting for ArgumentValue {
         })
     }
 
+    fn placeholder() -> Self {
+        ArgumentValue::Boolean(false)
+    }
+
     fn show(&self) -> String {
         match self {
             ArgumentValue::String(text) => text.show(),

@@ -122,7 +122,10 @@ macro_rules! section {
                 use $crate::config::setting::Setting;
                 match key {
                     $( stringify!($key) => reader.key(key, |reader| {
-                        if let Some(value) = <$kind>::read(item, reader) {
+                        $( reader.expect_range::<$kind>(&$range); )?
+                        let value = <$kind>::read(item, reader);
+                        reader.forget_range();
+                        if let Some(value) = value {
                             $( if !reader.within(&value, &$range, &item.at) { return; } )?
                             reader.placed(&item.at);
                             self.$key = value;
@@ -197,10 +200,10 @@ macro_rules! entry {
             fn read(
                 table: &$crate::config::entries::EntryTable<'_>,
                 reader: &mut $crate::config::reader::Reader,
-            ) -> Option<Self> {
-                $( let $key: Option<$kind> =
+            ) -> Self {
+                $( let $key: $kind =
                     table.take(entry!(@key $key $(, $toml_key)?), entry!(@default $kind $(, $default)?), reader); )+
-                Some($name { $( $key: $key?, )+ })
+                $name { $( $key, )+ }
             }
 
             fn show(&self) -> String {

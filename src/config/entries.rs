@@ -1,5 +1,6 @@
 //! Reads arrays of tables: the elements' keys, unknown ones, duplicates.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Deref;
 
@@ -44,13 +45,17 @@ pub(crate) trait Fields: Clone + PartialEq + Sized {
     const KEYS: &'static [&'static str];
 
     fn options() -> Vec<OptionSpec>;
-    fn read(table: &EntryTable<'_>, reader: &mut Reader) -> Option<Self>;
+    /// Reads the keys; one that is missing or faulty gets a placeholder.
+    fn read(table: &EntryTable<'_>, reader: &mut Reader) -> Self;
     /// The entry as a TOML table without what is as usual; secrets are masked.
     fn show(&self) -> String;
 }
 
 /// What each kind of entry adds by hand.
 pub(crate) trait Checked: Fields {
+    /// The keys that make the identity.
+    const IDENTIFYING: &'static [&'static str];
+
     /// What two entries may not have in common, as a fault names it.
     fn identity(&self) -> String;
     /// Reports what is wrong with the entry in itself.
@@ -65,6 +70,8 @@ pub(crate) trait Checked: Fields {
 pub(crate) struct EntryTable<'a> {
     pub at: &'a Location,
     entries: &'a [Entry],
+    /// Keys that hold a placeholder, and are not to be reported again.
+    failed: RefCell<Vec<String>>,
 }
 
 impl<'a> EntryTable<'a> {
@@ -89,8 +96,8 @@ impl<'a> EntryTable<'a> {
     }
 
     /// Reads a key, or gives its default.
-    pub fn take<T: Setting>(&self, key: &str, usual: Option<T>, reader: &mut Reader) -> Option<T> {
-        match self.item(key) {
+    pub fn take<T: Setting>(&self, key: &str, usual: Option<T>, reader: &mut Reader) -> T {
+        let value = match self.item(key) {
             Some(item) => reader.key(key, |reader| T::read(item, reader)),
             None => {
                 if usual.is_none() {
@@ -98,13 +105,24 @@ impl<'a> EntryTable<'a> {
                 }
                 usual
             }
-        }
+        };
+        value.unwrap_or_else(|| {
+            self.failed.borrow_mut().push(key.to_owned());
+            T::placeholder()
+        })
+    }
+
+    /// Whether a key holds a placeholder.
+    fn has_failed(&self, key: &str) -> bool {
+        self.failed.borrow().iter().any(|failed| failed == key)
     }
 
     /// Reports that the value of a key is wrong.
     pub fn refuse(&self, key: &str, message: impl Into<String>, reader: &mut Reader) {
-        let at = self.place(key);
-        reader.key(key, |reader| reader.fault(at, message));
+        if !self.has_failed(key) {
+            let at = self.place(key);
+            reader.key(key, |reader| reader.fault(at, message));
+        }
     }
 
     /// Reports a name that AMQP's short strings cannot carry.
@@ -124,7 +142,8 @@ impl<'a> EntryTable<'a> {
     }
 }
 
-/// Reads all entries of one kind; an entry with a fault is left out.
+/// Reads all entries of one kind. Those with a fault hold placeholders; they
+/// serve to find further faults, since no configuration comes of them.
 pub(crate) fn read_all<T: Checked>(root: &[Entry], reader: &mut Reader) -> Vec<Declared<T>> {
     let Some(array) = root.iter().find(|entry| entry.key == T::ARRAY) else {
         return Vec::new();
@@ -153,30 +172,34 @@ fn read_one<T: Checked>(
     let table = EntryTable {
         at: &item.at,
         entries,
+        failed: RefCell::default(),
     };
-    let mut whole = true;
     for entry in entries {
         if T::KEYS.contains(&entry.key.as_str()) {
             continue;
         }
-        whole = false;
         match T::advice(&entry.key) {
             Some(advice) => reader.key(&entry.key, |reader| reader.fault(&entry.key_at, advice)),
             None => reader.unknown_key(&entry.key_at, &entry.key, T::KEYS.iter().copied()),
         }
     }
-    let entry = T::read(&table, reader)?;
+    let entry = T::read(&table, reader);
     entry.check(&table, reader);
-    let identity = entry.identity();
-    if let Some(line) = seen.get(&identity) {
-        let message = format!("{identity} is declared twice, first in line {line}");
-        reader.fault(&item.at, message);
-        return None;
-    }
-    seen.insert(identity, item.at.line);
     let at = item.at.clone();
     let path = reader.path().to_owned();
-    whole.then_some(Declared { at, entry, path })
+    if !T::IDENTIFYING.iter().any(|key| table.has_failed(key)) {
+        let identity = entry.identity();
+        match seen.get(&identity) {
+            Some(line) => {
+                let message = format!("{identity} is declared twice, first in line {line}");
+                reader.fault(&at, message);
+            }
+            None => {
+                seen.insert(identity, at.line);
+            }
+        }
+    }
+    Some(Declared { at, entry, path })
 }
 
 /// The values of `key` in the elements of an array that are strings, with

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::check::{check_matches, check_options, check_references};
 use super::declare::Section;
 use super::entries::Declared;
-use super::item::{self, Entry, Item};
+use super::item::{self, Entry, Item, Value};
 use super::reader::{Reader, closest};
 use super::report::{Fault, Location, Report, Source};
 use super::topology::{Permission, User};
@@ -112,13 +112,8 @@ fn read_sections(config: &mut Config, root: &[Entry], reader: &mut Reader) {
         if ARRAYS.contains(&entry.key.as_str()) {
             continue;
         }
-        let names = Config::section_names();
         let Some(section) = config.section(&entry.key) else {
-            let known = names.iter().chain(ARRAYS).copied();
-            let hint = closest(&entry.key, known).map(|name| format!("did you mean {name}?"));
-            reader.key(&entry.key, |reader| {
-                reader.fault_with_hint(&entry.key_at, "unknown section", hint);
-            });
+            unknown_section(entry, reader);
             continue;
         };
         reader.key(&entry.key, |reader| {
@@ -127,6 +122,38 @@ fn read_sections(config: &mut Config, root: &[Entry], reader: &mut Reader) {
             }
         });
     }
+}
+
+/// Reports what stands at the top of the file and is no section.
+fn unknown_section(entry: &Entry, reader: &mut Reader) {
+    let is_section = match &entry.item.value {
+        Value::Table(options) => !(options.is_empty() && reader.is_broken()),
+        Value::Array(_) => true,
+        _ => false,
+    };
+    let (what, hint) = if is_section {
+        let known = Config::section_names().iter().chain(ARRAYS).copied();
+        let near = closest(&entry.key, known);
+        (
+            "unknown section",
+            near.map(|name| format!("did you mean {name}?")),
+        )
+    } else if reader.is_broken() {
+        // Its section's header may be what does not parse.
+        return;
+    } else {
+        ("unknown key", home_of(&entry.key))
+    };
+    reader.key(&entry.key, |reader| {
+        reader.fault_with_hint(&entry.key_at, what, hint);
+    });
+}
+
+/// Names the section to which a key belongs that stands elsewhere.
+fn home_of(key: &str) -> Option<String> {
+    let mut options = Config::options().into_iter();
+    let option = options.find(|option| option.key == key)?;
+    Some(format!("{key} belongs under [{}]", option.section))
 }
 
 /// Sets an option, or reports that there is none of that name.
@@ -139,20 +166,22 @@ fn set_option(
 ) {
     if !section.set(key, item, reader) {
         let options = section.options();
-        reader.unknown_key(key_at, key, options.iter().map(|option| option.key));
+        let near = closest(key, options.iter().map(|option| option.key));
+        let hint = home_of(key).or(near.map(|name| format!("did you mean {name}?")));
+        reader.key(key, |reader| {
+            reader.fault_with_hint(key_at, "unknown key", hint)
+        });
     }
 }
 
-/// Sets the option at a path; false if its section does not exist.
-fn set_at(config: &mut Config, path: &str, item: &Item, reader: &mut Reader) -> bool {
+/// Sets the option at a path, or reports that there is none.
+fn set_at(config: &mut Config, path: &str, item: &Item, reader: &mut Reader) {
     let (name, key) = path.split_once('.').unwrap_or((path, ""));
-    let Some(section) = config.section(name) else {
-        return false;
-    };
-    reader.key(name, |reader| {
-        set_option(section, key, &item.at, item, reader)
+    let section = config.section(name);
+    reader.key(name, |reader| match section {
+        Some(section) => set_option(section, key, &item.at, item, reader),
+        None => reader.fault(&item.at, "unknown section"),
     });
-    true
 }
 
 /// Variables that start like options but are read elsewhere.
@@ -181,9 +210,7 @@ fn read_environment(config: &mut Config, inputs: &Inputs<'_>, reader: &mut Reade
             read_secret(inputs, Path::new(value))
         };
         match text {
-            Ok(text) => {
-                set_at(config, &path, &Item::text(source, text), reader);
-            }
+            Ok(text) => set_at(config, &path, &Item::text(source, text), reader),
             Err(message) => reader.fault(&at, message),
         }
     }

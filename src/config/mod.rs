@@ -37,6 +37,7 @@ mod changes;
 mod check;
 mod declare;
 mod entries;
+mod entry_checks;
 mod item;
 mod known_arguments;
 mod layers;
@@ -48,9 +49,6 @@ mod sections;
 mod setting;
 mod topology;
 mod values;
-
-#[cfg(test)]
-mod tests;
 
 use std::path::PathBuf;
 
@@ -64,7 +62,7 @@ pub use reference::markdown;
 pub use report::{Fault, Location, Report, Source};
 pub use sections::{
     Auth, Limits, Listeners, Log, LogFormat, LogLevel, Mechanism, MessageEngine, Metrics, Node,
-    Store, Sync,
+    Store, SyncMode,
 };
 pub use topology::{
     ApplyTo, Binding, Credential, DestinationType, Exchange, ExchangeType, Permission, Policy,

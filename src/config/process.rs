@@ -20,21 +20,32 @@ pub const DEFAULT_FILE: &str = "/etc/warren/warren.toml";
 /// cannot be read.
 pub fn read(config_flag: Option<&Path>, flags: &Overrides) -> Result<Config, Report> {
     let environment = environment();
-    let named = config_flag.map(Path::to_owned).or_else(|| {
-        let path = environment.get("WARREN_CONFIG")?;
-        (!path.is_empty()).then(|| PathBuf::from(path))
-    });
-    let usual = || {
-        let path = PathBuf::from(DEFAULT_FILE);
-        path.exists().then_some(path)
-    };
-    let file = named.or_else(usual).map(open).transpose()?;
+    let path = choose(config_flag, &environment, &|path| path.exists());
+    let file = path.map(open).transpose()?;
     load(&Inputs {
         flags,
         environment: &environment,
         file: file.as_ref(),
         read_file: &|path| std::fs::read_to_string(path),
     })
+}
+
+/// Which file to read, if any.
+fn choose(
+    config_flag: Option<&Path>,
+    environment: &BTreeMap<String, String>,
+    exists: &dyn Fn(&Path) -> bool,
+) -> Option<PathBuf> {
+    let variable = || {
+        environment
+            .get("WARREN_CONFIG")
+            .filter(|path| !path.is_empty())
+    };
+    let usual = || Some(Path::new(DEFAULT_FILE)).filter(|path| exists(path));
+    let path = config_flag
+        .or_else(|| variable().map(Path::new))
+        .or_else(usual);
+    path.map(Path::to_owned)
 }
 
 /// Checks a file by itself, without environment and flags.
@@ -76,4 +87,23 @@ fn environment() -> BTreeMap<String, String> {
         })
         .filter(|(name, _)| name.starts_with("WARREN_"))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flag_then_the_variable_then_the_usual_file() {
+        let none = BTreeMap::new();
+        let set = BTreeMap::from([("WARREN_CONFIG".to_owned(), "b.toml".to_owned())]);
+        let empty = BTreeMap::from([("WARREN_CONFIG".to_owned(), String::new())]);
+        let flag = Some(Path::new("a.toml"));
+        let path = |text: &str| Some(PathBuf::from(text));
+        assert_eq!(choose(flag, &set, &|_| true), path("a.toml"));
+        assert_eq!(choose(None, &set, &|_| true), path("b.toml"));
+        assert_eq!(choose(None, &empty, &|_| true), path(DEFAULT_FILE));
+        assert_eq!(choose(None, &none, &|_| true), path(DEFAULT_FILE));
+        assert_eq!(choose(None, &none, &|_| false), None);
+    }
 }

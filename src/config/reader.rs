@@ -1,7 +1,7 @@
 //! Collects faults while a configuration is read, and knows the path of the
 //! key that is being read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
@@ -17,6 +17,8 @@ pub(crate) struct Reader {
     broken: bool,
     /// Where each option got its value.
     places: BTreeMap<String, Location>,
+    /// The range of the option that is being read.
+    range: Option<(String, String)>,
 }
 
 impl Reader {
@@ -98,6 +100,19 @@ impl Reader {
         self.key_path(path, |reader| reader.fault(&at, message));
     }
 
+    pub fn expect_range<T: Display>(&mut self, range: &RangeInclusive<T>) {
+        self.range = Some((range.start().to_string(), range.end().to_string()));
+    }
+
+    pub fn forget_range(&mut self) {
+        self.range = None;
+    }
+
+    pub fn range(&self) -> Option<(&str, &str)> {
+        let (least, most) = self.range.as_ref()?;
+        Some((least, most))
+    }
+
     pub fn wrong(&mut self, item: &Item, expected: &str) {
         let found = item.describe();
         self.fault(&item.at, format!("expected {expected}, found {found}"));
@@ -151,17 +166,11 @@ impl Reader {
     /// The faults in order. A line whose syntax is wrong is reported for that
     /// alone.
     pub fn finish(mut self) -> Vec<Fault> {
-        let torn: Vec<Location> = self
-            .faults
-            .iter()
-            .filter(|fault| fault.key.is_empty())
-            .map(|fault| fault.at.clone())
-            .collect();
-        self.faults.retain(|fault| {
-            let same_line =
-                |at: &Location| at.source == fault.at.source && at.line == fault.at.line;
-            fault.key.is_empty() || !torn.iter().any(same_line)
-        });
+        let line = |fault: &Fault| (fault.at.source.clone(), fault.at.line);
+        let of_syntax = self.faults.iter().filter(|fault| fault.key.is_empty());
+        let torn: BTreeSet<(Source, u32)> = of_syntax.map(line).collect();
+        self.faults
+            .retain(|fault| fault.key.is_empty() || !torn.contains(&line(fault)));
         self.faults.sort();
         self.faults.dedup();
         self.faults
@@ -185,7 +194,12 @@ pub(crate) fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
     // lenient about; 0.84 still tells `sync` from `messages`.
     known
         .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(&name, candidate), candidate))
+        .map(|candidate| {
+            (
+                strsim::jaro_winkler(&name, &candidate.to_lowercase()),
+                candidate,
+            )
+        })
         .filter(|(likeness, _)| *likeness >= 0.84)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)

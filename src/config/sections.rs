@@ -18,8 +18,8 @@ section! {
         /// Name of the broker, which clients see as `cluster_name`. Give each
         /// broker its own.
         name: String = "warren".into(), restart;
-        /// Folder of everything that is kept. Made if it is missing; one broker at
-        /// a time may use it.
+        /// Folder of everything that is kept, relative to where the broker is
+        /// started. Made if it is missing; one broker at a time may use it.
         data_dir: PathBuf = PathBuf::from("./warren-data"), restart;
     }
 }
@@ -28,8 +28,8 @@ section! {
     /// `[listeners]`: the addresses that are listened on. The defaults are
     /// loopback only, so that a broker started by hand is not open to the network.
     Listeners = "listeners" {
-        /// Addresses for AMQP clients. Port 0 takes a free port. May be empty where
-        /// systemd hands over the socket.
+        /// Addresses for AMQP clients, IPv4 or IPv6. Port 0 takes a free port. May be
+        /// empty where systemd hands over the socket.
         amqp: Vec<SocketAddr> = vec![loopback(5672)], restart;
         /// Address of the HTTP API, the pages and `/metrics`; "off" for none.
         http: Listener = Listener::On(loopback(15672)), restart;
@@ -105,7 +105,7 @@ choice! {
 
 choice! {
     /// When what was written is made to survive a loss of power.
-    Sync {
+    SyncMode {
         /// Before it is confirmed.
         Always = "always",
         /// Every `sync_interval_ms`; confirms do not wait for it.
@@ -124,7 +124,7 @@ section! {
         /// When messages are synced to disk. "always": before a confirm, many at
         /// once. "interval": every sync_interval_ms, so that a loss of power (not of
         /// the process) can lose confirmed messages. "never": left to the kernel.
-        sync: Sync = Sync::Always, reload;
+        sync: SyncMode = SyncMode::Always, reload;
         /// Milliseconds between syncs with sync = "interval".
         sync_interval_ms: u32 = 200, reload, 1..=60_000;
         /// Memory for sled's page cache. Its own default is 1 GiB, far more than

@@ -14,6 +14,8 @@ pub(crate) trait Setting: Clone + PartialEq + Sized {
     fn expects() -> String;
     /// Reads the value, or reports why it cannot be one.
     fn read(item: &Item, reader: &mut Reader) -> Option<Self>;
+    /// Any value, to go on checking an entry in which this one is faulty.
+    fn placeholder() -> Self;
     /// The value as it is written in TOML; a secret is masked.
     fn show(&self) -> String;
 }
@@ -42,10 +44,17 @@ macro_rules! integer_setting {
                 };
                 let fitting = Self::try_from(number).ok();
                 if fitting.is_none() {
-                    let message = format!("{number} is not between {} and {}", Self::MIN, Self::MAX);
+                    let message = match reader.range() {
+                        Some((least, most)) => format!("{number} is not between {least} and {most}"),
+                        None => format!("{number} is not between {} and {}", Self::MIN, Self::MAX),
+                    };
                     reader.fault(&item.at, message);
                 }
                 fitting
+            }
+
+            fn placeholder() -> Self {
+                0
             }
 
             fn show(&self) -> String {
@@ -74,6 +83,10 @@ impl Setting for bool {
         }
     }
 
+    fn placeholder() -> Self {
+        false
+    }
+
     fn show(&self) -> String {
         self.to_string()
     }
@@ -90,6 +103,10 @@ impl Setting for String {
             reader.wrong(item, &Self::expects());
         }
         text.map(str::to_owned)
+    }
+
+    fn placeholder() -> Self {
+        String::new()
     }
 
     fn show(&self) -> String {
@@ -110,6 +127,10 @@ impl Setting for PathBuf {
                 None
             }
         }
+    }
+
+    fn placeholder() -> Self {
+        PathBuf::new()
     }
 
     fn show(&self) -> String {
@@ -135,6 +156,10 @@ impl Setting for SocketAddr {
         address
     }
 
+    fn placeholder() -> Self {
+        SocketAddr::from(([0, 0, 0, 0], 0))
+    }
+
     fn show(&self) -> String {
         format!("\"{self}\"")
     }
@@ -147,6 +172,10 @@ impl<T: Setting> Setting for Option<T> {
 
     fn read(item: &Item, reader: &mut Reader) -> Option<Self> {
         T::read(item, reader).map(Some)
+    }
+
+    fn placeholder() -> Self {
+        None
     }
 
     fn show(&self) -> String {
@@ -185,6 +214,10 @@ impl<T: Setting> Setting for Vec<T> {
             .map(|(index, element)| reader.index(index, |reader| T::read(element, reader)))
             .collect();
         read.into_iter().collect()
+    }
+
+    fn placeholder() -> Self {
+        Vec::new()
     }
 
     fn show(&self) -> String {
@@ -238,6 +271,10 @@ impl<T: Setting> Setting for BTreeMap<String, T> {
             }
         }
         whole.then_some(values)
+    }
+
+    fn placeholder() -> Self {
+        BTreeMap::new()
     }
 
     fn show(&self) -> String {

@@ -49,6 +49,10 @@ impl Setting for Secret {
         text.map(Secret::new)
     }
 
+    fn placeholder() -> Self {
+        Secret::new("")
+    }
+
     fn show(&self) -> String {
         "[secret]".into()
     }
@@ -83,6 +87,10 @@ impl Setting for Listener {
             Some("off") => Some(Listener::Off),
             _ => SocketAddr::read(item, reader).map(Listener::On),
         }
+    }
+
+    fn placeholder() -> Self {
+        Listener::Off
     }
 
     fn show(&self) -> String {
@@ -140,6 +148,10 @@ impl Setting for MemoryLimit {
             reader.wrong(item, &Self::expects());
         }
         limit
+    }
+
+    fn placeholder() -> Self {
+        MemoryLimit::Share(1.0)
     }
 
     fn show(&self) -> String {
@@ -200,6 +212,10 @@ macro_rules! choice {
                 reader: &mut $crate::config::reader::Reader,
             ) -> Option<Self> {
                 $crate::config::values::choose(item, reader, Self::CHOICES, &Self::expects())
+            }
+
+            fn placeholder() -> Self {
+                Self::CHOICES[0].1
             }
 
             fn show(&self) -> String {
