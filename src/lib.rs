@@ -1,1 +1,3 @@
 //! Warren.
+
+pub mod bench;
