@@ -172,6 +172,7 @@ impl<'a> Crew<'a> {
             counters: self.new_counters(),
             control: Arc::clone(&self.control),
             lateness: Latencies::new()?,
+            synchronised: false,
         })
     }
 

@@ -1,6 +1,8 @@
 //! A producer: one connection, one thread, blocks of encoded messages.
 
+use std::fs;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
@@ -13,11 +15,15 @@ use super::error::BenchError;
 use super::latency::Latencies;
 use super::pace::Schedule;
 use super::shared::{Control, Counters};
+use super::wire::{CHANNEL, Method};
 
 /// Timers are late by some tens of microseconds; the last of the wait is spent awake.
-const AWAKE: Duration = Duration::from_micros(30);
+const AWAKE: Duration = Duration::from_micros(70);
 /// The longest sleep, so that an order to stop is heard.
 const LONGEST_SLEEP: Duration = Duration::from_millis(20);
+
+const QOS: Method = (60, 10);
+const QOS_OK: Method = (60, 11);
 
 /// Everything that one producer's thread needs.
 #[derive(Debug)]
@@ -44,6 +50,8 @@ pub struct Producer {
     pub control: Arc<Control>,
     /// How late it wrote against its schedule.
     pub lateness: Latencies,
+    /// The broker has answered a method that was sent behind all messages.
+    pub synchronised: bool,
 }
 
 impl Producer {
@@ -53,6 +61,9 @@ impl Producer {
     /// # Errors
     /// The connection's, or no confirm in `patience`.
     pub fn run(mut self) -> Result<(Connection, Latencies), BenchError> {
+        if self.schedule.is_some() {
+            sharpen_timer();
+        }
         while self.quota > 0 && !self.control.producers_stop() {
             let room = self.room();
             if room == 0 {
@@ -65,6 +76,9 @@ impl Producer {
             }
         }
         self.await_confirms()?;
+        if self.mandatory && self.window.is_none() {
+            self.await_returns()?;
+        }
         Ok((self.connection, self.lateness))
     }
 
@@ -169,6 +183,25 @@ impl Producer {
         Ok(())
     }
 
+    /// Without confirms nothing says that the last message was routed; the answer to a method
+    /// behind it does.
+    fn await_returns(&mut self) -> Result<(), BenchError> {
+        let everything_before = |out: &mut Vec<u8>| out.extend_from_slice(&[0; 7]);
+        self.connection.cast(CHANNEL, QOS, everything_before)?;
+        let mut since = Instant::now();
+        while !self.synchronised {
+            if matches!(self.read(false)?, Progress::Bytes(_)) {
+                since = Instant::now();
+            }
+            if self.control.all_stop() || since.elapsed() > self.patience {
+                return Err(self
+                    .connection
+                    .stalled("waiting for returns", since.elapsed()));
+            }
+        }
+        Ok(())
+    }
+
     /// Reads once and takes what came.
     fn read(&mut self, at_once: bool) -> Result<Progress, BenchError> {
         let progress = if at_once {
@@ -183,6 +216,7 @@ impl Producer {
         while let Some(frame) = self.connection.next_frame()? {
             match confirms::take(&mut self.window, &mut settled, frame) {
                 Ok(None) => {}
+                Ok(Some(QOS_OK)) => self.synchronised = true,
                 Ok(Some(_)) => unasked(&self.address, frame)?,
                 Err(what) => return Err(self.connection.broken(what)),
             }
@@ -191,5 +225,18 @@ impl Producer {
         self.counters.nacked.fetch_add(settled.nacked, Relaxed);
         self.counters.returned.fetch_add(settled.returned, Relaxed);
         Ok(progress)
+    }
+}
+
+/// Linux wakes a sleeping thread up to 50 µs late to save power. A thread may ask for less
+/// (proc_pid_timerslack_ns(5)); where it may not, latencies show the lateness and the report
+/// names it.
+fn sharpen_timer() {
+    let Ok(place) = fs::read_link("/proc/thread-self") else {
+        return;
+    };
+    if let Some(thread) = place.file_name() {
+        let file = Path::new("/proc").join(thread).join("timerslack_ns");
+        let _ = fs::write(file, "1");
     }
 }
