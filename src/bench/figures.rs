@@ -54,43 +54,81 @@ pub enum Conservation {
 /// as half a message and its deliveries as the other half (as a whole where nobody consumes).
 #[derive(Debug, Clone, Serialize)]
 pub struct Figures {
+    /// Name of the load.
     pub label: String,
+    /// `host:port` of the broker.
     pub address: String,
+    /// Number of producers.
     pub producers: usize,
+    /// Number of consumers.
     pub consumers: usize,
+    /// Number of queues.
     pub queues: usize,
+    /// Body sizes, with `+` between.
     pub body_bytes: String,
+    /// Unconfirmed messages a producer; 0 without confirms.
     pub confirm_window: u64,
+    /// Prefetch of each consumer; 0 is no limit.
     pub prefetch: u16,
+    /// `each`, `batch:N` or `none`.
     pub ack: String,
+    /// Delivery mode 2.
     pub persistent: bool,
+    /// Durable queues.
     pub durable: bool,
+    /// Messages a second asked for.
     pub rate_per_s: Option<f64>,
+    /// From the end of the warm-up to the producers' stop.
     pub measured_s: f64,
+    /// Messages written, warm-up included, as all counts are.
     pub published: u64,
+    /// Messages acked by the broker.
     pub confirmed: u64,
+    /// Messages nacked by the broker.
     pub nacked: u64,
+    /// Messages returned as unroutable.
     pub returned: u64,
+    /// Messages delivered.
     pub consumed: u64,
+    /// Of these, with the redelivered flag.
     pub redelivered: u64,
+    /// Ready messages in the queues at the end, without consumers.
     pub backlog: Option<u64>,
+    /// Whether all arrived once.
     pub conservation: Conservation,
+    /// Messages written; without confirms some may still be on their way.
     pub published_per_s: f64,
+    /// Messages acked; none without confirms.
     pub confirmed_per_s: Option<f64>,
+    /// Messages delivered; none without consumers.
     pub consumed_per_s: Option<f64>,
+    /// The broker's CPU in user mode.
     pub broker_user_us_per_message: Option<f64>,
+    /// The broker's CPU in the kernel.
     pub broker_system_us_per_message: Option<f64>,
+    /// Both.
     pub broker_cpu_us_per_message: Option<f64>,
+    /// The broker's resident memory at the end.
     pub broker_resident_bytes: Option<u64>,
+    /// The most since the broker started.
     pub broker_peak_resident_bytes: Option<u64>,
+    /// The broker's threads.
     pub broker_threads: Option<u64>,
+    /// The load generator's own CPU, both modes.
     pub bench_cpu_us_per_message: Option<f64>,
+    /// From the moment a message was to be sent to its arrival: the median.
     pub latency_p50_us: Option<f64>,
+    /// Nine of ten.
     pub latency_p90_us: Option<f64>,
+    /// 99 of 100.
     pub latency_p99_us: Option<f64>,
+    /// 999 of 1,000.
     pub latency_p999_us: Option<f64>,
+    /// The longest.
     pub latency_max_us: Option<f64>,
+    /// How late messages were written against their rate: the median.
     pub send_lateness_p50_us: Option<f64>,
+    /// 99 of 100.
     pub send_lateness_p99_us: Option<f64>,
 }
 

@@ -41,6 +41,9 @@ pub mod shared;
 pub mod topology;
 pub mod wire;
 
+#[cfg(test)]
+mod tests;
+
 use std::process::ExitCode;
 
 pub use arguments::Arguments;

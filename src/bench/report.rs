@@ -1,7 +1,8 @@
 //! Figures as a table, as JSON and as CSV.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::figures::{Conservation, Figures};
@@ -21,19 +22,44 @@ pub fn json(figures: &Figures) -> Result<String, serde_json::Error> {
 pub fn csv(all: &[Figures]) -> Result<String, serde_json::Error> {
     let mut out = String::new();
     for (index, figures) in all.iter().enumerate() {
-        let Value::Object(fields) = serde_json::to_value(figures)? else {
-            continue;
-        };
+        let Ordered(fields) = serde_json::from_str(&serde_json::to_string(figures)?)?;
         if index == 0 {
-            let names: Vec<&str> = fields.keys().map(String::as_str).collect();
+            let names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
             out += &names.join(",");
             out.push('\n');
         }
-        let cells: Vec<String> = fields.values().map(cell).collect();
+        let cells: Vec<String> = fields.iter().map(|(_, value)| cell(value)).collect();
         out += &cells.join(",");
         out.push('\n');
     }
     Ok(out)
+}
+
+/// A JSON object's fields in the order of the text, which `serde_json::Map` does not keep.
+struct Ordered(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Ordered {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(OrderedVisitor)
+    }
+}
+
+struct OrderedVisitor;
+
+impl<'de> Visitor<'de> for OrderedVisitor {
+    type Value = Ordered;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Ordered, A::Error> {
+        let mut fields = Vec::new();
+        while let Some(field) = map.next_entry()? {
+            fields.push(field);
+        }
+        Ok(Ordered(fields))
+    }
 }
 
 /// One CSV field; quoted where it holds a separator (RFC 4180).
@@ -236,6 +262,7 @@ mod tests {
             columns + 1,
             "a comma is quoted"
         );
+        assert!(lines[0].starts_with("label,address,producers,"));
         assert!(lines[0].contains("broker_cpu_us_per_message"));
         assert!(lines[1].contains("\"a, \"\"b\"\"\""), "{}", lines[1]);
         assert!(lines[1].contains("missing:3"), "{}", lines[1]);

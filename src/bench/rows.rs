@@ -49,24 +49,7 @@ pub struct Measured {
 
 /// All rows, with address, pid and durations from `base`.
 pub fn rows(base: &Load) -> Vec<Row> {
-    let base = Load {
-        producers: 1,
-        consumers: 1,
-        queues: 1,
-        sizes: vec![16],
-        confirm_window: 0,
-        prefetch: 1000,
-        ack: AckMode::Each,
-        persistent: false,
-        durable: false,
-        mandatory: false,
-        rate_per_s: None,
-        exchange: None,
-        key: None,
-        binding_key: None,
-        queue_arguments: Vec::new(),
-        ..base.clone()
-    };
+    let base = plain(base);
     let row = |name: &'static str, target, change: fn(&mut Load)| {
         let mut load = base.clone();
         change(&mut load);
@@ -118,6 +101,28 @@ pub fn rows(base: &Load) -> Vec<Row> {
             load.ack = AckMode::None;
         }),
     ]
+}
+
+/// One producer, one consumer, 16 B, ack each; nothing of what other options ask for.
+fn plain(base: &Load) -> Load {
+    Load {
+        producers: 1,
+        consumers: 1,
+        queues: 1,
+        sizes: vec![16],
+        confirm_window: 0,
+        prefetch: 1000,
+        ack: AckMode::Each,
+        persistent: false,
+        durable: false,
+        mandatory: false,
+        rate_per_s: None,
+        exchange: None,
+        key: None,
+        binding_key: None,
+        queue_arguments: Vec::new(),
+        ..base.clone()
+    }
 }
 
 fn durable(load: &mut Load, bytes: usize, window: u64) {
