@@ -111,14 +111,14 @@ fn round(options: &QueueOptions, case: Case, batch: usize) -> f64 {
     let mut unacked: Vec<UnackedId> = Vec::new();
     let mut incoming = Vec::with_capacity(batch);
     let mut waiting: Vec<UnackedId> = Vec::new();
-    let mut fill = |count: usize, incoming: &mut Vec<Incoming>| {
+    let fill = |count: usize, incoming: &mut Vec<Incoming>| {
         incoming.extend((0..count).map(|_| Incoming {
             message: message.clone(),
             persistent: case.persistent,
             ticket: None,
         }));
     };
-    let mut deliver = |effects: &mut Effects, unacked: &mut Vec<UnackedId>| {
+    let deliver = |effects: &mut Effects, unacked: &mut Vec<UnackedId>| {
         for effect in effects.drain(..) {
             if let Effect::Deliver(_, delivery) = effect {
                 unacked.extend(delivery.unacked);

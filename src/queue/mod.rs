@@ -34,4 +34,6 @@ pub use inspect::{ConsumerView, MessageView};
 pub use options::{DeadLetterTarget, Overflow, QueueOptions};
 
 #[cfg(test)]
+mod model_tests;
+#[cfg(test)]
 mod tests;
