@@ -91,9 +91,20 @@ pub enum Command<'a> {
     Subscribe(ConsumerOptions),
     /// A consumer goes; its unacked messages stay unacked until they are settled.
     Unsubscribe(ConsumerKey),
+    /// A channel or connection ends: its consumers go and what it had comes back ([`Outcome::Release`]), in one step,
+    /// so that no remaining consumer gets later messages before those.
+    Leave {
+        /// Its consumers of this queue.
+        consumers: &'a [ConsumerKey],
+        /// Its unacked messages of this queue, from `basic.get` too.
+        unacked: &'a [UnackedId],
+    },
+    /// Another shared limit: a channel set its first global prefetch while it had consumers. Resumes the consumer.
+    SetWindow(ConsumerKey, Option<Arc<ChannelWindow>>),
     /// Takes nothing more for now: its connection has enough to write.
     Pause(ConsumerKey),
-    /// Takes messages again, or may: its connection has written, or its channel window has room.
+    /// Takes messages again, or may: its connection has written, or its channel window has room. Ends both a pause
+    /// and a wait for the window, so that an owner whose connection is still full does not send it.
     Resume(ConsumerKey),
     /// Settles unacked messages. Unknown ids are passed over (the channel has checked its tags).
     Settle(Outcome, &'a [UnackedId]),

@@ -3,12 +3,37 @@
 //! `QueueCore::apply` takes a [`Command`] and the time, changes the queue and notes in [`Effects`] what has to happen
 //! outside: deliveries, records for the store, dead letters. The same commands in the same order give the same state
 //! and the same effects, so that a lock drives them today and a replicated log can later.
+//!
+//! `apply` takes commands apart; `enqueue`, `dispatch`, `settle`, `limits` and `expiry` carry them out on what `ready`,
+//! `unacked` and `consumers` (with `single_active`) hold; `inspect` only looks.
 
+mod apply;
 mod command;
+mod consumers;
+mod dispatch;
+mod enqueue;
+mod entry;
+mod expiry;
+mod inspect;
+mod limits;
 mod options;
+mod ready;
+mod settle;
+mod single_active;
+mod unacked;
+
+pub use apply::QueueCore;
 
 pub use command::{
     Command, ConsumerKey, ConsumerOptions, DeadLetter, DeathReason, Delivery, Effect, Effects, Incoming, Outcome,
     QueueState, Reply, Restored, Sequence, SubscribeError, UnackedId,
 };
+pub use dispatch::{DISPATCH_BATCH, DISPATCH_BYTES};
+pub use expiry::EXPIRE_BATCH;
+pub use inspect::{ConsumerView, MessageView};
 pub use options::{DeadLetterTarget, Overflow, QueueOptions};
+
+#[cfg(test)]
+mod model_tests;
+#[cfg(test)]
+mod tests;

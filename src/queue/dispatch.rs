@@ -1,0 +1,95 @@
+//! Messages on their way out.
+
+use crate::model::Millis;
+
+use super::entry::Entry;
+use super::unacked::Holder;
+use super::{DeathReason, Delivery, Effect, Effects, QueueCore, Reply, Sequence};
+
+/// How many waiting messages one command delivers at most.
+pub const DISPATCH_BATCH: usize = 256;
+
+/// After how many bytes of bodies a command stops delivering waiting messages; the message that passes this goes out.
+pub const DISPATCH_BYTES: u64 = 1 << 20;
+
+impl QueueCore {
+    /// Whether a message waits that somebody can take: the last command's batch was full.
+    #[must_use]
+    pub fn has_deliverable(&self) -> bool {
+        !self.ready.is_empty() && self.consumers.can_take()
+    }
+
+    /// Delivers waiting messages, at most one batch.
+    pub(super) fn dispatch(&mut self, now: Millis, effects: &mut Effects) {
+        let mut bytes = 0;
+        for _ in 0..DISPATCH_BATCH {
+            if bytes >= DISPATCH_BYTES || !self.has_deliverable() {
+                return;
+            }
+            self.expire_head(now, effects);
+            if self.ready.is_empty() {
+                return;
+            }
+            let Some(turn) = self.consumers.take_turn() else {
+                return;
+            };
+            let Some((sequence, entry)) = self.ready.pop_head() else {
+                return;
+            };
+            bytes += entry.bytes();
+            self.deliver(turn, sequence, entry, effects);
+        }
+    }
+
+    /// `basic.get`: the head for who asks, whoever else consumes.
+    pub(super) fn get(&mut self, no_ack: bool, now: Millis, effects: &mut Effects) -> Reply {
+        self.touch(now);
+        self.expire_head(now, effects);
+        let Some((sequence, entry)) = self.ready.pop_head() else {
+            return Reply::Got(None, 0);
+        };
+        let (delivery, kept) = self.hand_out(Holder::GET, no_ack, sequence, entry);
+        if kept {
+            effects.push(Effect::Forget(sequence));
+        }
+        Reply::Got(Some(delivery), self.ready.len())
+    }
+
+    /// Makes the delivery of a message, and its place among the unacked where it has to be settled. The bool says
+    /// that the store has to forget the message.
+    pub(super) fn hand_out(
+        &mut self,
+        holder: Holder,
+        no_ack: bool,
+        sequence: Sequence,
+        entry: Entry,
+    ) -> (Delivery, bool) {
+        let (redelivered, delivery_count) = (entry.redelivered, entry.delivery_count);
+        let kept = no_ack && entry.kept;
+        let (message, unacked) = if no_ack {
+            (entry.message, None)
+        } else {
+            let message = entry.message.clone();
+            (message, Some(self.unacked.insert(sequence, entry, holder)))
+        };
+        let delivery = Delivery {
+            sequence,
+            unacked,
+            message,
+            redelivered,
+            delivery_count,
+        };
+        (delivery, kept)
+    }
+
+    /// Removes expired messages from the head, so that none is delivered even where more expired than one command
+    /// may remove.
+    fn expire_head(&mut self, now: Millis, effects: &mut Effects) {
+        while self.ready.has_expiring()
+            && self.ready.head().is_some_and(|(_, head)| head.expires_at <= now)
+            && let Some((sequence, entry)) = self.ready.pop_head()
+        {
+            self.discard(sequence, entry, Some(DeathReason::Expired), effects);
+        }
+    }
+}

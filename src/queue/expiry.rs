@@ -1,0 +1,56 @@
+//! What time does: messages expire, and so does an unused queue (RabbitMQ: "Time-To-Live and Expiration").
+
+use crate::model::Millis;
+
+use super::{DeathReason, Effect, Effects, QueueCore};
+
+/// How many expired messages one command removes at most; [`QueueCore::next_deadline`] lies in the past while more
+/// are left.
+pub const EXPIRE_BATCH: usize = 4096;
+
+impl QueueCore {
+    /// When [`super::Command::Tick`] is due next: a message or the queue itself expires. `None` while nothing can.
+    ///
+    /// It changes with every command. RabbitMQ's classic queues look at the head only; here each message expires at
+    /// its own time, wherever it stands.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Millis> {
+        if !self.ready.has_expiring() {
+            return self.unused_until();
+        }
+        self.ready.next_expiry().into_iter().chain(self.unused_until()).min()
+    }
+
+    pub(super) fn tick(&mut self, now: Millis, effects: &mut Effects) {
+        if self.unused_until().is_some_and(|until| until <= now) {
+            self.expiry_told = true;
+            effects.push(Effect::Expired);
+        }
+        self.dispatch(now, effects);
+    }
+
+    /// The queue is used, which puts off its own expiry.
+    pub(super) fn touch(&mut self, now: Millis) {
+        self.used_at = now;
+        self.expiry_told = false;
+    }
+
+    /// Removes what has expired, at most one batch.
+    pub(super) fn expire_due(&mut self, now: Millis, effects: &mut Effects) {
+        if !self.ready.has_expiring() {
+            return;
+        }
+        for _ in 0..EXPIRE_BATCH {
+            let Some((sequence, entry)) = self.ready.pop_expired(now) else {
+                return;
+            };
+            self.discard(sequence, entry, Some(DeathReason::Expired), effects);
+        }
+    }
+
+    /// When the queue goes for want of use; `None` while it has consumers or once the owner was told.
+    fn unused_until(&self) -> Option<Millis> {
+        let expires = self.options.expires_ms?;
+        (self.consumers.is_empty() && !self.expiry_told).then(|| self.used_at.saturating_add(expires))
+    }
+}

@@ -1,0 +1,120 @@
+//! Looking without touching: nothing here changes order, flags or counts.
+
+use crate::model::{Message, Millis};
+
+use super::entry::Entry;
+use super::unacked::Holder;
+use super::{ConsumerKey, ConsumerOptions, QueueCore, QueueOptions, Sequence, UnackedId};
+
+/// A message as it stands in the queue.
+#[derive(Clone, Copy, Debug)]
+pub struct MessageView<'a> {
+    /// Its place.
+    pub sequence: Sequence,
+    /// The message.
+    pub message: &'a Message,
+    /// When it came (after a restart: when it was restored).
+    pub enqueued_at: Millis,
+    /// When it expires.
+    pub expires_at: Option<Millis>,
+    /// Whether it may have been delivered before.
+    pub redelivered: bool,
+    /// How often it was returned.
+    pub delivery_count: u32,
+    /// Whether the store holds it.
+    pub kept: bool,
+}
+
+/// A consumer as the queue sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct ConsumerView<'a> {
+    /// Its key.
+    pub key: ConsumerKey,
+    /// What it asked for.
+    pub options: &'a ConsumerOptions,
+    /// How many unsettled messages it has.
+    pub unacked: u32,
+    /// Whether the queue would give it messages: false for a consumer that waits to become the single active one.
+    pub active: bool,
+    /// Whether its connection has asked for a pause.
+    pub paused: bool,
+}
+
+impl QueueCore {
+    /// The settings.
+    #[must_use]
+    pub fn options(&self) -> &QueueOptions {
+        &self.options
+    }
+
+    /// The message at position `position` of those that wait, 0 for the head. Costs time in proportion to the
+    /// position.
+    #[must_use]
+    pub fn peek(&self, position: usize) -> Option<MessageView<'_>> {
+        self.ready_messages().nth(position)
+    }
+
+    /// The messages that wait, in the order in which they would be delivered.
+    pub fn ready_messages(&self) -> impl Iterator<Item = MessageView<'_>> {
+        self.ready.iter().map(|(sequence, entry)| view(sequence, entry))
+    }
+
+    /// The messages that are out, in no particular but always the same order, and who has them: `None` for
+    /// `basic.get` and for consumers that went.
+    pub fn unacked_messages(&self) -> impl Iterator<Item = (UnackedId, Option<ConsumerKey>, MessageView<'_>)> {
+        self.unacked.iter().map(|(id, out)| {
+            let Holder { key, serial } = out.holder;
+            let there = self
+                .consumers
+                .slots
+                .get(key.0 as usize)
+                .is_some_and(|consumer| consumer.serial as u32 == serial);
+            (id, there.then_some(key), view(out.sequence, &out.entry))
+        })
+    }
+
+    /// How long the message at the head has waited, in milliseconds.
+    #[must_use]
+    pub fn head_age(&self, now: Millis) -> Option<Millis> {
+        let (_, head) = self.ready.head()?;
+        Some(now.saturating_sub(head.enqueued_at))
+    }
+
+    /// The consumers, in the order of their keys.
+    pub fn consumers(&self) -> impl Iterator<Item = ConsumerView<'_>> {
+        self.consumers.slots.iter().map(|(slot, consumer)| {
+            let key = ConsumerKey(slot as u32);
+            ConsumerView {
+                key,
+                options: &consumer.options,
+                unacked: consumer.unacked,
+                active: !self.consumers.single_active || self.consumers.active == Some(key),
+                paused: consumer.paused,
+            }
+        })
+    }
+
+    /// The single active consumer.
+    #[must_use]
+    pub fn active_consumer(&self) -> Option<ConsumerKey> {
+        self.consumers.active
+    }
+
+    /// The sequence that the next message gets.
+    #[must_use]
+    pub fn next_sequence(&self) -> Sequence {
+        self.next_sequence
+    }
+}
+
+fn view(sequence: Sequence, entry: &Entry) -> MessageView<'_> {
+    MessageView {
+        sequence,
+        message: &entry.message,
+        enqueued_at: entry.enqueued_at,
+        expires_at: entry.expires().then_some(entry.expires_at),
+        redelivered: entry.redelivered,
+        delivery_count: entry.delivery_count,
+        kept: entry.kept,
+    }
+}

@@ -1,0 +1,45 @@
+//! Limits on a queue's length (RabbitMQ: "Queue Length Limit"). Only messages that wait count.
+
+use crate::model::{ConfirmTicket, Message};
+
+use super::{DeathReason, Effect, Effects, Overflow, QueueCore};
+
+impl QueueCore {
+    pub(super) fn limited(&self) -> bool {
+        self.options.max_length.is_some() || self.options.max_length_bytes.is_some()
+    }
+
+    /// Whether one more message would be over a limit. As in RabbitMQ a consumer that could take it makes no
+    /// difference, which shows only where the message alone is over the limit.
+    pub(super) fn would_overflow(&self, message: &Message) -> bool {
+        self.over(self.ready.len() + 1, self.ready.bytes() + message.body_len() as u64)
+    }
+
+    /// Refuses a message at its arrival.
+    pub(super) fn refuse(&self, message: Message, ticket: Option<ConfirmTicket>, effects: &mut Effects) {
+        if self.options.overflow == Overflow::RejectPublishDlx {
+            self.dead_letter(message, DeathReason::MaxLength, effects);
+        }
+        if let Some(ticket) = ticket {
+            effects.push(Effect::Refused(ticket));
+        }
+    }
+
+    /// Drops messages until the queue fits its limits, the oldest of the lowest priority first. Queues that refuse
+    /// publishes instead are left as they are, over the limit too (after a requeue, or with a new policy).
+    pub(super) fn shorten(&mut self, effects: &mut Effects) {
+        if !self.limited() || self.options.overflow != Overflow::DropHead {
+            return;
+        }
+        while self.over(self.ready.len(), self.ready.bytes())
+            && let Some((sequence, entry)) = self.ready.pop_least()
+        {
+            self.discard(sequence, entry, Some(DeathReason::MaxLength), effects);
+        }
+    }
+
+    fn over(&self, length: u64, bytes: u64) -> bool {
+        self.options.max_length.is_some_and(|limit| length > limit)
+            || self.options.max_length_bytes.is_some_and(|limit| bytes > limit)
+    }
+}

@@ -1,0 +1,511 @@
+//! A queue written for clarity: vectors, sorting, no clever paths. It predicts each effect of each command; only which
+//! of several equal consumers is served it takes from what the core did.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::*;
+use crate::model::Millis;
+
+/// An effect in a form that can be compared. Messages are told by the number in their bodies.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Seen {
+    Deliver(u32, Handed),
+    Keep(Sequence, Option<Millis>, bool, bool),
+    Forget(Sequence),
+    Taken(u64),
+    Refused(u64),
+    Dead(u64, DeathReason),
+    Activated(u32, bool),
+    Expired,
+}
+
+/// A delivery: message, sequence, whether it has to be settled, redelivered, count of returns.
+pub(super) type Handed = (u64, Sequence, bool, bool, u32);
+
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    pub(super) sequence: Sequence,
+    pub(super) number: u64,
+    pub(super) level: u8,
+    pub(super) bytes: u64,
+    pub(super) expires_at: Option<Millis>,
+    pub(super) kept: bool,
+    pub(super) redelivered: bool,
+    pub(super) count: u32,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Out {
+    pub(super) item: Item,
+    pub(super) id: UnackedId,
+    /// Which consumer has it, by age.
+    pub(super) holder: Option<u64>,
+    pub(super) in_window: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Member {
+    pub(super) key: u32,
+    pub(super) age: u64,
+    pub(super) no_ack: bool,
+    pub(super) exclusive: bool,
+    pub(super) prefetch: u32,
+    pub(super) priority: i32,
+    pub(super) windowed: bool,
+    pub(super) paused: bool,
+    /// The window had room again, but the core was not told: it may or may not know.
+    pub(super) unsure: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct New {
+    pub(super) number: u64,
+    pub(super) priority: Option<u8>,
+    pub(super) ttl: Option<u64>,
+    pub(super) bytes: u64,
+    pub(super) persistent: bool,
+    pub(super) confirm: bool,
+}
+
+/// What became of all messages.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Ledger {
+    pub(super) accepted: u64,
+    pub(super) done: u64,
+    pub(super) expired: u64,
+    pub(super) dropped: u64,
+    pub(super) purged: u64,
+    pub(super) lost: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Oracle {
+    pub(super) options: QueueOptions,
+    pub(super) now: Millis,
+    pub(super) ready: Vec<Item>,
+    pub(super) out: Vec<Out>,
+    pub(super) members: Vec<Member>,
+    pub(super) active: Option<u64>,
+    pub(super) next_sequence: Sequence,
+    pub(super) next_age: u64,
+    pub(super) used_at: Millis,
+    pub(super) told: bool,
+    pub(super) window_limit: u32,
+    pub(super) window_taken: u32,
+    pub(super) ledger: Ledger,
+    /// Sequences that the store holds, by the effects seen.
+    pub(super) stored: BTreeSet<Sequence>,
+    /// How often each ticket was answered, by the effects seen.
+    pub(super) tickets: BTreeMap<u64, u32>,
+    /// What the core did, next first, and its ids.
+    tape: Vec<(Seen, Option<UnackedId>)>,
+}
+
+impl Oracle {
+    pub(super) fn new(options: QueueOptions, now: Millis) -> Self {
+        Self {
+            options,
+            now,
+            ready: Vec::new(),
+            out: Vec::new(),
+            members: Vec::new(),
+            active: None,
+            next_sequence: 1,
+            next_age: 0,
+            used_at: now,
+            told: false,
+            window_limit: 0,
+            window_taken: 0,
+            ledger: Ledger::default(),
+            stored: BTreeSet::new(),
+            tickets: BTreeMap::new(),
+            tape: Vec::new(),
+        }
+    }
+
+    /// Starts a command, whose effects are `tape`: what has expired goes before anything else.
+    pub(super) fn begin(&mut self, mut tape: Vec<(Seen, Option<UnackedId>)>) {
+        assert!(self.tape.is_empty());
+        for (seen, _) in &tape {
+            match seen {
+                Seen::Keep(sequence, ..) => assert!(self.stored.insert(*sequence), "kept twice: {sequence}"),
+                Seen::Forget(sequence) => assert!(self.stored.remove(sequence), "not kept: {sequence}"),
+                _ => {}
+            }
+        }
+        tape.reverse();
+        self.tape = tape;
+        self.expire();
+    }
+
+    /// Ends a command: the core did nothing else.
+    pub(super) fn end(&mut self) {
+        assert_eq!(self.tape, [], "more effects than predicted");
+    }
+
+    fn expect(&mut self, want: Seen) {
+        let seen = self.tape.pop().map(|(seen, _)| seen);
+        assert_eq!(seen, Some(want), "then {:?}", self.tape);
+    }
+
+    fn answered(&mut self, number: u64) {
+        *self.tickets.entry(number).or_default() += 1;
+    }
+
+    fn gone(&mut self, item: &Item, reason: Option<DeathReason>) {
+        match reason {
+            Some(DeathReason::Expired) => self.ledger.expired += 1,
+            Some(_) => self.ledger.dropped += 1,
+            None => self.ledger.done += 1,
+        }
+        if let Some(reason) = reason
+            && self.options.dead_letter.is_some()
+        {
+            self.expect(Seen::Dead(item.number, reason));
+        }
+        if item.kept {
+            self.expect(Seen::Forget(item.sequence));
+        }
+    }
+
+    fn expire(&mut self) {
+        while let Some(at) = (0..self.ready.len())
+            .filter(|at| self.ready[*at].expires_at.is_some_and(|expires| expires <= self.now))
+            .min_by_key(|at| (self.ready[*at].expires_at, self.ready[*at].sequence))
+        {
+            let item = self.ready.remove(at);
+            self.gone(&item, Some(DeathReason::Expired));
+        }
+    }
+
+    fn over(&self, length: u64, bytes: u64) -> bool {
+        self.options.max_length.is_some_and(|limit| length > limit)
+            || self.options.max_length_bytes.is_some_and(|limit| bytes > limit)
+    }
+
+    fn ready_bytes(&self) -> u64 {
+        self.ready.iter().map(|item| item.bytes).sum()
+    }
+
+    fn shorten(&mut self) {
+        while self.options.overflow == Overflow::DropHead && self.over(self.ready.len() as u64, self.ready_bytes()) {
+            let least = (0..self.ready.len()).min_by_key(|at| (self.ready[*at].level, self.ready[*at].sequence));
+            let item = self.ready.remove(least.unwrap());
+            self.gone(&item, Some(DeathReason::MaxLength));
+        }
+    }
+
+    fn insert(&mut self, item: Item) {
+        self.ready.push(item);
+        self.ready.sort_by_key(|item| (u8::MAX - item.level, item.sequence));
+    }
+
+    fn level(&self, priority: Option<u8>) -> u8 {
+        priority.unwrap_or(0).min(self.options.max_priority.unwrap_or(0))
+    }
+
+    pub(super) fn unacked_of(&self, age: u64) -> u32 {
+        self.out.iter().filter(|out| out.holder == Some(age)).count() as u32
+    }
+
+    /// Whether a consumer can take a message, for all that is known.
+    fn can_take(&self, member: &Member) -> bool {
+        let credit = member.no_ack || member.prefetch == 0 || self.unacked_of(member.age) < member.prefetch;
+        let window_full = self.window_limit != 0 && self.window_taken >= self.window_limit;
+        let window = !member.windowed || member.no_ack || !window_full;
+        let active = !self.options.single_active_consumer
+            || (self.active == Some(member.age) && !self.members.iter().any(|other| other.priority > member.priority));
+        credit && window && active && !member.paused
+    }
+
+    /// Highest priority of those who certainly can take a message.
+    pub(super) fn certain(&self) -> Option<i32> {
+        let certain = self
+            .members
+            .iter()
+            .filter(|member| self.can_take(member) && !member.unsure);
+        certain.map(|member| member.priority).max()
+    }
+
+    /// The consumer that the core chose for its next delivery, at most `ahead` effects from here.
+    fn choose(&self, ahead: usize, sequence: Sequence) -> Option<Member> {
+        let next = self.tape.iter().rev().take(1 + ahead);
+        let chosen = next.into_iter().find_map(|(seen, _)| match seen {
+            Seen::Deliver(key, handed) if handed.1 == sequence => {
+                let chosen = self.members.iter().find(|member| member.key == *key);
+                let chosen = chosen.expect("delivered to nobody").clone();
+                assert!(self.can_take(&chosen), "{chosen:?} cannot take {sequence}");
+                Some(chosen)
+            }
+            _ => None,
+        });
+        let best = self.certain();
+        assert!(
+            chosen.as_ref().map(|chosen| chosen.priority) >= best,
+            "{sequence} should go to a consumer of priority {best:?}, not {chosen:?}"
+        );
+        chosen
+    }
+
+    fn deliver(&mut self, member: &Member, item: Item) {
+        let handed = (item.number, item.sequence, !member.no_ack, item.redelivered, item.count);
+        let id = self.tape.last().and_then(|(_, id)| *id);
+        self.expect(Seen::Deliver(member.key, handed));
+        if member.no_ack {
+            self.gone(&item, None);
+            return;
+        }
+        self.window_taken += u32::from(member.windowed);
+        self.out.push(Out {
+            item,
+            id: id.expect("an id to settle"),
+            holder: Some(member.age),
+            in_window: member.windowed,
+        });
+    }
+
+    pub(super) fn dispatch(&mut self) {
+        let mut bytes = 0;
+        for _ in 0..DISPATCH_BATCH {
+            if bytes >= DISPATCH_BYTES || self.ready.is_empty() {
+                return;
+            }
+            let Some(member) = self.choose(0, self.ready[0].sequence) else {
+                return;
+            };
+            let item = self.ready.remove(0);
+            bytes += item.bytes;
+            self.deliver(&member, item);
+        }
+    }
+
+    pub(super) fn enqueue(&mut self, messages: &[New]) {
+        self.dispatch();
+        for new in messages {
+            let full = self.over(self.ready.len() as u64 + 1, self.ready_bytes() + new.bytes);
+            if full && self.options.overflow != Overflow::DropHead {
+                if self.options.overflow == Overflow::RejectPublishDlx && self.options.dead_letter.is_some() {
+                    self.expect(Seen::Dead(new.number, DeathReason::MaxLength));
+                }
+                if new.confirm {
+                    self.answered(new.number);
+                    self.expect(Seen::Refused(new.number));
+                }
+                continue;
+            }
+            self.ledger.accepted += 1;
+            self.accept(new);
+        }
+    }
+
+    fn accept(&mut self, new: &New) {
+        let ttl = [new.ttl, self.options.message_ttl_ms].into_iter().flatten().min();
+        let mut item = Item {
+            sequence: self.next_sequence,
+            number: new.number,
+            level: self.level(new.priority),
+            bytes: new.bytes,
+            expires_at: ttl.map(|ttl| self.now + ttl),
+            kept: false,
+            redelivered: false,
+            count: 0,
+        };
+        self.next_sequence += 1;
+        let durable = new.persistent && self.options.durable;
+        let member = if self.ready.is_empty() {
+            self.choose(1, item.sequence).or_else(|| self.choose(0, item.sequence))
+        } else {
+            None
+        };
+        let at_once = match &member {
+            Some(member) => member.no_ack,
+            None => ttl == Some(0),
+        };
+        item.kept = durable && !at_once;
+        if new.confirm {
+            self.answered(new.number);
+        }
+        if item.kept {
+            self.expect(Seen::Keep(
+                item.sequence,
+                item.expires_at,
+                new.confirm,
+                member.is_some(),
+            ));
+        } else if new.confirm {
+            self.expect(Seen::Taken(new.number));
+        }
+        match member {
+            Some(member) => self.deliver(&member, item),
+            None if at_once => self.gone(&item, Some(DeathReason::Expired)),
+            None => {
+                self.insert(item);
+                self.shorten();
+            }
+        }
+    }
+
+    pub(super) fn subscribe(&mut self, member: Member) {
+        self.touch();
+        self.members.push(member);
+        self.review();
+        self.dispatch();
+    }
+
+    pub(super) fn leave(&mut self, ages: &[u64], ids: &[UnackedId]) {
+        let before = self.members.len();
+        self.members.retain(|member| !ages.contains(&member.age));
+        if self.members.len() != before {
+            self.touch();
+        }
+        if self.active.is_some_and(|active| ages.contains(&active)) {
+            self.active = None;
+        }
+        self.review();
+        self.settle(Outcome::Release, ids);
+    }
+
+    /// Who is the single active consumer.
+    fn review(&mut self) {
+        if !self.options.single_active_consumer {
+            return;
+        }
+        let best = self.members.iter().min_by_key(|member| (-member.priority, member.age));
+        let Some(best) = best.cloned() else {
+            return;
+        };
+        if let Some(active) = self.members.iter().find(|member| Some(member.age) == self.active) {
+            if best.priority <= active.priority || self.unacked_of(active.age) != 0 {
+                return;
+            }
+            self.expect(Seen::Activated(active.key, false));
+        }
+        self.active = Some(best.age);
+        self.expect(Seen::Activated(best.key, true));
+    }
+
+    pub(super) fn settle(&mut self, outcome: Outcome, ids: &[UnackedId]) {
+        for id in ids {
+            let Some(at) = self.out.iter().position(|out| out.id == *id) else {
+                continue;
+            };
+            let Out { mut item, .. } = self.out.remove(at);
+            match outcome {
+                Outcome::Ack => self.gone(&item, None),
+                Outcome::Reject => self.gone(&item, Some(DeathReason::Rejected)),
+                Outcome::Requeue | Outcome::Release => {
+                    item.redelivered = true;
+                    item.count += 1;
+                    if self.options.delivery_limit.is_some_and(|limit| item.count > limit) {
+                        self.gone(&item, Some(DeathReason::DeliveryLimit));
+                    } else {
+                        self.insert(item);
+                    }
+                }
+            }
+        }
+        if self.active.is_some() {
+            self.review();
+        }
+        if matches!(outcome, Outcome::Requeue | Outcome::Release) {
+            self.expire();
+            self.shorten();
+        }
+        self.dispatch();
+    }
+
+    pub(super) fn get(&mut self, no_ack: bool) -> Option<Handed> {
+        self.touch();
+        if self.ready.is_empty() {
+            return None;
+        }
+        let item = self.ready.remove(0);
+        let handed = (item.number, item.sequence, !no_ack, item.redelivered, item.count);
+        if no_ack {
+            self.gone(&item, None);
+        } else {
+            self.out.push(Out {
+                item,
+                // The test fills in the id, which comes with the reply.
+                id: UnackedId {
+                    slot: u32::MAX,
+                    sequence: handed.1,
+                },
+                holder: None,
+                in_window: false,
+            });
+        }
+        Some(handed)
+    }
+
+    pub(super) fn purge(&mut self) -> u64 {
+        let items = std::mem::take(&mut self.ready);
+        self.ledger.purged += items.len() as u64;
+        for item in &items {
+            if item.kept {
+                self.expect(Seen::Forget(item.sequence));
+            }
+        }
+        items.len() as u64
+    }
+
+    pub(super) fn tick(&mut self) {
+        if self.unused_until().is_some_and(|until| until <= self.now) {
+            self.told = true;
+            self.expect(Seen::Expired);
+        }
+        self.dispatch();
+    }
+
+    pub(super) fn touch(&mut self) {
+        self.used_at = self.now;
+        self.told = false;
+    }
+
+    pub(super) fn configure(&mut self, options: QueueOptions) {
+        let turned = options.single_active_consumer != self.options.single_active_consumer;
+        self.options = options;
+        self.touch();
+        if turned {
+            if let Some(active) = self.active.take() {
+                let key = self.members.iter().find(|member| member.age == active).unwrap().key;
+                self.expect(Seen::Activated(key, false));
+            }
+            self.review();
+        }
+        self.shorten();
+        self.dispatch();
+    }
+
+    /// After a restart: what the store holds is all there is.
+    pub(super) fn restore(&mut self, items: Vec<Item>) {
+        for item in items {
+            self.insert(item);
+        }
+        self.expire();
+        self.shorten();
+    }
+
+    fn unused_until(&self) -> Option<Millis> {
+        let unused = self.members.is_empty() && !self.told;
+        self.options
+            .expires_ms
+            .filter(|_| unused)
+            .map(|expires| self.used_at + expires)
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Millis> {
+        let messages = self.ready.iter().filter_map(|item| item.expires_at);
+        messages.chain(self.unused_until()).min()
+    }
+
+    pub(super) fn state(&self) -> QueueState {
+        QueueState {
+            ready: self.ready.len() as u64,
+            ready_bytes: self.ready_bytes(),
+            unacked: self.out.len() as u64,
+            unacked_bytes: self.out.iter().map(|out| out.item.bytes).sum(),
+            consumers: self.members.len() as u32,
+        }
+    }
+}

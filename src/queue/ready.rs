@@ -1,0 +1,342 @@
+//! The messages that wait.
+//!
+//! Each priority level has a deque of messages that were never out, and a tree of those that came back. Messages leave
+//! a level from its front, so that whatever comes back is older than all that stayed: the tree always goes first, and
+//! the deque needs no insertion in its middle.
+//!
+//! **Expiry.** A message that expires no earlier than all before it in its deque cannot expire before the deque's head
+//! does, so that looking at heads is enough for it. Queues with one TTL for all have only such messages and pay
+//! nothing. The others (a shorter TTL behind a longer one, or one that came back) also stand in an index, ordered by
+//! expiry. A message that expires inside the deque leaves a gap; gaps at the ends are trimmed at once, and gaps inside
+//! are closed when they outnumber the messages.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::model::Millis;
+
+use super::Sequence;
+use super::entry::{Entry, NEVER, Numbered};
+
+/// Gaps that are left alone, and capacity that an empty deque keeps.
+const SLACK: usize = 1024;
+
+/// A message's place in its deque; a gap when it has expired.
+#[derive(Debug)]
+struct Place {
+    sequence: Sequence,
+    entry: Option<Entry>,
+}
+
+#[derive(Debug, Default)]
+struct Level {
+    returned: BTreeMap<Sequence, Entry>,
+    /// Ordered by sequence; neither end is a gap.
+    fresh: VecDeque<Place>,
+    gaps: usize,
+    /// The latest expiry in `fresh` since it was last empty.
+    latest_expiry: Millis,
+}
+
+/// All messages that wait, in the order in which they are to be delivered.
+#[derive(Debug)]
+pub(super) struct Ready {
+    levels: Box<[Level]>,
+    /// A bit for each level that has messages.
+    occupied: [u64; 4],
+    len: u64,
+    bytes: u64,
+    /// How many of them expire at all.
+    expiring: u64,
+    /// Expiry, sequence and level of the messages for which looking at heads is not enough.
+    index: BTreeSet<(Millis, Sequence, u8)>,
+}
+
+impl Ready {
+    /// Without messages; `max_priority` is the highest level.
+    pub(super) fn new(max_priority: u8) -> Self {
+        Self {
+            levels: (0..=max_priority).map(|_| Level::default()).collect(),
+            occupied: [0; 4],
+            len: 0,
+            bytes: 0,
+            expiring: 0,
+            index: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Whether any message here expires.
+    pub(super) fn has_expiring(&self) -> bool {
+        self.expiring != 0
+    }
+
+    pub(super) fn highest_level(&self) -> u8 {
+        // There are 1 to 256 levels.
+        (self.levels.len() - 1) as u8
+    }
+
+    /// Adds a new message behind all others of its level; its sequence must be the highest so far.
+    pub(super) fn push(&mut self, sequence: Sequence, mut entry: Entry) {
+        let level = &mut self.levels[usize::from(entry.level)];
+        debug_assert!(level.fresh.back().is_none_or(|last| last.sequence < sequence));
+        if level.fresh.is_empty() {
+            level.latest_expiry = 0;
+        }
+        entry.indexed = entry.expires_at < level.latest_expiry;
+        level.latest_expiry = level.latest_expiry.max(entry.expires_at);
+        self.added(sequence, &entry);
+        self.levels[usize::from(entry.level)].fresh.push_back(Place {
+            sequence,
+            entry: Some(entry),
+        });
+    }
+
+    /// Puts a message back that was out, at its own place.
+    pub(super) fn put_back(&mut self, sequence: Sequence, mut entry: Entry) {
+        entry.indexed = entry.expires();
+        self.added(sequence, &entry);
+        let level = &mut self.levels[usize::from(entry.level)];
+        debug_assert!(level.fresh.front().is_none_or(|first| sequence < first.sequence));
+        level.returned.insert(sequence, entry);
+    }
+
+    /// The message that is to be delivered next.
+    pub(super) fn head(&self) -> Option<(Sequence, &Entry)> {
+        self.levels[self.highest()?].head()
+    }
+
+    /// Takes the message that is to be delivered next.
+    pub(super) fn pop_head(&mut self) -> Option<Numbered> {
+        let level = self.highest()?;
+        self.pop_level(level)
+    }
+
+    /// Takes the oldest message of the lowest level.
+    pub(super) fn pop_least(&mut self) -> Option<Numbered> {
+        let word = self.occupied.iter().position(|word| *word != 0)?;
+        let level = word * 64 + self.occupied[word].trailing_zeros() as usize;
+        self.pop_level(level)
+    }
+
+    /// When the first message expires.
+    pub(super) fn next_expiry(&self) -> Option<Millis> {
+        self.first_to_expire().map(|(at, ..)| at)
+    }
+
+    /// Takes a message that has expired by `now`, the one that expired first.
+    pub(super) fn pop_expired(&mut self, now: Millis) -> Option<Numbered> {
+        let (at, sequence, level) = self.first_to_expire()?;
+        if at > now {
+            return None;
+        }
+        let entry = self.levels[usize::from(level)].remove(sequence)?;
+        self.removed(sequence, &entry);
+        Some((sequence, entry))
+    }
+
+    /// All messages in the order of delivery.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Sequence, &Entry)> {
+        self.levels.iter().rev().flat_map(|level| {
+            let fresh = level.fresh.iter();
+            let fresh = fresh.filter_map(|place| place.entry.as_ref().map(|entry| (place.sequence, entry)));
+            level
+                .returned
+                .iter()
+                .map(|(sequence, entry)| (*sequence, entry))
+                .chain(fresh)
+        })
+    }
+
+    fn highest(&self) -> Option<usize> {
+        if self.len == 0 {
+            return None;
+        }
+        if self.levels.len() == 1 {
+            return Some(0);
+        }
+        let word = self.occupied.iter().rposition(|word| *word != 0)?;
+        Some(word * 64 + 63 - self.occupied[word].leading_zeros() as usize)
+    }
+
+    fn pop_level(&mut self, level: usize) -> Option<Numbered> {
+        let (sequence, entry) = self.levels[level].pop()?;
+        self.removed(sequence, &entry);
+        Some((sequence, entry))
+    }
+
+    fn first_to_expire(&self) -> Option<(Millis, Sequence, u8)> {
+        if self.expiring == 0 {
+            return None;
+        }
+        let heads = self.levels.iter().zip(0u8..).filter_map(|(level, number)| {
+            let place = level.fresh.front()?;
+            let expires_at = place.entry.as_ref()?.expires_at;
+            (expires_at != NEVER).then_some((expires_at, place.sequence, number))
+        });
+        heads.chain(self.index.first().copied()).min()
+    }
+
+    fn added(&mut self, sequence: Sequence, entry: &Entry) {
+        self.occupied[usize::from(entry.level >> 6)] |= 1 << (entry.level & 63);
+        self.len += 1;
+        self.bytes += entry.bytes();
+        self.expiring += u64::from(entry.expires());
+        if entry.indexed {
+            self.index.insert((entry.expires_at, sequence, entry.level));
+        }
+    }
+
+    fn removed(&mut self, sequence: Sequence, entry: &Entry) {
+        if self.levels[usize::from(entry.level)].is_empty() {
+            self.occupied[usize::from(entry.level >> 6)] &= !(1 << (entry.level & 63));
+        }
+        self.len -= 1;
+        self.bytes -= entry.bytes();
+        self.expiring -= u64::from(entry.expires());
+        if entry.indexed {
+            self.index.remove(&(entry.expires_at, sequence, entry.level));
+        }
+    }
+}
+
+impl Level {
+    fn is_empty(&self) -> bool {
+        self.fresh.is_empty() && self.returned.is_empty()
+    }
+
+    fn head(&self) -> Option<(Sequence, &Entry)> {
+        if let Some((sequence, entry)) = self.returned.first_key_value() {
+            return Some((*sequence, entry));
+        }
+        let place = self.fresh.front()?;
+        Some((place.sequence, place.entry.as_ref()?))
+    }
+
+    fn pop(&mut self) -> Option<Numbered> {
+        if let Some(first) = self.returned.pop_first() {
+            return Some(first);
+        }
+        let place = self.fresh.pop_front()?;
+        if self.gaps != 0 {
+            self.trim();
+        }
+        if self.fresh.is_empty() && self.fresh.capacity() > 16 * SLACK {
+            self.fresh.shrink_to(SLACK);
+        }
+        Some((place.sequence, place.entry?))
+    }
+
+    fn remove(&mut self, sequence: Sequence) -> Option<Entry> {
+        if let Some(entry) = self.returned.remove(&sequence) {
+            return Some(entry);
+        }
+        let at = self
+            .fresh
+            .binary_search_by_key(&sequence, |place| place.sequence)
+            .ok()?;
+        let entry = self.fresh[at].entry.take()?;
+        self.gaps += 1;
+        self.trim();
+        if self.gaps > SLACK && self.gaps > self.fresh.len() / 2 {
+            self.fresh.retain(|place| place.entry.is_some());
+            self.gaps = 0;
+        }
+        Some(entry)
+    }
+
+    /// Takes the gaps from both ends.
+    fn trim(&mut self) {
+        while self.fresh.front().is_some_and(|place| place.entry.is_none()) {
+            self.fresh.pop_front();
+            self.gaps -= 1;
+        }
+        while self.fresh.back().is_some_and(|place| place.entry.is_none()) {
+            self.fresh.pop_back();
+            self.gaps -= 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Message;
+
+    fn entry(level: u8, expires_at: Millis) -> Entry {
+        Entry {
+            message: Message::new("", "q", &[0, 0], &[b"x"]),
+            expires_at,
+            enqueued_at: 0,
+            delivery_count: 0,
+            level,
+            kept: false,
+            redelivered: false,
+            indexed: false,
+        }
+    }
+
+    #[test]
+    fn a_waiting_message_takes_at_most_64_bytes() {
+        assert!(size_of::<Place>() <= 64, "{}", size_of::<Place>());
+    }
+
+    #[test]
+    fn one_ttl_for_all_needs_no_index() {
+        let mut ready = Ready::new(0);
+        for sequence in 1..=100 {
+            ready.push(sequence, entry(0, 1000 + sequence / 10));
+        }
+        assert!(ready.index.is_empty());
+        assert_eq!(ready.next_expiry(), Some(1000));
+        assert_eq!((1..).map_while(|_| ready.pop_expired(1005)).count(), 59);
+        assert_eq!(ready.head().unwrap().0, 60);
+    }
+
+    #[test]
+    fn gaps_are_closed_and_memory_is_given_back() {
+        let mut ready = Ready::new(0);
+        ready.push(1, entry(0, NEVER));
+        for sequence in 2..=20_001 {
+            ready.push(sequence, entry(0, sequence));
+        }
+        ready.push(20_002, entry(0, NEVER));
+        assert_eq!(ready.index.len(), 20_000);
+        assert_eq!((0..).map_while(|_| ready.pop_expired(20_001)).count(), 20_000);
+        assert!(ready.levels[0].fresh.len() < 2 * SLACK + 16);
+        assert!(ready.index.is_empty());
+        assert_eq!(ready.iter().map(|(s, _)| s).collect::<Vec<_>>(), [1, 20_002]);
+        while ready.pop_head().is_some() {}
+        assert!(ready.levels[0].fresh.capacity() <= 16 * SLACK);
+        assert_eq!((ready.len(), ready.bytes(), ready.occupied), (0, 0, [0; 4]));
+    }
+
+    #[test]
+    fn levels_are_found_from_both_ends() {
+        let mut ready = Ready::new(255);
+        for (sequence, level) in [(1, 0), (2, 255), (3, 63), (4, 64), (5, 255), (6, 0)] {
+            ready.push(sequence, entry(level, NEVER));
+        }
+        assert_eq!(ready.iter().map(|(s, _)| s).collect::<Vec<_>>(), [2, 5, 4, 3, 1, 6]);
+        assert_eq!(ready.pop_least().unwrap().0, 1);
+        let (sequence, first) = ready.pop_head().unwrap();
+        ready.put_back(sequence, first);
+        assert_eq!(ready.iter().map(|(s, _)| s).collect::<Vec<_>>(), [2, 5, 4, 3, 6]);
+        assert_eq!(
+            std::iter::from_fn(|| ready.pop_head())
+                .map(|(s, _)| s)
+                .collect::<Vec<_>>(),
+            [2, 5, 4, 3, 6]
+        );
+    }
+}

@@ -1,0 +1,57 @@
+//! Settlements, and what becomes of the settled.
+
+use crate::model::Millis;
+
+use super::unacked::Out;
+use super::{DeathReason, Effects, Outcome, QueueCore, Reply, UnackedId};
+
+impl QueueCore {
+    pub(super) fn settle(&mut self, outcome: Outcome, ids: &[UnackedId], now: Millis, effects: &mut Effects) {
+        for id in ids {
+            let Some(out) = self.unacked.remove(*id) else {
+                continue;
+            };
+            self.consumers.settled(out.holder);
+            match outcome {
+                Outcome::Ack => self.discard(out.sequence, out.entry, None, effects),
+                Outcome::Reject => self.discard(out.sequence, out.entry, Some(DeathReason::Rejected), effects),
+                Outcome::Requeue | Outcome::Release => self.put_back(out, effects),
+            }
+        }
+        if self.consumers.can_hand_over() {
+            self.consumers.review_active(effects);
+        }
+        if matches!(outcome, Outcome::Requeue | Outcome::Release) {
+            self.expire_due(now, effects);
+            self.shorten(effects);
+        }
+        self.dispatch(now, effects);
+    }
+
+    /// Back to its own place, unless it was returned more often than the queue allows (RabbitMQ: "Poison Message
+    /// Handling").
+    fn put_back(&mut self, out: Out, effects: &mut Effects) {
+        let Out {
+            sequence, mut entry, ..
+        } = out;
+        entry.redelivered = true;
+        entry.delivery_count = entry.delivery_count.saturating_add(1);
+        if self
+            .options
+            .delivery_limit
+            .is_some_and(|limit| entry.delivery_count > limit)
+        {
+            self.discard(sequence, entry, Some(DeathReason::DeliveryLimit), effects);
+        } else {
+            self.ready.put_back(sequence, entry);
+        }
+    }
+
+    pub(super) fn purge(&mut self, effects: &mut Effects) -> Reply {
+        let count = self.ready.len();
+        while let Some((sequence, entry)) = self.ready.pop_head() {
+            self.discard(sequence, entry, None, effects);
+        }
+        Reply::Purged(count)
+    }
+}
