@@ -1,0 +1,259 @@
+//! The commit thread: collects what journals want, writes it in one round, syncs, and answers.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use crate::model::ConfirmTicket;
+
+use super::engine::{Engine, QueueBatch, Written};
+use super::journal::{Left, QueueJournal, Shared};
+use super::statistics::Counters;
+use super::wake::{Sleep, Urgency};
+use super::{StoreError, StoreOptions, SyncMode};
+
+/// What to do after a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Another step at once.
+    Again,
+    /// Sleep so deep, for so many microseconds or until woken.
+    Sleep(Sleep, Option<u64>),
+    /// Everything is written and the thread was told to end.
+    End,
+}
+
+/// A journal in which something waits.
+struct Active {
+    journal: Arc<QueueJournal>,
+    /// Records that may wait, up to this sequence, are due at this time.
+    held: Option<(u64, u64)>,
+    /// When settlements are due.
+    settlements_due: Option<u64>,
+}
+
+impl Active {
+    fn is_due(&self, now: u64) -> bool {
+        self.held.is_some_and(|(_, due)| due <= now) || self.settlements_due.is_some_and(|due| due <= now)
+    }
+}
+
+/// One round after another. Time comes from outside, in microseconds, so that tests step it.
+pub(super) struct Committer {
+    shared: Arc<Shared>,
+    engine: Arc<Mutex<Box<dyn Engine>>>,
+    counters: Arc<Counters>,
+    sync: SyncMode,
+    settle_window: u64,
+    settle_delay: u64,
+    active: Vec<Active>,
+    /// This round's, and empty ones to be used again.
+    batches: Vec<QueueBatch>,
+    /// Who waits for this round's settlements.
+    tickets: Vec<ConfirmTicket>,
+    /// When the oldest of what is not synced was written; with `SyncMode::Interval`.
+    unsynced_since: Option<u64>,
+    maintain: bool,
+    lingered: bool,
+}
+
+impl Committer {
+    pub(super) fn new(
+        options: &StoreOptions,
+        shared: Arc<Shared>,
+        engine: Arc<Mutex<Box<dyn Engine>>>,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self {
+            shared,
+            engine,
+            counters,
+            sync: options.sync,
+            settle_window: options.settle_window_us.max(1),
+            settle_delay: options.settle_delay_ms.saturating_mul(1000).max(1),
+            active: Vec::new(),
+            batches: Vec::new(),
+            tickets: Vec::new(),
+            unsynced_since: None,
+            maintain: true,
+            lingered: false,
+        }
+    }
+
+    /// Steps and sleeps until told to end, on the thread that the journals wake.
+    pub(super) fn run(&mut self) -> Result<(), StoreError> {
+        let start = Instant::now();
+        self.shared.wake.attach(std::thread::current());
+        loop {
+            match self.step(start.elapsed().as_micros() as u64)? {
+                Next::Again => {}
+                Next::Sleep(sleep, time) => self.shared.wake.sleep(sleep, time.map(Duration::from_micros)),
+                Next::End => return self.engine.lock().close(),
+            }
+        }
+    }
+
+    /// Looks at what there is and makes a round if one is due.
+    pub(super) fn step(&mut self, now: u64) -> Result<Next, StoreError> {
+        // In this order: who notes something puts it into its place first.
+        let noted = self.shared.wake.look();
+        let stop = self.shared.stop.load(Ordering::SeqCst);
+        let dirty = std::mem::take(&mut *self.shared.dirty.lock());
+        self.active.extend(dirty.into_iter().map(|journal| Active {
+            journal,
+            held: None,
+            settlements_due: None,
+        }));
+        let round = stop || noted == Urgency::Now as u8 || self.active.iter().any(|active| active.is_due(now));
+        let used = self.collect(now, round, stop);
+        if used > 0 || !self.tickets.is_empty() {
+            self.round(now, used)?;
+            self.maintain = true;
+        }
+        self.sync_interval(now)?;
+        if self.maintain {
+            self.maintain = self.engine.lock().maintain()?;
+        }
+        Ok(self.next(now, noted != 0, stop))
+    }
+
+    /// Takes what is due out of the journals; how many batches there are.
+    fn collect(&mut self, now: u64, round: bool, everything: bool) -> usize {
+        let mut used = 0;
+        let (batches, tickets) = (&mut self.batches, &mut self.tickets);
+        let (window, delay) = (self.settle_window, self.settle_delay);
+        self.active.retain_mut(|active| {
+            let aged = match active.held {
+                _ if everything => Some(u64::MAX),
+                Some((upto, due)) if round && due <= now => Some(upto),
+                _ => None,
+            };
+            let queue = active.journal.queue();
+            if used == batches.len() {
+                batches.push(QueueBatch::new(queue));
+            }
+            let batch = &mut batches[used];
+            batch.queue = queue;
+            let left = active.journal.take(round, aged, batch, tickets);
+            used += usize::from(!batch.is_empty());
+            if round {
+                active.settlements_due = None;
+            }
+            if aged.is_some() {
+                active.held = None;
+            }
+            match left {
+                Left::Nothing => return false,
+                Left::Settlements => {
+                    active.held = None;
+                    active.settlements_due.get_or_insert(now + delay);
+                }
+                Left::Held(last) => {
+                    active.held.get_or_insert((last, now + window));
+                }
+            }
+            true
+        });
+        used
+    }
+
+    /// Writes the first `used` batches, syncs, and answers who waits for them.
+    fn round(&mut self, now: u64, used: usize) -> Result<(), StoreError> {
+        let start = Instant::now();
+        let written = self.engine.lock().write(&self.batches[..used])?;
+        match self.sync {
+            SyncMode::Always => self.sync()?,
+            SyncMode::Interval(_) => {
+                self.unsynced_since.get_or_insert(now);
+            }
+            SyncMode::Never => {}
+        }
+        self.answer(used, written, start);
+        Ok(())
+    }
+
+    fn answer(&mut self, used: usize, written: Written, start: Instant) {
+        let mut total = 0;
+        let mut settled = 0;
+        for batch in &mut self.batches[..used] {
+            settled += batch.forgets.len() as u64;
+            batch.forgets.clear();
+            batch.removed = false;
+            for keep in batch.keeps.drain(..) {
+                total += 1;
+                match keep.ticket {
+                    Some(ticket) if total <= written.kept => ticket.taken(),
+                    Some(ticket) => ticket.refused(),
+                    None => {}
+                }
+            }
+            // One burst shall not hold memory for ever.
+            batch.keeps.shrink_to(1024);
+            batch.forgets.shrink_to(4096);
+        }
+        for ticket in self.tickets.drain(..) {
+            match written.settled {
+                true => ticket.taken(),
+                false => ticket.refused(),
+            }
+        }
+        self.batches.truncate(64);
+        let refused = (total - written.kept) as u64;
+        let took = start.elapsed().as_micros() as u64;
+        self.counters.count(written.kept as u64, refused, settled, took);
+    }
+
+    /// Syncs what was written. The engine is free meanwhile: others may read.
+    fn sync(&mut self) -> Result<(), StoreError> {
+        let job = self.engine.lock().sync_job();
+        job()?;
+        self.engine.lock().synced();
+        self.unsynced_since = None;
+        Ok(())
+    }
+
+    fn sync_due(&self) -> Option<u64> {
+        match self.sync {
+            SyncMode::Interval(ms) => Some(self.unsynced_since? + ms.saturating_mul(1000)),
+            SyncMode::Always | SyncMode::Never => None,
+        }
+    }
+
+    fn sync_interval(&mut self, now: u64) -> Result<(), StoreError> {
+        match self.sync_due() {
+            Some(due) if due <= now => self.sync(),
+            _ => Ok(()),
+        }
+    }
+
+    fn next(&mut self, now: u64, noted: bool, stop: bool) -> Next {
+        if self.maintain && !stop {
+            return Next::Again;
+        }
+        if stop && self.active.is_empty() {
+            return Next::End;
+        }
+        let held = self
+            .active
+            .iter()
+            .filter_map(|active| active.held)
+            .map(|(_, due)| due)
+            .min();
+        let settlements = self.active.iter().filter_map(|active| active.settlements_due).min();
+        let due = [held, settlements, self.sync_due()].into_iter().flatten().min();
+        let after = |due: u64| Some(due.saturating_sub(now).max(1));
+        let lingered = std::mem::replace(&mut self.lingered, false);
+        match due {
+            Some(due) if held.is_some() => Next::Sleep(Sleep::Short, after(due)),
+            Some(due) => Next::Sleep(Sleep::Long, after(due)),
+            None if noted || !lingered => {
+                // A flowing queue will come again soon: this saves it the system call.
+                self.lingered = true;
+                Next::Sleep(Sleep::Short, Some(self.settle_window))
+            }
+            None => Next::Sleep(Sleep::Deep, None),
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! The way of one queue's messages to the commit thread.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+
+use crate::model::ConfirmTicket;
+
+use super::engine::QueueBatch;
+use super::wake::{Urgency, Wake};
+use super::{Keep, QueueId};
+
+/// What journals and the commit thread share.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    /// Journals that turned dirty since the commit thread looked.
+    pub(super) dirty: Mutex<Vec<Arc<QueueJournal>>>,
+    pub(super) wake: Wake,
+    /// Records that were settled before they were written.
+    pub(super) dropped: AtomicU64,
+    /// The commit thread is to write all that is owed and end.
+    pub(super) stop: AtomicBool,
+}
+
+/// Takes what one queue wants kept or forgotten, in the order of the queue.
+///
+/// Its calls are made while the queue is locked: they take one lock that is free but for the moment in which the
+/// commit thread collects, and make no system call unless the commit thread has to be woken.
+#[derive(Debug)]
+pub struct QueueJournal {
+    queue: QueueId,
+    this: Weak<QueueJournal>,
+    shared: Arc<Shared>,
+    pending: Mutex<Pending>,
+}
+
+/// A record that waits; `None` once it was settled.
+#[derive(Debug)]
+struct Waiting {
+    sequence: u64,
+    keep: Option<Keep>,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    /// In order of sequence; first and last are never settled ones.
+    keeps: VecDeque<Waiting>,
+    /// How many of them nobody needs at once.
+    held: usize,
+    forgets: Vec<u64>,
+    /// Who waits for `forgets`.
+    tickets: Vec<ConfirmTicket>,
+    /// In the commit thread's hands.
+    listed: bool,
+    /// The removal has to be written.
+    removal: bool,
+    /// The queue went: nothing is taken any more.
+    removed: bool,
+}
+
+/// What [`QueueJournal::take`] left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Nothing; the journal is not listed any more.
+    Nothing,
+    /// Settlements only.
+    Settlements,
+    /// Records that nobody needs at once, the last of them with this sequence.
+    Held(u64),
+}
+
+/// Tickets to be answered once no lock is held.
+type Tickets = SmallVec<[ConfirmTicket; 32]>;
+
+fn answer(tickets: Tickets) {
+    tickets.into_iter().for_each(ConfirmTicket::taken);
+}
+
+/// Whether a record may wait for its settlement: it is with a consumer, or nobody waits for its confirm.
+fn may_wait(keep: &Keep) -> bool {
+    keep.in_flight || keep.ticket.is_none()
+}
+
+impl Pending {
+    /// Takes a record out before it is written.
+    fn settle(&mut self, sequence: u64) -> Option<Keep> {
+        // Consumers mostly settle in order: the head first.
+        let at = match self.keeps.front() {
+            Some(head) if head.sequence == sequence => 0,
+            _ => self
+                .keeps
+                .binary_search_by_key(&sequence, |waiting| waiting.sequence)
+                .ok()?,
+        };
+        let keep = self.keeps[at].keep.take()?;
+        if may_wait(&keep) {
+            self.held -= 1;
+        }
+        while self.keeps.front().is_some_and(|waiting| waiting.keep.is_none()) {
+            self.keeps.pop_front();
+        }
+        while self.keeps.back().is_some_and(|waiting| waiting.keep.is_none()) {
+            self.keeps.pop_back();
+        }
+        Some(keep)
+    }
+
+    /// Moves records into `out`: those that somebody needs, and those that may wait up to sequence `aged`.
+    fn take_keeps(&mut self, aged: Option<u64>, out: &mut Vec<Keep>) {
+        let due = |keep: &Keep| !may_wait(keep) || aged.is_some_and(|aged| keep.sequence <= aged);
+        if self.held == 0 || aged == Some(u64::MAX) {
+            out.extend(self.keeps.drain(..).filter_map(|waiting| waiting.keep));
+            self.held = 0;
+            return;
+        }
+        let mut left = VecDeque::with_capacity(self.held);
+        for waiting in self.keeps.drain(..) {
+            match waiting.keep {
+                Some(keep) if due(&keep) => out.push(keep),
+                Some(_) => left.push_back(waiting),
+                None => {}
+            }
+        }
+        self.held = left.len();
+        self.keeps = left;
+    }
+}
+
+impl QueueJournal {
+    pub(super) fn new(queue: QueueId, shared: Arc<Shared>) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            queue,
+            this: this.clone(),
+            shared,
+            pending: Mutex::default(),
+        })
+    }
+
+    /// The queue.
+    #[must_use]
+    pub fn queue(&self) -> QueueId {
+        self.queue
+    }
+
+    /// Takes messages to be kept, in order of sequence; drains the vector, which the caller uses again.
+    ///
+    /// Each ticket is answered once: `taken` when its message is on stable storage as far as the sync mode promises
+    /// it, or was settled before it had to be; `refused` where the disk is full.
+    pub fn keep(&self, batch: &mut Vec<Keep>) {
+        if batch.is_empty() {
+            return;
+        }
+        let mut pending = self.pending.lock();
+        if pending.removed {
+            drop(pending);
+            answer(batch.drain(..).filter_map(|keep| keep.ticket).collect());
+            return;
+        }
+        let mut held = 0;
+        let count = batch.len();
+        pending.keeps.extend(batch.drain(..).map(|keep| {
+            held += usize::from(may_wait(&keep));
+            Waiting {
+                sequence: keep.sequence,
+                keep: Some(keep),
+            }
+        }));
+        pending.held += held;
+        self.list(&mut pending);
+        drop(pending);
+        let urgency = if held == count { Urgency::Held } else { Urgency::Now };
+        self.shared.wake.note(urgency);
+    }
+
+    /// Takes messages that are settled; those not written yet never will be, and their tickets are answered now.
+    ///
+    /// `ticket` is answered when these settlements are on stable storage, or at once where none has to be written.
+    /// If the disk is full it is refused; the settlements take effect nevertheless.
+    pub fn forget(&self, sequences: &[u64], ticket: Option<ConfirmTicket>) {
+        let mut answers = Tickets::new();
+        let mut dropped = 0;
+        let mut pending = self.pending.lock();
+        if pending.removed {
+            drop(pending);
+            answer(ticket.into_iter().collect());
+            return;
+        }
+        let before = pending.forgets.len();
+        for sequence in sequences {
+            match pending.settle(*sequence) {
+                Some(keep) => {
+                    dropped += 1;
+                    answers.extend(keep.ticket);
+                }
+                None => pending.forgets.push(*sequence),
+            }
+        }
+        let mut urgency = None;
+        if pending.forgets.len() > before {
+            urgency = Some(if ticket.is_some() {
+                Urgency::Now
+            } else {
+                Urgency::Settlement
+            });
+            pending.tickets.extend(ticket);
+            self.list(&mut pending);
+        } else {
+            answers.extend(ticket);
+        }
+        drop(pending);
+        if let Some(urgency) = urgency {
+            self.shared.wake.note(urgency);
+        }
+        if dropped > 0 {
+            self.shared.dropped.fetch_add(dropped, Ordering::Relaxed);
+        }
+        answer(answers);
+    }
+
+    /// The queue went: what waits is dropped, the rest is to be removed from the store.
+    pub(super) fn remove(&self) {
+        let mut pending = self.pending.lock();
+        if pending.removed {
+            return;
+        }
+        pending.removed = true;
+        pending.removal = true;
+        pending.held = 0;
+        pending.forgets.clear();
+        let keeps = std::mem::take(&mut pending.keeps);
+        let mut answers: Tickets = pending.tickets.drain(..).collect();
+        self.list(&mut pending);
+        drop(pending);
+        answers.extend(keeps.into_iter().filter_map(|waiting| waiting.keep?.ticket));
+        self.shared.wake.note(Urgency::Settlement);
+        answer(answers);
+    }
+
+    /// Moves into `batch` and `tickets` what is due: nothing at all unless `round`, else everything but the records
+    /// that may wait and have a sequence above `aged`.
+    pub(super) fn take(
+        &self,
+        round: bool,
+        aged: Option<u64>,
+        batch: &mut QueueBatch,
+        tickets: &mut Vec<ConfirmTicket>,
+    ) -> Left {
+        let mut pending = self.pending.lock();
+        if round {
+            pending.take_keeps(aged, &mut batch.keeps);
+            std::mem::swap(&mut pending.forgets, &mut batch.forgets);
+            tickets.append(&mut pending.tickets);
+            batch.removed = std::mem::take(&mut pending.removal);
+        }
+        match pending.keeps.back() {
+            Some(last) => Left::Held(last.sequence),
+            None if !pending.forgets.is_empty() || pending.removal => Left::Settlements,
+            None => {
+                pending.listed = false;
+                Left::Nothing
+            }
+        }
+    }
+
+    /// Puts the journal into the commit thread's hands, unless it is there.
+    fn list(&self, pending: &mut Pending) {
+        if !pending.listed {
+            pending.listed = true;
+            // The caller has an Arc of this, so that it can be upgraded.
+            if let Some(this) = self.this.upgrade() {
+                self.shared.dirty.lock().push(this);
+            }
+        }
+    }
+}

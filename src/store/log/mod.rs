@@ -1,0 +1,451 @@
+//! Messages in one shared write-ahead log of segments.
+//!
+//! # Invariants
+//! 1. **Only the oldest segment is ever deleted**, and the folder is synced before the next one is. A settlement lies
+//!    behind the message that it settles, in the same segment or a later one, so it is never deleted before it.
+//! 2. A segment is deleted when none of its messages is live. Whether the settlements that killed them are on stable
+//!    storage does not matter: the deletion settles them for good.
+//! 3. An oldest segment that still has live messages is rewritten: they are copied to the tail, the copies are synced,
+//!    and only then is it deleted. A crash in between leaves both; of two records of one message the later one counts,
+//!    and a settlement behind the first but before the copy cannot be, since only live messages are copied.
+//! 4. A segment is synced before the next one is made, and the next one's header is synced before any record is
+//!    written. So only the last segment may end in something torn.
+//! 5. Each write starts with a mark that says up to where its segment was synced at the time. Damage before such a
+//!    place is damage; behind the last such place it is a torn tail, which nobody was promised, and is cut.
+//! 6. Settlements take effect in memory even where the disk is too full to write them. They are owed and written later.
+
+mod clean;
+mod read;
+mod record;
+mod recovery;
+
+use std::collections::VecDeque;
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::sync::Arc;
+
+use super::disk::{Disk, DiskFile, write_all};
+use super::engine::{Engine, MessageSink, QueueBatch, Recovered, SyncJob, Usage, Written, is_full};
+use super::index::{LiveIndex, Place};
+use super::{Keep, QueueId, StoreError, StoredMessage};
+
+use clean::Cleaning;
+use read::Reader;
+use record::{MARK_LEN, SEGMENT_HEADER_LEN};
+
+/// So much is collected before it is written.
+const BLOCK_BYTES: usize = 1 << 20;
+/// The file that is given up so that settlements can be written to a full disk.
+const RESERVE_NAME: &str = "reserve";
+
+/// A segment as the engine counts it.
+#[derive(Clone, Copy, Debug)]
+struct Segment {
+    id: u32,
+    length: u64,
+    live_messages: u64,
+    live_bytes: u64,
+}
+
+/// The segment that is written to: the last one.
+struct Active {
+    file: Arc<dyn DiskFile>,
+    salt: u64,
+    synced: u64,
+}
+
+/// A message whose record is in the block.
+struct Blocked {
+    queue: QueueId,
+    sequence: u64,
+    offset: usize,
+    length: usize,
+}
+
+/// Settlements that are not written yet.
+struct Owed {
+    queue: QueueId,
+    sequences: Vec<u64>,
+    removed: bool,
+}
+
+pub(super) struct LogEngine {
+    disk: Arc<dyn Disk>,
+    segment_bytes: u64,
+    /// Oldest first; ids without gaps.
+    segments: VecDeque<Segment>,
+    /// There as soon as anything is to be written.
+    active: Option<Active>,
+    index: LiveIndex,
+    reader: Reader,
+    /// What the next write writes.
+    block: Vec<u8>,
+    blocked: Vec<Blocked>,
+    /// Messages that were written since the count was reset.
+    written: usize,
+    owed: Vec<Owed>,
+    /// Where a sync job that was given out ends.
+    syncing: (u32, u64),
+    cleaning: Option<Cleaning>,
+    /// Copies were written that are not synced.
+    copies_unsynced: bool,
+    /// Calls to pass over after the disk was full.
+    clean_pause: u32,
+    has_reserve: bool,
+}
+
+fn segment_name(id: u32) -> String {
+    format!("{id:010}.log")
+}
+
+fn io_failed(disk: &dyn Disk, segment: u32) -> impl FnOnce(io::Error) -> StoreError + use<> {
+    let path = disk.path().join(segment_name(segment));
+    |source| StoreError::Io { path, source }
+}
+
+fn damaged(disk: &dyn Disk, segment: u32, offset: u64, reason: &str) -> StoreError {
+    StoreError::Damaged {
+        path: disk.path().join(segment_name(segment)),
+        offset,
+        reason: reason.to_owned(),
+    }
+}
+
+impl LogEngine {
+    /// A log in the folder of `disk`, whose segments are closed at `segment_bytes`.
+    pub(super) fn new(disk: Arc<dyn Disk>, segment_bytes: u64) -> Self {
+        Self {
+            reader: Reader::new(Arc::clone(&disk)),
+            disk,
+            segment_bytes: segment_bytes.clamp(4 << 10, 1 << 30),
+            segments: VecDeque::new(),
+            active: None,
+            index: LiveIndex::default(),
+            block: Vec::new(),
+            blocked: Vec::new(),
+            written: 0,
+            owed: Vec::new(),
+            syncing: (0, 0),
+            cleaning: None,
+            copies_unsynced: false,
+            clean_pause: 0,
+            has_reserve: false,
+        }
+    }
+
+    fn segment_mut(&mut self, id: u32) -> Option<&mut Segment> {
+        let first = self.segments.front()?.id;
+        self.segments.get_mut(id.checked_sub(first)? as usize)
+    }
+
+    fn count(&mut self, place: Place) {
+        if let Some(segment) = self.segment_mut(place.segment) {
+            segment.live_messages += 1;
+            segment.live_bytes += u64::from(place.length);
+        }
+    }
+
+    fn uncount(&mut self, place: Place) {
+        if let Some(segment) = self.segment_mut(place.segment) {
+            segment.live_messages -= 1;
+            segment.live_bytes -= u64::from(place.length);
+        }
+    }
+
+    /// Notes that the live record of a message is at `place`.
+    fn set_place(&mut self, queue: QueueId, sequence: u64, place: Place) {
+        self.count(place);
+        if let Some(old) = self.index.insert(queue, sequence, place) {
+            self.uncount(old);
+        }
+    }
+
+    /// Makes room in the block for a record of `length` bytes; false where the disk is full.
+    fn room(&mut self, length: usize) -> Result<bool, StoreError> {
+        if self.block.len() >= BLOCK_BYTES && !self.flush()? {
+            return Ok(false);
+        }
+        let used = self.segments.back().map_or(0, |segment| segment.length) + self.block.len() as u64;
+        let fits = used + (MARK_LEN + length) as u64 <= self.segment_bytes;
+        let is_fresh = used <= SEGMENT_HEADER_LEN as u64;
+        if (self.active.is_none() || !(fits || is_fresh)) && !(self.flush()? && self.roll()?) {
+            return Ok(false);
+        }
+        if let (true, Some(active)) = (self.block.is_empty(), &self.active) {
+            record::append_mark(&mut self.block, active.salt, active.synced);
+        }
+        Ok(true)
+    }
+
+    fn salt(&self) -> u64 {
+        self.active.as_ref().map_or(0, |active| active.salt)
+    }
+
+    fn append_keep(&mut self, queue: QueueId, keep: &Keep) -> Result<bool, StoreError> {
+        if !self.room(record::publish_len(keep))? {
+            return Ok(false);
+        }
+        let offset = self.block.len();
+        let salt = self.salt();
+        let length = record::append_publish(&mut self.block, salt, queue, keep);
+        self.blocked.push(Blocked {
+            queue,
+            sequence: keep.sequence,
+            offset,
+            length,
+        });
+        Ok(true)
+    }
+
+    /// Writes the block. False where the disk is full: then nothing of the block is left, neither there nor here.
+    fn flush(&mut self) -> Result<bool, StoreError> {
+        let (Some(active), Some(segment)) = (&self.active, self.segments.back_mut()) else {
+            return Ok(true);
+        };
+        if self.block.is_empty() {
+            return Ok(true);
+        }
+        let start = segment.length;
+        let id = segment.id;
+        let done = match write_all(&*active.file, &self.block, start) {
+            Ok(()) => true,
+            Err(error) if is_full(&error) => {
+                active.file.truncate(start).map_err(io_failed(&*self.disk, id))?;
+                false
+            }
+            Err(error) => return Err(io_failed(&*self.disk, id)(error)),
+        };
+        let blocked = std::mem::take(&mut self.blocked);
+        if done {
+            segment.length += self.block.len() as u64;
+            self.written += blocked.len();
+            for message in &blocked {
+                let place = Place {
+                    segment: id,
+                    // Segments are at most 1 GiB, but for one message of at most 4 GiB at their start.
+                    offset: start as u32 + message.offset as u32,
+                    length: message.length as u32,
+                };
+                self.set_place(message.queue, message.sequence, place);
+            }
+        }
+        self.blocked = blocked;
+        self.blocked.clear();
+        self.block.clear();
+        self.block.shrink_to(2 * BLOCK_BYTES);
+        Ok(done)
+    }
+
+    /// Closes the segment that is written to and starts the next. False where the disk is full: nothing has changed.
+    fn roll(&mut self) -> Result<bool, StoreError> {
+        let last = self.segments.back().map_or(0, |segment| segment.id);
+        if let Some(active) = &self.active {
+            active.file.sync().map_err(io_failed(&*self.disk, last))?;
+        }
+        let id = last + 1;
+        let name = segment_name(id);
+        let salt = RandomState::new().hash_one(id);
+        let create = || {
+            let file = self.disk.create(&name)?;
+            write_all(&*file, &record::segment_header(id, salt), 0)?;
+            Ok(file)
+        };
+        let file = match create() {
+            Ok(file) => file,
+            Err(error) if is_full(&error) => {
+                return match self.disk.remove(&name) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_failed(&*self.disk, id)(error)),
+                    _ => Ok(false),
+                };
+            }
+            Err(error) => return Err(io_failed(&*self.disk, id)(error)),
+        };
+        file.sync().map_err(io_failed(&*self.disk, id))?;
+        self.disk.sync_folder().map_err(io_failed(&*self.disk, id))?;
+        self.segments.push_back(Segment {
+            id,
+            length: SEGMENT_HEADER_LEN as u64,
+            live_messages: 0,
+            live_bytes: 0,
+        });
+        self.active = Some(Active {
+            file,
+            salt,
+            synced: SEGMENT_HEADER_LEN as u64,
+        });
+        self.copies_unsynced = false;
+        Ok(true)
+    }
+
+    /// Lets settlements take effect and notes what has to be written of them.
+    fn settle(&mut self, batch: &QueueBatch) {
+        let mut sequences = Vec::with_capacity(batch.forgets.len());
+        for sequence in &batch.forgets {
+            // What is not there was refused, or settled before.
+            if let Some(place) = self.index.remove(batch.queue, *sequence) {
+                self.uncount(place);
+                sequences.push(*sequence);
+            }
+        }
+        let mut removed = false;
+        if batch.removed {
+            for (_, place) in self.index.remove_queue(batch.queue) {
+                self.uncount(place);
+                removed = true;
+            }
+        }
+        if removed || !sequences.is_empty() {
+            sequences.sort_unstable();
+            self.owed.push(Owed {
+                queue: batch.queue,
+                sequences,
+                removed,
+            });
+        }
+    }
+
+    /// Writes the settlements that are owed; false where the disk is too full.
+    fn write_owed(&mut self) -> Result<bool, StoreError> {
+        let owed = std::mem::take(&mut self.owed);
+        let done = self.append_owed(&owed);
+        if !matches!(done, Ok(true)) {
+            self.owed = owed;
+        }
+        done
+    }
+
+    fn append_owed(&mut self, owed: &[Owed]) -> Result<bool, StoreError> {
+        for owed in owed {
+            if !self.room(record::settle_max_len(owed.sequences.len()))? {
+                return Ok(false);
+            }
+            let salt = self.salt();
+            record::append_settle(&mut self.block, salt, owed.queue, &owed.sequences);
+            if owed.removed {
+                record::append_remove_queue(&mut self.block, salt, owed.queue);
+            }
+        }
+        self.flush()
+    }
+
+    /// Syncs what was written, on this thread.
+    fn sync_now(&mut self) -> Result<(), StoreError> {
+        self.sync_job()()?;
+        self.synced();
+        Ok(())
+    }
+}
+
+impl Engine for LogEngine {
+    fn recover(&mut self, sink: MessageSink<'_>) -> Result<Recovered, StoreError> {
+        let highest_queue = self.replay()?;
+        let mut recovered = Recovered {
+            messages: 0,
+            highest_queue,
+        };
+        for queue in self.index.queues() {
+            for (sequence, place) in self.index.iter_from(queue, 0) {
+                sink(self.reader.message(queue, sequence, place)?);
+                recovered.messages += 1;
+            }
+        }
+        Ok(recovered)
+    }
+
+    fn write(&mut self, batches: &[QueueBatch]) -> Result<Written, StoreError> {
+        self.written = 0;
+        let mut full = false;
+        'batches: for batch in batches {
+            for keep in &batch.keeps {
+                if !self.append_keep(batch.queue, keep)? {
+                    full = true;
+                    break 'batches;
+                }
+            }
+        }
+        // Before the settlements, some of which may be of messages in the block.
+        if !full {
+            self.flush()?;
+        }
+        let kept = self.written;
+        for batch in batches {
+            self.settle(batch);
+        }
+        let mut settled = self.write_owed()?;
+        if !settled && self.has_reserve {
+            self.has_reserve = false;
+            let reserve = self.disk.path().join(RESERVE_NAME);
+            self.disk
+                .remove(RESERVE_NAME)
+                .map_err(|source| StoreError::Io { path: reserve, source })?;
+            settled = self.write_owed()?;
+        }
+        Ok(Written { kept, settled })
+    }
+
+    fn sync_job(&mut self) -> SyncJob {
+        let (Some(active), Some(segment)) = (&self.active, self.segments.back()) else {
+            return Box::new(|| Ok(()));
+        };
+        self.syncing = (segment.id, segment.length);
+        let file = Arc::clone(&active.file);
+        let failed = io_failed(&*self.disk, segment.id);
+        Box::new(move || file.sync().map_err(failed))
+    }
+
+    fn synced(&mut self) {
+        let (id, length) = self.syncing;
+        if let (Some(active), Some(segment)) = (&mut self.active, self.segments.back())
+            && segment.id == id
+        {
+            active.synced = length;
+            self.copies_unsynced &= segment.length > length;
+        }
+    }
+
+    fn maintain(&mut self) -> Result<bool, StoreError> {
+        self.clean()
+    }
+
+    fn load(
+        &mut self,
+        queue: QueueId,
+        from: u64,
+        max_messages: usize,
+        max_bytes: u64,
+    ) -> Result<Vec<StoredMessage>, StoreError> {
+        let mut loaded = Vec::new();
+        let mut bytes = 0;
+        for (sequence, place) in self.index.iter_from(queue, from) {
+            if loaded.len() >= max_messages || bytes >= max_bytes {
+                break;
+            }
+            bytes += u64::from(place.length);
+            loaded.push(self.reader.message(queue, sequence, place)?);
+        }
+        Ok(loaded)
+    }
+
+    fn usage(&self) -> Usage {
+        let mut usage = Usage::default();
+        for segment in &self.segments {
+            usage.live_messages += segment.live_messages;
+            usage.live_bytes += segment.live_bytes;
+            usage.disk_bytes += segment.length;
+        }
+        usage.disk_bytes += if self.has_reserve { self.reserve_bytes() } else { 0 };
+        usage
+    }
+
+    fn close(&mut self) -> Result<(), StoreError> {
+        self.write_owed()?;
+        self.sync_now()?;
+        // So that damage to what is there now is never taken for a torn tail.
+        if let Some(active) = &self.active {
+            record::append_mark(&mut self.block, active.salt, active.synced);
+            self.flush()?;
+            self.sync_now()?;
+        }
+        Ok(())
+    }
+}

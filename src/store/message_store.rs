@@ -1,0 +1,200 @@
+//! The store as the broker sees it.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+
+use super::commit::Committer;
+use super::disk::RealDisk;
+use super::engine::{Engine, Recovered};
+use super::folder::{Folder, io_error};
+use super::journal::{QueueJournal, Shared};
+use super::log::LogEngine;
+use super::memory::MemoryEngine;
+use super::sled_engine::SledEngine;
+use super::state::{Database, MemoryState, SledState};
+use super::statistics::{Counters, Statistics};
+use super::wake::Urgency;
+use super::{EngineKind, QueueId, StateStore, StoreError, StoreOptions, StoredMessage};
+
+/// Told once when the store cannot go on. The process has to end: a sync that failed must not be tried again.
+pub type FatalHook = Arc<dyn Fn(&StoreError) + Send + Sync>;
+
+/// Messages on stable storage.
+///
+/// Open it, [`recover`](Self::recover) once, then take a [`journal`](Self::journal) a queue.
+/// [`shutdown`](Self::shutdown) writes all that is owed, as dropping it does.
+pub struct MessageStore {
+    options: StoreOptions,
+    shared: Arc<Shared>,
+    engine: Arc<Mutex<Box<dyn Engine>>>,
+    counters: Arc<Counters>,
+    on_fatal: FatalHook,
+    journals: Mutex<BTreeMap<QueueId, Weak<QueueJournal>>>,
+    thread: Option<JoinHandle<Result<(), StoreError>>>,
+    /// `None` where nothing is kept.
+    folder: Option<Arc<Folder>>,
+}
+
+impl MessageStore {
+    /// Opens or makes a data folder, which stays locked until both values are dropped.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] where another process has it, [`StoreError::Foreign`] where it is another program's,
+    /// format's or engine's, and whatever the operating system refuses.
+    pub fn open(options: StoreOptions, on_fatal: FatalHook) -> Result<(MessageStore, Arc<dyn StateStore>), StoreError> {
+        if options.engine == EngineKind::Memory {
+            let engine: Box<dyn Engine> = Box::new(MemoryEngine::default());
+            let store = Self::over(options, engine, None, on_fatal);
+            return Ok((store, Arc::new(MemoryState::default())));
+        }
+        let folder = Arc::new(Folder::open(&options.dir, options.engine)?);
+        let state = SledState::open(Arc::clone(&folder), options.sled_cache_bytes)?;
+        let path = folder.path().join("messages");
+        let engine: Box<dyn Engine> = match options.engine {
+            EngineKind::Sled => Box::new(SledEngine::new(Database::open(&path, options.sled_cache_bytes)?)),
+            EngineKind::Log | EngineKind::Memory => {
+                let disk = RealDisk::open(&path).map_err(io_error(&path))?;
+                Box::new(LogEngine::new(Arc::new(disk), options.segment_bytes))
+            }
+        };
+        Ok((Self::over(options, engine, Some(folder), on_fatal), Arc::new(state)))
+    }
+
+    fn over(options: StoreOptions, engine: Box<dyn Engine>, folder: Option<Arc<Folder>>, on_fatal: FatalHook) -> Self {
+        Self {
+            options,
+            shared: Arc::default(),
+            engine: Arc::new(Mutex::new(engine)),
+            counters: Arc::default(),
+            on_fatal,
+            journals: Mutex::default(),
+            thread: None,
+            folder,
+        }
+    }
+
+    /// Hands every live message to `sink`, queue by queue and each queue in order of sequence, and starts the commit
+    /// thread. To be called once, before any journal is used.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] or [`StoreError::Database`] where something is not as it was written.
+    pub fn recover(&mut self, sink: &mut dyn FnMut(StoredMessage)) -> Result<Recovered, StoreError> {
+        if self.thread.is_some() {
+            return Ok(Recovered::default());
+        }
+        let recovered = self.engine.lock().recover(sink)?;
+        let mut committer = Committer::new(
+            &self.options,
+            Arc::clone(&self.shared),
+            Arc::clone(&self.engine),
+            Arc::clone(&self.counters),
+        );
+        let on_fatal = Arc::clone(&self.on_fatal);
+        let dir = self.options.dir.clone();
+        let thread = std::thread::Builder::new()
+            .name("commit".into())
+            .spawn(move || {
+                let result = catch_unwind(AssertUnwindSafe(|| committer.run())).unwrap_or_else(|_| Err(panicked(dir)));
+                result.inspect_err(|error| on_fatal(error))
+            })
+            .map_err(io_error(&self.options.dir))?;
+        self.thread = Some(thread);
+        Ok(recovered)
+    }
+
+    /// The journal of a queue; the same one as long as somebody has it.
+    #[must_use]
+    pub fn journal(&self, queue: QueueId) -> Arc<QueueJournal> {
+        let mut journals = self.journals.lock();
+        if let Some(journal) = journals.get(&queue).and_then(Weak::upgrade) {
+            return journal;
+        }
+        let journal = QueueJournal::new(queue, Arc::clone(&self.shared));
+        journals.insert(queue, Arc::downgrade(&journal));
+        journal
+    }
+
+    /// Forgets a queue with all its messages. Its id must not be used again; what its journal still gets is answered
+    /// `taken` and dropped.
+    pub fn remove_queue(&self, queue: QueueId) {
+        self.journal(queue).remove();
+        self.journals.lock().remove(&queue);
+    }
+
+    /// Reads messages back that were written, in order of sequence from `from` on: at most `max_messages`, and no
+    /// further one once `max_bytes` were read. Blocks on the disk. What still waits for the commit thread is not
+    /// there yet.
+    ///
+    /// # Errors
+    /// As [`recover`](Self::recover).
+    pub fn load(
+        &self,
+        queue: QueueId,
+        from: u64,
+        max_messages: usize,
+        max_bytes: u64,
+    ) -> Result<Vec<StoredMessage>, StoreError> {
+        self.engine.lock().load(queue, from, max_messages, max_bytes)
+    }
+
+    /// Bytes that may still be written to the file system of the data folder; for the disk alarm. `u64::MAX` where
+    /// nothing is kept.
+    ///
+    /// # Errors
+    /// What the operating system refuses.
+    pub fn free_space(&self) -> Result<u64, StoreError> {
+        self.folder.as_ref().map_or(Ok(u64::MAX), |folder| folder.free_space())
+    }
+
+    /// The figures. Walks over the files of the sled engine, so it is for a scrape and not for a loop.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        let usage = self.engine.lock().usage();
+        Statistics {
+            live_messages: usage.live_messages,
+            live_bytes: usage.live_bytes,
+            disk_bytes: usage.disk_bytes,
+            dropped: self.shared.dropped.load(Ordering::Relaxed),
+            ..self.counters.read()
+        }
+    }
+
+    /// Writes and syncs all that is owed, answers everybody and ends the commit thread.
+    ///
+    /// # Errors
+    /// Why the commit thread failed, now or before.
+    pub fn shutdown(mut self) -> Result<(), StoreError> {
+        self.stop()
+    }
+
+    fn stop(&mut self) -> Result<(), StoreError> {
+        let Some(thread) = self.thread.take() else {
+            return Ok(());
+        };
+        self.shared.stop.store(true, Ordering::SeqCst);
+        self.shared.wake.note(Urgency::Now);
+        thread
+            .join()
+            .unwrap_or_else(|_| Err(panicked(self.options.dir.clone())))
+    }
+}
+
+impl Drop for MessageStore {
+    fn drop(&mut self) {
+        // Whoever wants to know why it failed calls `shutdown`; the hook has been told as well.
+        let _ = self.stop();
+    }
+}
+
+fn panicked(path: PathBuf) -> StoreError {
+    StoreError::Database {
+        path,
+        reason: "the commit thread panicked; its message is in the log".into(),
+    }
+}

@@ -1,0 +1,208 @@
+//! Definitions: in sled, or in memory for tests.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::folder::{Folder, free_space, io_error, sync_folder};
+use super::{StateChange, StateStore, StoreError, Table};
+
+/// Free space under which nothing is given to sled: after an ENOSPC of its own it cannot go on, not even remove.
+pub(super) const SLED_SPACE_RESERVE: u64 = 16 << 20;
+
+/// A sled database with what its own `flush` leaves out.
+///
+/// sled 0.34.7's `flush` is a `sync_file_range` on Linux, which does not make the disk write its cache; a
+/// `sync_data` on any handle of the same file does.
+#[derive(Debug)]
+pub(super) struct Database {
+    path: PathBuf,
+    db: sled::Db,
+    file: File,
+}
+
+impl Database {
+    pub(super) fn open(path: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(path).map_err(io_error(path))?;
+        if free_space(path).map_err(io_error(path))? < SLED_SPACE_RESERVE {
+            // sled needs space to open what it wrote before.
+            return Err(io_error(path)(io::ErrorKind::StorageFull.into()));
+        }
+        let db = sled::Config::new()
+            .path(path)
+            .cache_capacity(cache_bytes.max(1 << 20))
+            .flush_every_ms(None)
+            .open()
+            .map_err(|error| database_error(path, error))?;
+        let db_path = path.join("db");
+        let file = File::open(&db_path).map_err(io_error(&db_path))?;
+        sync_folder(path).map_err(io_error(path))?;
+        if let Some(parent) = path.parent() {
+            sync_folder(parent).map_err(io_error(parent))?;
+        }
+        Ok(Self {
+            path: path.to_path_buf(),
+            db,
+            file,
+        })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn scan_prefix(
+        &self,
+        prefix: &[u8],
+    ) -> impl Iterator<Item = Result<(sled::IVec, sled::IVec), StoreError>> {
+        self.db
+            .scan_prefix(prefix)
+            .map(|pair| pair.map_err(|error| database_error(&self.path, error)))
+    }
+
+    pub(super) fn range(
+        &self,
+        range: impl std::ops::RangeBounds<[u8; 20]>,
+    ) -> impl Iterator<Item = Result<(sled::IVec, sled::IVec), StoreError>> {
+        self.db
+            .range(range)
+            .map(|pair| pair.map_err(|error| database_error(&self.path, error)))
+    }
+
+    /// Refuses `bytes` more where they could fill the disk, with `StorageFull`, before sled sees them.
+    pub(super) fn reserve(&self, bytes: u64) -> Result<(), StoreError> {
+        let free = free_space(&self.path).map_err(io_error(&self.path))?;
+        // sled writes a page anew for each change of it, hence twice the bytes.
+        match free >= SLED_SPACE_RESERVE.saturating_add(bytes.saturating_mul(2)) {
+            true => Ok(()),
+            false => Err(io_error(&self.path)(io::ErrorKind::StorageFull.into())),
+        }
+    }
+
+    pub(super) fn apply(&self, batch: sled::Batch) -> Result<(), StoreError> {
+        self.db
+            .apply_batch(batch)
+            .map_err(|error| database_error(&self.path, error))
+    }
+
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        self.db.flush().map_err(|error| database_error(&self.path, error))?;
+        self.file.sync_data().map_err(io_error(&self.path))
+    }
+}
+
+fn database_error(path: &Path, error: sled::Error) -> StoreError {
+    match error {
+        sled::Error::Io(source) => io_error(path)(source),
+        other => StoreError::Database {
+            path: path.to_path_buf(),
+            reason: other.to_string(),
+        },
+    }
+}
+
+/// The byte that a table's keys start with. Part of the format: numbers are never used again.
+fn prefix(table: Table) -> u8 {
+    match table {
+        Table::Vhosts => 1,
+        Table::Users => 2,
+        Table::Permissions => 3,
+        Table::Policies => 4,
+        Table::Exchanges => 5,
+        Table::Queues => 6,
+        Table::Bindings => 7,
+        Table::Node => 8,
+    }
+}
+
+fn full_key(table: Table, key: &[u8]) -> Vec<u8> {
+    let mut full = Vec::with_capacity(1 + key.len());
+    full.push(prefix(table));
+    full.extend_from_slice(key);
+    full
+}
+
+/// Definitions in sled.
+pub(super) struct SledState {
+    database: Database,
+    // One sync at a time; those who come meanwhile would not be faster beside it.
+    writing: Mutex<()>,
+    _folder: Arc<Folder>,
+}
+
+impl SledState {
+    pub(super) fn open(folder: Arc<Folder>, cache_bytes: u64) -> Result<Self, StoreError> {
+        Ok(Self {
+            database: Database::open(&folder.path().join("state"), cache_bytes)?,
+            writing: Mutex::new(()),
+            _folder: folder,
+        })
+    }
+}
+
+impl StateStore for SledState {
+    fn scan(&self, table: Table) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        self.database
+            .scan_prefix(&[prefix(table)])
+            .map(|pair| pair.map(|(key, value)| (key[1..].to_vec(), value.to_vec())))
+            .collect()
+    }
+
+    fn commit(&self, changes: &[StateChange]) -> Result<(), StoreError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let mut batch = sled::Batch::default();
+        let mut bytes = 0;
+        for change in changes {
+            match change {
+                StateChange::Put(table, key, value) => {
+                    bytes += (key.len() + value.len()) as u64;
+                    batch.insert(full_key(*table, key), value.as_slice());
+                }
+                StateChange::Remove(table, key) => batch.remove(full_key(*table, key)),
+            }
+        }
+        let _writing = self.writing.lock();
+        self.database.reserve(bytes)?;
+        self.database.apply(batch)?;
+        self.database.sync()
+    }
+}
+
+/// Definitions in memory.
+#[derive(Default)]
+pub(super) struct MemoryState {
+    pairs: Mutex<BTreeMap<Vec<u8>, Vec<u8>>>,
+}
+
+impl StateStore for MemoryState {
+    fn scan(&self, table: Table) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        let prefix = prefix(table);
+        Ok(self
+            .pairs
+            .lock()
+            .range(vec![prefix]..vec![prefix + 1])
+            .map(|(key, value)| (key[1..].to_vec(), value.clone()))
+            .collect())
+    }
+
+    fn commit(&self, changes: &[StateChange]) -> Result<(), StoreError> {
+        let mut pairs = self.pairs.lock();
+        for change in changes {
+            match change {
+                StateChange::Put(table, key, value) => {
+                    pairs.insert(full_key(*table, key), value.clone());
+                }
+                StateChange::Remove(table, key) => {
+                    pairs.remove(&full_key(*table, key));
+                }
+            }
+        }
+        Ok(())
+    }
+}
