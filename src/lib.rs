@@ -4,4 +4,5 @@
 
 pub mod model;
 pub mod queue;
+pub mod routing;
 pub mod store;
