@@ -120,6 +120,12 @@ impl<'a> PropertiesView<'a> {
         self.short_string(CORRELATION_ID)
     }
 
+    /// The timestamp, in seconds since the Unix epoch.
+    #[must_use]
+    pub fn timestamp(&self) -> Option<u64> {
+        self.find(TIMESTAMP)?.first_chunk().map(|b| u64::from_be_bytes(*b))
+    }
+
     /// Whether there is a headers table.
     #[must_use]
     pub fn has_headers(&self) -> bool {
@@ -174,10 +180,7 @@ impl<'a> PropertiesView<'a> {
             reply_to: text(REPLY_TO),
             expiration: text(EXPIRATION),
             message_id: text(MESSAGE_ID),
-            timestamp: self
-                .find(TIMESTAMP)
-                .and_then(|b| b.first_chunk())
-                .map(|b| u64::from_be_bytes(*b)),
+            timestamp: self.timestamp(),
             kind: text(TYPE),
             user_id: text(USER_ID),
             app_id: text(APP_ID),
