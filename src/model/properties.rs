@@ -126,6 +126,13 @@ impl<'a> PropertiesView<'a> {
         self.flags().unwrap_or_default() & HEADERS != 0
     }
 
+    /// The headers table as bytes, without its leading length; `None` where there is none.
+    #[must_use]
+    pub fn headers_bytes(&self) -> Option<&'a [u8]> {
+        let (length, rest) = self.find(HEADERS)?.split_first_chunk::<4>()?;
+        rest.get(..u32::from_be_bytes(*length) as usize)
+    }
+
     /// The headers, decoded; an empty table where there are none.
     pub fn headers(&self) -> Result<FieldTable, TableError> {
         match self.find(HEADERS) {
