@@ -48,7 +48,7 @@ pub fn skip_value(input: &[u8]) -> Result<&[u8], TableError> {
         b't' | b'b' | b'B' => 1,
         b's' | b'u' => 2,
         b'I' | b'i' | b'f' => 4,
-        b'l' | b'd' | b'T' => 8,
+        b'l' | b'L' | b'd' | b'T' => 8,
         b'D' => 5,
         b'V' => 0,
         b'S' | b'A' | b'F' | b'x' => return Ok(long_string(rest)?.1),
@@ -106,7 +106,8 @@ fn decode_value(input: &[u8], depth: usize) -> Result<(FieldValue, &[u8]), Table
         b'u' => number!(U16, u16),
         b'I' => number!(I32, i32),
         b'i' => number!(U32, u32),
-        b'l' => number!(I64, i64),
+        // RabbitMQ reads both letters as a signed 64-bit integer and writes `l`.
+        b'l' | b'L' => number!(I64, i64),
         b'f' => number!(F32, f32),
         b'd' => number!(F64, f64),
         b'T' => number!(Timestamp, u64),

@@ -132,6 +132,7 @@ impl<'a> PropertiesView<'a> {
         self.flags().unwrap_or_default() & HEADERS != 0
     }
 
+<<<<<<< HEAD
     /// Whether the headers have one of `names`, found without decoding a value.
     #[must_use]
     pub fn has_header(&self, names: &[&str]) -> bool {
@@ -149,6 +150,13 @@ impl<'a> PropertiesView<'a> {
             table = skip_value(value).unwrap_or_default();
         }
         false
+=======
+    /// The headers table as bytes, without its leading length; `None` where there is none.
+    #[must_use]
+    pub fn headers_bytes(&self) -> Option<&'a [u8]> {
+        let (length, rest) = self.find(HEADERS)?.split_first_chunk::<4>()?;
+        rest.get(..u32::from_be_bytes(*length) as usize)
+>>>>>>> amqp
     }
 
     /// The headers, decoded; an empty table where there are none.

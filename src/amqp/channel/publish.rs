@@ -1,0 +1,174 @@
+//! `basic.publish` and its content header, decoded in place.
+
+use crate::amqp::content::Publish;
+use crate::amqp::fault;
+use crate::amqp::frame::{BODY, FrameHead, HEAD_LEN, HEADER, METHOD};
+use crate::amqp::reader::Reader;
+use crate::amqp::table_scan::scan_table;
+use crate::model::{AmqpError, PropertiesView};
+
+pub(in crate::amqp) const PUBLISH: u16 = 40;
+/// Class and method id of `basic.publish`, as they begin its payload.
+const IDS: [u8; 4] = [0, 60, 0, 40];
+/// A publish of no more bytes than this is waited for where it is cut; a larger one is put together piece by piece,
+/// so that the read buffer need not hold it.
+const WAIT_MAX: usize = 8 * 1024;
+
+/// The method's arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::amqp) struct PublishMethod<'a> {
+    pub exchange: &'a str,
+    pub routing_key: &'a str,
+    pub mandatory: bool,
+}
+
+/// Decodes what follows the method's ids. `immediate` is refused, as RabbitMQ has done since 3.0.
+#[inline]
+pub(in crate::amqp) fn method(fields: &[u8]) -> Result<PublishMethod<'_>, AmqpError> {
+    let mut reader = Reader::new(fault::BASIC_PUBLISH, fields);
+    reader.short()?;
+    let exchange = reader.short_string()?;
+    let routing_key = reader.short_string()?;
+    let bits = reader.octet()?;
+    reader.end()?;
+    if bits & 2 != 0 {
+        return Err(fault::not_implemented("immediate=true", fault::BASIC_PUBLISH));
+    }
+    Ok(PublishMethod {
+        exchange,
+        routing_key,
+        mandatory: bits & 1 != 0,
+    })
+}
+
+/// The content header of a publish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::amqp) struct ContentHeader<'a> {
+    pub body_size: u64,
+    pub properties: &'a [u8],
+}
+
+/// Decodes a header frame's payload; the properties are checked, a headers table in them included.
+#[inline]
+pub(in crate::amqp) fn header(payload: &[u8]) -> Result<ContentHeader<'_>, AmqpError> {
+    let Some((&[c1, c0, w1, w0, size @ ..], properties)) = payload.split_first_chunk::<12>() else {
+        return Err(fault::unknown_frame(HEADER, payload));
+    };
+    let class_id = u16::from_be_bytes([c1, c0]);
+    if [w1, w0] != [0, 0] {
+        return Err(fault::expected_header());
+    }
+    if class_id != super::BASIC {
+        return Err(fault::header_of_other_class(class_id));
+    }
+    if properties != [0, 0] {
+        check_properties(properties)?;
+    }
+    Ok(ContentHeader {
+        body_size: u64::from_be_bytes(size),
+        properties,
+    })
+}
+
+fn check_properties(properties: &[u8]) -> Result<(), AmqpError> {
+    let view = PropertiesView::new(properties);
+    view.check().map_err(|why| fault::malformed_properties(&why))?;
+    match view.headers_bytes() {
+        // What goes through undecoded costs nothing to hold, so the number of values needs no bound.
+        Some(table) => scan_table(table, usize::MAX).map_err(|why| fault::malformed_properties(&why)),
+        None => Ok(()),
+    }
+}
+
+/// What lies at the front of the input.
+pub(in crate::amqp) enum InPlace<'a> {
+    /// A publish with all that belongs to it.
+    Whole {
+        channel: u16,
+        consumed: usize,
+        publish: Publish<'a>,
+    },
+    /// A small one that is cut: worth waiting for.
+    Cut,
+    /// Something else, or a publish that must go the long way.
+    Other,
+}
+
+/// Looks for method, header and at most one body frame of one publish lying together. Faults are left to the long
+/// way, which finds them again. Whether the channel may publish is the caller's to check.
+#[inline]
+pub(in crate::amqp) fn in_place(input: &[u8], frame_max: u32, message_max: u64) -> InPlace<'_> {
+    let limit = if frame_max == 0 { usize::MAX } else { frame_max as usize };
+    let Some((head, payload, rest)) = whole_frame(input, limit) else {
+        return InPlace::Other;
+    };
+    let Some((&IDS, fields)) = payload.split_first_chunk::<4>() else {
+        return InPlace::Other;
+    };
+    if head.kind != METHOD || head.channel == 0 {
+        return InPlace::Other;
+    }
+    let channel = head.channel;
+    let Ok(method) = method(fields) else {
+        return InPlace::Other;
+    };
+    let Some((head, payload, rest)) = whole_frame(rest, limit) else {
+        return cut_or_other(rest, HEADER, channel);
+    };
+    if head.kind != HEADER || head.channel != channel {
+        return InPlace::Other;
+    }
+    let Ok(header) = header(payload) else {
+        return InPlace::Other;
+    };
+    if header.body_size > message_max {
+        return InPlace::Other;
+    }
+    let size = header.body_size as usize;
+    let (body, rest): (&[u8], _) = if size == 0 {
+        (&[], rest)
+    } else if let Some((head, body, rest)) = whole_frame(rest, limit) {
+        if head.kind != BODY || head.channel != channel || head.size != size {
+            return InPlace::Other;
+        }
+        (body, rest)
+    } else if size <= WAIT_MAX {
+        return cut_or_other(rest, BODY, channel);
+    } else {
+        return InPlace::Other;
+    };
+    let publish = Publish::in_place(&method, header.properties, body);
+    InPlace::Whole {
+        channel,
+        consumed: input.len() - rest.len(),
+        publish,
+    }
+}
+
+/// Head, payload and what follows the frame.
+#[inline]
+fn whole_frame(input: &[u8], limit: usize) -> Option<(FrameHead, &[u8], &[u8])> {
+    let head = FrameHead::read(input)?;
+    if head.size > limit {
+        return None;
+    }
+    let (payload, rest) = input[HEAD_LEN..].split_at_checked(head.size)?;
+    let (&end, rest) = rest.split_first()?;
+    (end == crate::amqp::frame::END).then_some((head, payload, rest))
+}
+
+/// The next frame is not whole: is it the small one that belongs here, or the beginning of it?
+#[inline]
+fn cut_or_other(rest: &[u8], kind: u8, channel: u16) -> InPlace<'_> {
+    match FrameHead::read(rest) {
+        None => InPlace::Cut,
+        Some(head) => {
+            let whole = rest.len() >= head.frame_len();
+            if head.kind == kind && head.channel == channel && head.size <= WAIT_MAX && !whole {
+                InPlace::Cut
+            } else {
+                InPlace::Other
+            }
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! A published message: lying in the input, or put together from frames that came apart.
+
+use crate::model::{Message, PropertiesView};
+
+use super::channel::publish::PublishMethod;
+
+/// A body's first room; it grows as the body comes, so that announcing a large one costs nothing.
+const FIRST_ROOM: usize = 64 * 1024;
+
+/// A whole message as a client published it.
+#[derive(Debug)]
+pub struct Publish<'a> {
+    /// Give the message back if it reaches no queue.
+    pub mandatory: bool,
+    content: Content<'a>,
+}
+
+#[derive(Debug)]
+enum Content<'a> {
+    InPlace {
+        exchange: &'a str,
+        routing_key: &'a str,
+        properties: &'a [u8],
+        body: &'a [u8],
+    },
+    Assembled(Box<PendingContent>),
+}
+
+impl<'a> Publish<'a> {
+    #[inline]
+    pub(super) fn in_place(method: &PublishMethod<'a>, properties: &'a [u8], body: &'a [u8]) -> Self {
+        let PublishMethod {
+            exchange,
+            routing_key,
+            mandatory,
+        } = *method;
+        Self {
+            mandatory,
+            content: Content::InPlace {
+                exchange,
+                routing_key,
+                properties,
+                body,
+            },
+        }
+    }
+
+    pub(super) fn assembled(content: Box<PendingContent>) -> Self {
+        Self {
+            mandatory: content.mandatory,
+            content: Content::Assembled(content),
+        }
+    }
+
+    /// The exchange.
+    #[inline]
+    #[must_use]
+    pub fn exchange(&self) -> &str {
+        match &self.content {
+            Content::InPlace { exchange, .. } => exchange,
+            Content::Assembled(content) => &content.exchange,
+        }
+    }
+
+    /// The routing key.
+    #[inline]
+    #[must_use]
+    pub fn routing_key(&self) -> &str {
+        match &self.content {
+            Content::InPlace { routing_key, .. } => routing_key,
+            Content::Assembled(content) => &content.routing_key,
+        }
+    }
+
+    /// Property flags and list as they came. They have been checked, the headers table included.
+    #[inline]
+    #[must_use]
+    pub fn properties_bytes(&self) -> &[u8] {
+        match &self.content {
+            Content::InPlace { properties, .. } => properties,
+            Content::Assembled(content) => &content.properties,
+        }
+    }
+
+    /// The properties, read where they lie.
+    #[inline]
+    #[must_use]
+    pub fn properties(&self) -> PropertiesView<'_> {
+        PropertiesView::new(self.properties_bytes())
+    }
+
+    /// The body.
+    #[inline]
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        match &self.content {
+            Content::InPlace { body, .. } => body,
+            Content::Assembled(content) => &content.body,
+        }
+    }
+
+    /// The message, copied out of the input once.
+    #[inline]
+    #[must_use]
+    pub fn to_message(&self) -> Message {
+        Message::new(
+            self.exchange(),
+            self.routing_key(),
+            self.properties_bytes(),
+            &[self.body()],
+        )
+    }
+}
+
+/// A publish whose frames have not all come.
+#[derive(Debug)]
+pub(super) struct PendingContent {
+    exchange: Box<str>,
+    routing_key: Box<str>,
+    mandatory: bool,
+    properties: Vec<u8>,
+    body: Vec<u8>,
+    /// `None` until the header came.
+    announced: Option<u64>,
+}
+
+impl PendingContent {
+    pub fn new(method: &PublishMethod<'_>) -> Box<Self> {
+        Box::new(Self {
+            exchange: method.exchange.into(),
+            routing_key: method.routing_key.into(),
+            mandatory: method.mandatory,
+            properties: Vec::new(),
+            body: Vec::new(),
+            announced: None,
+        })
+    }
+
+    pub fn has_header(&self) -> bool {
+        self.announced.is_some()
+    }
+
+    pub fn set_header(&mut self, properties: &[u8], body_size: u64) {
+        self.properties = properties.to_vec();
+        self.announced = Some(body_size);
+    }
+
+    /// Whether header and body have come.
+    pub fn is_whole(&self) -> bool {
+        self.has_header() && self.missing() == 0
+    }
+
+    /// Bytes of the body that have not come.
+    pub fn missing(&self) -> u64 {
+        self.announced.unwrap_or_default() - self.body.len() as u64
+    }
+
+    /// Takes a piece, which is no longer than what is missing.
+    pub fn push(&mut self, piece: &[u8]) {
+        let room = self.body.capacity() - self.body.len();
+        if room < piece.len() {
+            // Double, but never beyond what was announced.
+            let missing = usize::try_from(self.missing()).unwrap_or(usize::MAX);
+            let wanted = self.body.len().max(FIRST_ROOM).max(piece.len());
+            self.body.reserve_exact(wanted.min(missing));
+        }
+        self.body.extend_from_slice(piece);
+    }
+
+    /// The last bytes that came, to be quoted.
+    pub fn tail(&self, length: usize) -> &[u8] {
+        &self.body[self.body.len().saturating_sub(length)..]
+    }
+}

@@ -1,0 +1,431 @@
+//! The pull parser: what the next bytes mean.
+
+use crate::model::{AmqpError, Method};
+
+use super::channel::publish::{self, InPlace};
+use super::channel::{self, ChannelMethod, lifecycle, settle};
+use super::channel_table::ChannelPhase;
+use super::connection::{Connection, PartialFrame, Phase};
+use super::content::{PendingContent, Publish};
+use super::event::{Event, Step};
+use super::fault;
+use super::frame::{BODY, END, FrameHead, HEAD_LEN, HEADER, HEARTBEAT, METHOD};
+use super::handshake::{self, PROTOCOL_HEADER};
+use super::out_buffer::OutBuffer;
+use super::response::Response;
+
+/// `connection.close` with its longest text fits; longer methods on a closing connection are passed over unread.
+const CLOSE_MAX: usize = 512;
+
+/// What was found at the front of the input.
+enum Taken<'a> {
+    /// Too little to tell.
+    Short,
+    /// This much, and nothing to tell.
+    Silent(usize),
+    Event(usize, Event<'a>),
+}
+
+impl Connection {
+    /// Looks at the front of `input`: the next event and how many bytes it took, or that more bytes are needed.
+    ///
+    /// Call it again with what follows the consumed bytes, after the event was handled; bytes that were not consumed
+    /// must come again. `out` gets the few answers that need nobody's decision, in their place between the caller's.
+    ///
+    /// # Errors
+    /// A fault that ends the connection. No bytes were consumed; after [`Connection::fail`] the same bytes may be
+    /// given again and are passed over.
+    #[inline]
+    pub fn next<'a>(&mut self, input: &'a [u8], out: &mut OutBuffer) -> Result<Step<'a>, AmqpError> {
+        let mut consumed = 0;
+        loop {
+            // What was passed over is reported before a fault, so that a fault always comes with nothing consumed.
+            // It changes no state, and is found again with the next call.
+            match self.take(&input[consumed..], out) {
+                Ok(Taken::Event(length, event)) => {
+                    return Ok(Step::Event {
+                        consumed: consumed + length,
+                        event,
+                    });
+                }
+                Ok(Taken::Silent(length)) => consumed += length,
+                Ok(Taken::Short) if consumed == 0 => return Ok(Step::NeedMore),
+                Err(error) if consumed == 0 => return Err(error),
+                Ok(Taken::Short) | Err(_) => return Ok(Step::Skip { consumed }),
+            }
+        }
+    }
+
+    #[inline]
+    fn take<'a>(&mut self, input: &'a [u8], out: &mut OutBuffer) -> Result<Taken<'a>, AmqpError> {
+        if self.phase == Phase::Running && self.partial.is_none() {
+            match publish::in_place(input, self.frame_max, self.limits.message_max_bytes) {
+                InPlace::Whole {
+                    channel,
+                    consumed,
+                    publish,
+                } if self.channels.awaits_method(channel) => {
+                    return Ok(Taken::Event(consumed, Event::Publish { channel, publish }));
+                }
+                InPlace::Cut => return Ok(Taken::Short),
+                InPlace::Whole { .. } | InPlace::Other => return self.running(input, out),
+            }
+        }
+        self.take_slowly(input, out)
+    }
+
+    fn take_slowly<'a>(&mut self, input: &'a [u8], out: &mut OutBuffer) -> Result<Taken<'a>, AmqpError> {
+        if input.is_empty() {
+            return Ok(Taken::Short);
+        }
+        if self.phase == Phase::Done {
+            return Ok(Taken::Silent(input.len()));
+        }
+        if let Some(partial) = self.partial {
+            return self.go_on(partial, input);
+        }
+        match self.phase {
+            Phase::Header => Ok(self.protocol_header(input, out)),
+            Phase::StartPending | Phase::LoginPending | Phase::OpenPending => Ok(Taken::Short),
+            Phase::Starting | Phase::Securing | Phase::Tuning | Phase::Opening => self.shaking_hands(input),
+            Phase::Running => self.running(input, out),
+            Phase::Closing | Phase::Done => Ok(self.closing(input, out)),
+        }
+    }
+
+    fn protocol_header(&mut self, input: &[u8], out: &mut OutBuffer) -> Taken<'static> {
+        let length = input.len().min(PROTOCOL_HEADER.len());
+        if input[..length] != PROTOCOL_HEADER[..length] {
+            self.end();
+            out.bytes().extend_from_slice(&PROTOCOL_HEADER);
+            return Taken::Event(input.len(), Event::BadHeader);
+        }
+        if length < PROTOCOL_HEADER.len() {
+            return Taken::Short;
+        }
+        self.phase = Phase::StartPending;
+        Taken::Event(length, Event::ProtocolHeader)
+    }
+
+    fn shaking_hands<'a>(&mut self, input: &'a [u8]) -> Result<Taken<'a>, AmqpError> {
+        let Some(head) = FrameHead::read(input) else {
+            return Ok(Taken::Short);
+        };
+        head.check_size(self.frame_max)?;
+        let early_bytes = self.early_bytes + head.frame_len();
+        if early_bytes > self.limits.bytes_before_open {
+            return Err(fault::too_much_before_open(self.limits.bytes_before_open));
+        }
+        let Some(payload) = head.payload(input)? else {
+            return Ok(Taken::Short);
+        };
+        if head.channel != 0 {
+            return Err(fault::unexpected_frame(head.kind, payload));
+        }
+        let taken = self.on_channel_0(head, payload)?;
+        self.early_bytes = early_bytes;
+        Ok(taken)
+    }
+
+    fn on_channel_0<'a>(&mut self, head: FrameHead, payload: &'a [u8]) -> Result<Taken<'a>, AmqpError> {
+        let event = match head.kind {
+            METHOD => self.connection_method(payload)?,
+            HEARTBEAT if payload.is_empty() => Event::Heartbeat,
+            HEADER if payload.len() >= 12 => return Err(fault::unexpected_frame(HEADER, payload)),
+            BODY => return Err(fault::unexpected_frame(BODY, payload)),
+            kind => return Err(fault::unknown_frame(kind, payload)),
+        };
+        Ok(Taken::Event(head.frame_len(), event))
+    }
+
+    fn running<'a>(&mut self, input: &'a [u8], out: &mut OutBuffer) -> Result<Taken<'a>, AmqpError> {
+        let Some(head) = FrameHead::read(input) else {
+            return Ok(Taken::Short);
+        };
+        head.check_size(self.frame_max)?;
+        let phase = self.channels.get_mut(head.channel).map(|channel| channel.phase);
+        let closing = phase.is_some_and(|phase| phase != ChannelPhase::Open);
+        if closing && matches!(head.kind, HEADER | BODY) {
+            return self.begin_partial(head, input, false);
+        }
+        if head.kind == BODY && head.channel != 0 {
+            self.check_body(head)?;
+            return self.begin_partial(head, input, true);
+        }
+        let Some(payload) = head.payload(input)? else {
+            return Ok(Taken::Short);
+        };
+        let length = head.frame_len();
+        match head.kind {
+            _ if head.channel == 0 => self.on_channel_0(head, payload),
+            METHOD => self.channel_method(head.channel, payload, length, out),
+            HEADER => self.content_header(head.channel, payload, length),
+            HEARTBEAT if payload.is_empty() => Err(fault::unexpected_frame(HEARTBEAT, payload)),
+            kind => Err(fault::unknown_frame(kind, payload)),
+        }
+    }
+
+    fn channel_method<'a>(
+        &mut self,
+        number: u16,
+        payload: &'a [u8],
+        length: usize,
+        out: &mut OutBuffer,
+    ) -> Result<Taken<'a>, AmqpError> {
+        let Some((&[c1, c0, m1, m0], fields)) = payload.split_first_chunk::<4>() else {
+            return Err(fault::unknown_frame(METHOD, payload));
+        };
+        let method = Method::new(u16::from_be_bytes([c1, c0]), u16::from_be_bytes([m1, m0]));
+        let Some(channel) = self.channels.get_mut(number) else {
+            return self.method_on_closed(number, method, payload, length);
+        };
+        if channel.phase != ChannelPhase::Open {
+            return Ok(self.method_on_closing(number, method, length, out));
+        }
+        if let Some(content) = &channel.content {
+            return Err(if content.has_header() {
+                fault::expected_body()
+            } else {
+                fault::expected_header()
+            });
+        }
+        if method.class_id == channel::BASIC {
+            if method == fault::BASIC_PUBLISH {
+                channel.content = Some(PendingContent::new(&publish::method(fields)?));
+                return Ok(Taken::Silent(length));
+            }
+            if let Some(event) = settle::decode(number, method, fields)? {
+                return Ok(Taken::Event(length, event));
+            }
+        }
+        Ok(match channel::decode(method, payload)? {
+            ChannelMethod::Open => return Err(fault::second_channel_open(method)),
+            ChannelMethod::Close(reason) => {
+                self.channels.remove(number);
+                Taken::Event(
+                    length,
+                    Event::ChannelClose {
+                        channel: number,
+                        reason,
+                    },
+                )
+            }
+            ChannelMethod::CloseOk => return Err(fault::unimplemented_method(method)),
+            ChannelMethod::Access => {
+                Response::AccessRequestOk.encode(number, out);
+                Taken::Silent(length)
+            }
+            ChannelMethod::Request(request) => Taken::Event(
+                length,
+                Event::Request {
+                    channel: number,
+                    request,
+                },
+            ),
+        })
+    }
+
+    /// Only `channel.open` may come on a channel that is not open.
+    fn method_on_closed<'a>(
+        &mut self,
+        number: u16,
+        method: Method,
+        payload: &[u8],
+        length: usize,
+    ) -> Result<Taken<'a>, AmqpError> {
+        self.check_room()?;
+        if method.class_id == channel::CHANNEL && method.method_id == lifecycle::OPEN {
+            channel::decode(method, payload)?;
+            self.channels.open(number);
+            return Ok(Taken::Event(length, Event::ChannelOpen(number)));
+        }
+        if channel::is_known(method) {
+            Err(fault::expected_channel_open(method))
+        } else {
+            Err(fault::unknown_method(method))
+        }
+    }
+
+    /// RabbitMQ counts channels; their numbers may be any.
+    fn check_room(&self) -> Result<(), AmqpError> {
+        let count = self.channels.len();
+        if self.channel_max != 0 && count >= self.channel_max.into() {
+            return Err(fault::too_many_channels(count, self.channel_max));
+        }
+        Ok(())
+    }
+
+    fn method_on_closing(&mut self, number: u16, method: Method, length: usize, out: &mut OutBuffer) -> Taken<'static> {
+        match (method.class_id, method.method_id) {
+            (channel::CHANNEL, lifecycle::CLOSE) => {
+                // Both sides closed at once. The client's own close-ok is still to come.
+                Response::ChannelCloseOk.encode(number, out);
+                Taken::Silent(length)
+            }
+            (channel::CHANNEL, lifecycle::CLOSE_OK) => {
+                self.channels.remove(number);
+                Taken::Event(length, Event::ChannelCloseOk(number))
+            }
+            _ => Taken::Silent(length),
+        }
+    }
+
+    fn content_header<'a>(&mut self, number: u16, payload: &'a [u8], length: usize) -> Result<Taken<'a>, AmqpError> {
+        if payload.len() < 12 {
+            return Err(fault::unknown_frame(HEADER, payload));
+        }
+        let message_max = self.limits.message_max_bytes;
+        let Some(channel) = self.channels.get_mut(number) else {
+            self.check_room()?;
+            return Err(fault::expected_method());
+        };
+        let Some(content) = &mut channel.content else {
+            return Err(fault::expected_method());
+        };
+        if content.has_header() {
+            return Err(fault::expected_body());
+        }
+        let header = publish::header(payload)?;
+        if header.body_size > message_max {
+            channel.phase = ChannelPhase::Faulted;
+            channel.content = None;
+            let error = fault::message_too_large(header.body_size, message_max);
+            return Ok(Taken::Event(length, Event::ChannelFault { channel: number, error }));
+        }
+        content.set_header(header.properties, header.body_size);
+        Ok(self.finished_publish(number, length))
+    }
+
+    /// The publish event, if the channel's publish has come whole.
+    fn finished_publish(&mut self, number: u16, length: usize) -> Taken<'static> {
+        let channel = self.channels.get_mut(number);
+        match channel.and_then(|channel| channel.content.take_if(|content| content.is_whole())) {
+            Some(content) => {
+                let publish = Publish::assembled(content);
+                Taken::Event(
+                    length,
+                    Event::Publish {
+                        channel: number,
+                        publish,
+                    },
+                )
+            }
+            None => Taken::Silent(length),
+        }
+    }
+
+    /// Whether a body frame of this size may begin.
+    fn check_body(&mut self, head: FrameHead) -> Result<(), AmqpError> {
+        let Some(channel) = self.channels.get_mut(head.channel) else {
+            self.check_room()?;
+            return Err(fault::expected_method());
+        };
+        match &channel.content {
+            None => Err(fault::expected_method()),
+            Some(content) if !content.has_header() => Err(fault::expected_header()),
+            Some(content) if head.size as u64 > content.missing() => Err(fault::body_over_announced()),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// A frame whose payload is taken as it comes.
+    fn begin_partial<'a>(&mut self, head: FrameHead, input: &'a [u8], kept: bool) -> Result<Taken<'a>, AmqpError> {
+        let FrameHead { kind, channel, size } = head;
+        let partial = PartialFrame {
+            kind,
+            channel,
+            size,
+            left: size,
+            kept,
+        };
+        if input.len() >= head.frame_len() {
+            // All of it is there: a wrong end must be found before the payload is taken.
+            head.payload(input)?;
+        }
+        self.partial = Some(partial);
+        Ok(Taken::Silent(HEAD_LEN))
+    }
+
+    /// More of a frame's payload, or its end.
+    fn go_on<'a>(&mut self, mut partial: PartialFrame, input: &'a [u8]) -> Result<Taken<'a>, AmqpError> {
+        if partial.left > 0 {
+            let length = partial.left.min(input.len());
+            partial.left -= length;
+            if let Some(content) = self.content_of(partial) {
+                content.push(&input[..length]);
+            }
+            self.partial = Some(partial);
+            return Ok(Taken::Silent(length));
+        }
+        if input[0] != END {
+            let payload = self
+                .content_of(partial)
+                .map(|content| content.tail(partial.size))
+                .unwrap_or_default();
+            let error = fault::invalid_frame_end(partial.kind, payload, input[0]);
+            return self.lost(error);
+        }
+        self.partial = None;
+        Ok(if partial.kept {
+            self.finished_publish(partial.channel, 1)
+        } else {
+            Taken::Silent(1)
+        })
+    }
+
+    /// Out of step with the client: a closing connection throws away what comes, an open one fails.
+    fn lost<'a>(&mut self, error: AmqpError) -> Result<Taken<'a>, AmqpError> {
+        if self.phase == Phase::Closing {
+            self.end();
+            return Ok(Taken::Silent(1));
+        }
+        Err(error)
+    }
+
+    /// Where a partial frame's payload goes; nowhere once its channel or the connection has failed.
+    fn content_of(&mut self, partial: PartialFrame) -> Option<&mut PendingContent> {
+        if !partial.kept {
+            return None;
+        }
+        self.channels.get_mut(partial.channel)?.content.as_deref_mut()
+    }
+
+    fn closing<'a>(&mut self, input: &'a [u8], out: &mut OutBuffer) -> Taken<'a> {
+        let Some(head) = FrameHead::read(input) else {
+            return Taken::Short;
+        };
+        if head.check_size(self.frame_max).is_err() {
+            self.end();
+            return Taken::Silent(input.len());
+        }
+        if head.kind != METHOD || head.channel != 0 || head.size > CLOSE_MAX {
+            self.partial = Some(PartialFrame {
+                kind: head.kind,
+                channel: head.channel,
+                size: head.size,
+                left: head.size,
+                kept: false,
+            });
+            return Taken::Silent(HEAD_LEN);
+        }
+        let payload = match head.payload(input) {
+            Ok(Some(payload)) => payload,
+            Ok(None) => return Taken::Short,
+            Err(_) => {
+                self.end();
+                return Taken::Silent(input.len());
+            }
+        };
+        match payload.first_chunk() {
+            Some(&[0, 10, 0, id]) if u16::from(id) == handshake::CLOSE => {
+                Response::ConnectionCloseOk.encode(0, out);
+                Taken::Silent(head.frame_len())
+            }
+            Some(&[0, 10, 0, id]) if u16::from(id) == handshake::CLOSE_OK => {
+                self.end();
+                Taken::Event(head.frame_len(), Event::ConnectionCloseOk)
+            }
+            _ => Taken::Silent(head.frame_len()),
+        }
+    }
+}
