@@ -1,3 +1,7 @@
 //! The `warren` program: arguments in, exit code out.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    warren::server::main()
+}

@@ -139,11 +139,7 @@ mod tests {
     #[test]
     fn parts_and_their_defaults() {
         check("amqp://localhost", "amqp://guest@localhost:5672//", "guest");
-        check(
-            "amqp://localhost/",
-            "amqp://guest@localhost:5672//",
-            "guest",
-        );
+        check("amqp://localhost/", "amqp://guest@localhost:5672//", "guest");
         check("amqp://a:b@h:1/v", "amqp://a@h:1/v", "b");
         check("amqp://a%40x:p%3A%2f@h/%2f", "amqp://a@x@h:5672//", "p:/");
         check("amqp://[::1]:7/q", "amqp://guest@[::1]:7/q", "guest");
@@ -160,9 +156,6 @@ mod tests {
         assert_eq!(refused("amqp://h:0"), AddressError::Port("0".into()));
         assert_eq!(refused("amqp://h:x"), AddressError::Port("x".into()));
         assert_eq!(refused("amqp://h/%2"), AddressError::Encoding("%2".into()));
-        assert_eq!(
-            refused("amqp://h/%zz"),
-            AddressError::Encoding("%zz".into())
-        );
+        assert_eq!(refused("amqp://h/%zz"), AddressError::Encoding("%zz".into()));
     }
 }

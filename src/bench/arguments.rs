@@ -146,9 +146,7 @@ impl Arguments {
         };
         // A slow rate moves nothing for a while without being stuck.
         let interval = self.rate.map_or(0.0, |rate| 3.0 / rate);
-        let patience = self
-            .patience_s
-            .max(Duration::from_secs_f64(interval.min(1e9)));
+        let patience = self.patience_s.max(Duration::from_secs_f64(interval.min(1e9)));
         Ok(Load {
             label: self.label.clone(),
             address: self.url.clone(),
@@ -184,9 +182,7 @@ impl Arguments {
     /// As for [`Self::load`].
     pub fn row(&self) -> Result<Load, BenchError> {
         let default = |seconds| move || Duration::from_secs_f64(seconds);
-        let duration = self
-            .duration_s
-            .unwrap_or_else(default(DEFAULT_ROW_DURATION_S));
+        let duration = self.duration_s.unwrap_or_else(default(DEFAULT_ROW_DURATION_S));
         let warmup = self.warmup_s.unwrap_or_else(default(DEFAULT_ROW_WARMUP_S));
         Ok(Load {
             limit: Limit::Duration(duration),
@@ -242,12 +238,10 @@ fn ack_mode(text: &str) -> Result<AckMode, String> {
 
 fn exchange(text: &str) -> Result<ExchangeOption, String> {
     match text.split_once(':') {
-        Some((kind, name)) if !kind.is_empty() && (1..=255).contains(&name.len()) => {
-            Ok(ExchangeOption {
-                kind: kind.to_owned(),
-                name: name.to_owned(),
-            })
-        }
+        Some((kind, name)) if !kind.is_empty() && (1..=255).contains(&name.len()) => Ok(ExchangeOption {
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+        }),
         _ => Err("give TYPE:NAME, such as topic:events".to_owned()),
     }
 }

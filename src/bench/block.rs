@@ -51,9 +51,7 @@ impl Block {
                 let key = &keys[index % keys.len()];
                 let body = publish(&mut block.bytes, options, key, size);
                 let stamped = body.len() >= STAMP_BYTES;
-                block
-                    .stamps
-                    .push(if stamped { body.start } else { NO_STAMP });
+                block.stamps.push(if stamped { body.start } else { NO_STAMP });
                 block.ends.push(block.bytes.len());
                 if block.bytes.len() > LARGEST_BLOCK_BYTES {
                     return Err(BenchError::Options(format!(

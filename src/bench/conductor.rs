@@ -49,8 +49,7 @@ pub fn run(load: &Load) -> Result<Figures, BenchError> {
     }
     let mut operator = Connection::open(&load.address, 0)?;
     load.exchange_existed = topology::exchange_exists(&load)?;
-    let result =
-        topology::declare(&mut operator, &load).and_then(|()| measure(&load, &mut operator));
+    let result = topology::declare(&mut operator, &load).and_then(|()| measure(&load, &mut operator));
     match result {
         Ok(figures) => {
             topology::delete(&mut operator, &load)?;
@@ -189,10 +188,7 @@ impl<'a> Crew<'a> {
         self.start()?;
         if !self.load.warmup.is_zero() {
             let deadline = Instant::now() + self.load.warmup;
-            self.check(
-                self.wait_until(Some(deadline), Self::producers_done),
-                "warming up",
-            )?;
+            self.check(self.wait_until(Some(deadline), Self::producers_done), "warming up")?;
             samples.start = self.sample();
             let from_ns = samples.start.at_ns;
             self.control.measure_from_ns.store(from_ns, Relaxed);
@@ -300,11 +296,7 @@ impl<'a> Crew<'a> {
             if now > count {
                 (count, grown) = (now, Instant::now());
             }
-            let patience = if least.is_some() {
-                self.load.patience
-            } else {
-                SILENCE
-            };
+            let patience = if least.is_some() { self.load.patience } else { SILENCE };
             if least.is_some_and(|least| count >= least) || grown.elapsed() > patience {
                 return Ok(count);
             }

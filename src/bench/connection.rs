@@ -202,12 +202,10 @@ impl Connection {
     /// A frame that is none.
     #[inline]
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, BenchError> {
-        self.incoming
-            .next_frame()
-            .map_err(|what| BenchError::Protocol {
-                address: self.address.clone(),
-                what,
-            })
+        self.incoming.next_frame().map_err(|what| BenchError::Protocol {
+            address: self.address.clone(),
+            what,
+        })
     }
 
     /// Closes the connection and waits for the broker to agree: it has then read all that was

@@ -187,10 +187,7 @@ mod tests {
     fn a_partial_write_leaves_the_rest() {
         let mut acks = after(AckMode::Each, 3);
         acks.wrote(25);
-        assert_eq!(
-            acks.encoded(),
-            &[ack(2, false), ack(3, false)].concat()[4..]
-        );
+        assert_eq!(acks.encoded(), &[ack(2, false), ack(3, false)].concat()[4..]);
         acks.wrote(38);
         assert!(acks.encoded().is_empty());
     }

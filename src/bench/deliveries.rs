@@ -42,9 +42,7 @@ pub struct DeliveryDecoder {
 
 impl Default for DeliveryDecoder {
     fn default() -> Self {
-        Self {
-            state: State::Method,
-        }
+        Self { state: State::Method }
     }
 }
 
@@ -101,23 +99,18 @@ impl DeliveryDecoder {
     }
 
     #[inline]
-    fn body(
-        &mut self,
-        mut message: Delivered,
-        left: u64,
-        payload: &[u8],
-    ) -> Result<Incoming, ProtocolError> {
+    fn body(&mut self, mut message: Delivered, left: u64, payload: &[u8]) -> Result<Incoming, ProtocolError> {
         if message.sent_ns.is_none()
             && let Some(stamp) = payload.first_chunk::<8>()
         {
             message.sent_ns = Some(u64::from_be_bytes(*stamp));
         }
-        let left =
-            left.checked_sub(payload.len() as u64)
-                .ok_or(ProtocolError::UnexpectedFrame {
-                    kind: BODY,
-                    state: "the body was complete",
-                })?;
+        let left = left
+            .checked_sub(payload.len() as u64)
+            .ok_or(ProtocolError::UnexpectedFrame {
+                kind: BODY,
+                state: "the body was complete",
+            })?;
         if left == 0 {
             self.state = State::Method;
             return Ok(Incoming::Delivered(message));

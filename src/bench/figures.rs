@@ -134,21 +134,13 @@ pub struct Figures {
 
 impl Figures {
     /// Reckons the figures of a load.
-    pub fn new(
-        load: &Load,
-        samples: &Samples,
-        latency: Option<Percentiles>,
-        lateness: Option<Percentiles>,
-    ) -> Self {
-        let Samples {
-            start, stop, end, ..
-        } = samples;
+    pub fn new(load: &Load, samples: &Samples, latency: Option<Percentiles>, lateness: Option<Percentiles>) -> Self {
+        let Samples { start, stop, end, .. } = samples;
         let totals = end.totals;
         let consuming = load.consumers > 0;
         let window = load.confirm_window > 0;
-        let per_s = |before: u64, after: u64, until_ns: u64| {
-            per_second(after - before, until_ns.saturating_sub(start.at_ns))
-        };
+        let per_s =
+            |before: u64, after: u64, until_ns: u64| per_second(after - before, until_ns.saturating_sub(start.at_ns));
         let (consumed, consumed_until_ns) = if samples.by_messages {
             (totals.consumed, totals.last_consumed_ns)
         } else {
@@ -180,18 +172,15 @@ impl Figures {
             backlog: samples.backlog,
             conservation: conservation(load, &totals, samples.backlog),
             published_per_s: per_s(start.totals.published, stop.totals.published, stop.at_ns),
-            confirmed_per_s: window
-                .then(|| per_s(start.totals.confirmed, stop.totals.confirmed, stop.at_ns)),
-            consumed_per_s: consuming
-                .then(|| per_s(start.totals.consumed, consumed, consumed_until_ns)),
+            confirmed_per_s: window.then(|| per_s(start.totals.confirmed, stop.totals.confirmed, stop.at_ns)),
+            consumed_per_s: consuming.then(|| per_s(start.totals.consumed, consumed, consumed_until_ns)),
             broker_user_us_per_message: broker.map(|cost| cost.user_us),
             broker_system_us_per_message: broker.map(|cost| cost.system_us),
             broker_cpu_us_per_message: broker.map(|cost| cost.user_us + cost.system_us),
             broker_resident_bytes: end.broker.map(|usage| usage.resident_bytes),
             broker_peak_resident_bytes: end.broker.map(|usage| usage.peak_resident_bytes),
             broker_threads: end.broker.map(|usage| usage.threads),
-            bench_cpu_us_per_message: cost(start.own, end.own, messages)
-                .map(|cost| cost.user_us + cost.system_us),
+            bench_cpu_us_per_message: cost(start.own, end.own, messages).map(|cost| cost.user_us + cost.system_us),
             latency_p50_us: percentile(|all| all.p50_us),
             latency_p90_us: percentile(|all| all.p90_us),
             latency_p99_us: percentile(|all| all.p99_us),
@@ -208,10 +197,7 @@ impl Figures {
 pub fn expected(load: &Load, totals: &Totals) -> Option<(u64, u64)> {
     let copies = load.copies()?;
     let routed = totals.published - totals.returned;
-    Some((
-        routed.saturating_sub(totals.nacked) * copies,
-        routed * copies,
-    ))
+    Some((routed.saturating_sub(totals.nacked) * copies, routed * copies))
 }
 
 fn conservation(load: &Load, totals: &Totals, backlog: Option<u64>) -> Conservation {
@@ -221,9 +207,7 @@ fn conservation(load: &Load, totals: &Totals, backlog: Option<u64>) -> Conservat
         backlog
     };
     match (expected(load, totals), arrived) {
-        (Some((least, _)), Some(arrived)) if arrived < least => {
-            Conservation::Missing(least - arrived)
-        }
+        (Some((least, _)), Some(arrived)) if arrived < least => Conservation::Missing(least - arrived),
         (Some((_, most)), Some(arrived)) if arrived > most => Conservation::Surplus(arrived - most),
         (Some(_), Some(_)) => Conservation::Kept,
         _ => Conservation::Unknown,
@@ -251,9 +235,7 @@ fn cost(start: Option<Usage>, end: Option<Usage>, messages: f64) -> Option<Cost>
     if messages == 0.0 {
         return None;
     }
-    let each = |before, after: std::time::Duration| {
-        after.saturating_sub(before).as_secs_f64() * 1e6 / messages
-    };
+    let each = |before, after: std::time::Duration| after.saturating_sub(before).as_secs_f64() * 1e6 / messages;
     Some(Cost {
         user_us: each(start.user, end.user),
         system_us: each(start.system, end.system),

@@ -108,10 +108,7 @@ impl<'a> Fields<'a> {
     /// [`ProtocolError::Truncated`], as for every other method.
     #[inline]
     pub fn octets<const N: usize>(&mut self) -> Result<[u8; N], ProtocolError> {
-        let (first, rest) = self
-            .0
-            .split_first_chunk::<N>()
-            .ok_or(ProtocolError::Truncated)?;
+        let (first, rest) = self.0.split_first_chunk::<N>().ok_or(ProtocolError::Truncated)?;
         self.0 = rest;
         Ok(*first)
     }
@@ -119,10 +116,7 @@ impl<'a> Fields<'a> {
     /// The next `count` octets, borrowed.
     #[inline]
     pub fn slice(&mut self, count: usize) -> Result<&'a [u8], ProtocolError> {
-        let (first, rest) = self
-            .0
-            .split_at_checked(count)
-            .ok_or(ProtocolError::Truncated)?;
+        let (first, rest) = self.0.split_at_checked(count).ok_or(ProtocolError::Truncated)?;
         self.0 = rest;
         Ok(first)
     }
@@ -242,10 +236,7 @@ mod tests {
         };
         assert_eq!(next(&[1, 0, 1, 0, 0, 0, 0, 0xCE]), Ok(true));
         assert_eq!(next(&[1, 0, 1, 0, 0, 0, 0]), Ok(false));
-        assert_eq!(
-            next(&[1, 0, 1, 0, 0, 0, 0, 0xCD]),
-            Err(ProtocolError::FrameEnd(0xCD))
-        );
+        assert_eq!(next(&[1, 0, 1, 0, 0, 0, 0, 0xCD]), Err(ProtocolError::FrameEnd(0xCD)));
         assert_eq!(
             next(&[1, 0, 1, 0, 0, 0x0F, 0xF9]),
             Err(ProtocolError::FrameSize {

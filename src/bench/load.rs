@@ -95,9 +95,7 @@ pub fn expand(pattern: &str, count: usize) -> Vec<String> {
     if !pattern.contains("{n}") {
         return vec![pattern.to_owned()];
     }
-    (0..count)
-        .map(|n| pattern.replace("{n}", &n.to_string()))
-        .collect()
+    (0..count).map(|n| pattern.replace("{n}", &n.to_string())).collect()
 }
 
 impl Load {
@@ -177,11 +175,7 @@ impl Load {
 
 /// Which of `items` fall to worker `index` of `workers`: all are covered, as evenly as can be.
 fn share(index: usize, workers: usize, items: usize) -> impl Iterator<Item = usize> {
-    let first = if workers > items {
-        index % items
-    } else {
-        index
-    };
+    let first = if workers > items { index % items } else { index };
     (first..items).step_by(workers)
 }
 
@@ -223,9 +217,7 @@ pub(super) mod tests {
     fn queues_are_spread_so_that_each_is_served() {
         for workers in 1..8 {
             for items in 1..8 {
-                let mut seen: Vec<usize> = (0..workers)
-                    .flat_map(|w| share(w, workers, items))
-                    .collect();
+                let mut seen: Vec<usize> = (0..workers).flat_map(|w| share(w, workers, items)).collect();
                 assert_eq!(seen.len(), workers.max(items));
                 seen.sort_unstable();
                 seen.dedup();
@@ -243,13 +235,7 @@ pub(super) mod tests {
     }
 
     #[track_caller]
-    fn check(
-        kind: &str,
-        key: &str,
-        binding: Option<&str>,
-        bound: [&[&str]; 2],
-        copies: Option<u64>,
-    ) {
+    fn check(kind: &str, key: &str, binding: Option<&str>, bound: [&[&str]; 2], copies: Option<u64>) {
         let load = Load {
             queues: 2,
             exchange: Some(ExchangeOption {

@@ -105,10 +105,7 @@ fn run_rows(arguments: &Arguments) -> Result<(String, bool), BenchError> {
 }
 
 fn kept(figures: &Figures) -> bool {
-    matches!(
-        figures.conservation,
-        Conservation::Kept | Conservation::Unknown
-    )
+    matches!(figures.conservation, Conservation::Kept | Conservation::Unknown)
 }
 
 fn unprintable(error: serde_json::Error) -> BenchError {

@@ -65,9 +65,7 @@ mod tests {
         let schedule = Schedule::new(0, 1000.0);
         // Held up until 10 ms: eleven are due at once, each with its own moment.
         assert_eq!(schedule.due(10_000_000), 11);
-        let waits: Vec<u64> = (0..11)
-            .map(|index| 10_000_000 - schedule.intended_ns(index))
-            .collect();
+        let waits: Vec<u64> = (0..11).map(|index| 10_000_000 - schedule.intended_ns(index)).collect();
         assert_eq!(waits[0], 10_000_000);
         assert_eq!(waits[10], 0);
     }

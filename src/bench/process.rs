@@ -38,8 +38,7 @@ impl Usage {
 /// There is no such process, or `/proc` is not Linux's.
 pub fn usage(pid: u32) -> Result<Usage, BenchError> {
     let read = |file: &str| {
-        fs::read_to_string(format!("/proc/{pid}/{file}"))
-            .map_err(|source| BenchError::Process { pid, source })
+        fs::read_to_string(format!("/proc/{pid}/{file}")).map_err(|source| BenchError::Process { pid, source })
     };
     let mut usage = Usage::default();
     let known = cpu_of_stat(&read("stat")?).and_then(|(user, system)| {

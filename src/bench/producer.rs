@@ -175,9 +175,7 @@ impl Producer {
                 since = Instant::now();
             }
             if self.control.all_stop() || since.elapsed() > self.patience {
-                return Err(self
-                    .connection
-                    .stalled("waiting for confirms", since.elapsed()));
+                return Err(self.connection.stalled("waiting for confirms", since.elapsed()));
             }
         }
         Ok(())
@@ -194,9 +192,7 @@ impl Producer {
                 since = Instant::now();
             }
             if self.control.all_stop() || since.elapsed() > self.patience {
-                return Err(self
-                    .connection
-                    .stalled("waiting for returns", since.elapsed()));
+                return Err(self.connection.stalled("waiting for returns", since.elapsed()));
             }
         }
         Ok(())

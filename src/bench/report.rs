@@ -67,10 +67,7 @@ fn cell(value: &Value) -> String {
     let text = match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
-        Value::Object(object) => object
-            .iter()
-            .map(|(name, value)| format!("{name}:{value}"))
-            .collect(),
+        Value::Object(object) => object.iter().map(|(name, value)| format!("{name}:{value}")).collect(),
         other => other.to_string(),
     };
     if text.contains([',', '"', '\n', '\r']) {
@@ -99,11 +96,7 @@ pub fn table(figures: &Figures) -> String {
             figures.ack,
             figures.prefetch,
             figures.confirm_window,
-            if figures.persistent {
-                "persistent"
-            } else {
-                "transient"
-            },
+            if figures.persistent { "persistent" } else { "transient" },
             if figures.durable { ", durable" } else { "" },
         ),
     );
@@ -141,10 +134,7 @@ pub fn table(figures: &Figures) -> String {
                 .map_or(String::new(), |count| format!(", {count} in the queues")),
         ),
     );
-    line(
-        "check",
-        conservation(figures).to_owned() + &difference(figures),
-    );
+    line("check", conservation(figures).to_owned() + &difference(figures));
     out
 }
 
@@ -257,11 +247,7 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 3);
         let columns = lines[0].split(',').count();
-        assert_eq!(
-            lines[1].split(',').count(),
-            columns + 1,
-            "a comma is quoted"
-        );
+        assert_eq!(lines[1].split(',').count(), columns + 1, "a comma is quoted");
         assert!(lines[0].starts_with("label,address,producers,"));
         assert!(lines[0].contains("broker_cpu_us_per_message"));
         assert!(lines[1].contains("\"a, \"\"b\"\"\""), "{}", lines[1]);

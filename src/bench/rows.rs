@@ -67,9 +67,7 @@ pub fn rows(base: &Load) -> Vec<Row> {
             load.ack = AckMode::None;
         }),
         row("1 KiB, ack each", "1.2 µs", |load| load.sizes = vec![1024]),
-        row("16 KiB, ack each", "14 µs", |load| {
-            load.sizes = vec![16 * 1024]
-        }),
+        row("16 KiB, ack each", "14 µs", |load| load.sizes = vec![16 * 1024]),
         row(
             "16 B persistent, 1,000 unconfirmed, consumed",
             "0.8 µs, 500k/s",
@@ -149,8 +147,7 @@ pub fn run(base: &Load) -> Result<Measured, BenchError> {
 
 fn weigh(base: &Load, pid: u32) -> Result<MemoryRow, BenchError> {
     let resident = || process::usage(pid).map(|usage| usage.resident_bytes);
-    let each =
-        |before: u64, after: u64, count: usize| after.saturating_sub(before) as f64 / count as f64;
+    let each = |before: u64, after: u64, count: usize| after.saturating_sub(before) as f64 / count as f64;
     let idle_bytes = resident()?;
     let mut connections = Vec::with_capacity(IDLE_CONNECTIONS);
     for _ in 0..IDLE_CONNECTIONS {
@@ -289,10 +286,7 @@ mod tests {
             memory: Some(memory),
             rows,
         });
-        assert_eq!(
-            text.lines().filter(|line| line.starts_with('|')).count(),
-            12
-        );
+        assert_eq!(text.lines().filter(|line| line.starts_with('|')).count(), 12);
         let cells = |line: &str| line.matches('|').count();
         assert!(text.lines().take(12).all(|line| cells(line) == 10));
         assert!(text.contains("idle 3.0 MiB, 2.0 KiB a connection, 0.5 KiB"));

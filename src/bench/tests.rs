@@ -13,9 +13,7 @@ use super::figures::{Conservation, Figures};
 use super::frames::{Fields, FrameBuffer};
 use super::load::tests::load;
 use super::load::{AckMode, Limit, Load};
-use super::wire::{
-    BODY, HEADER, METHOD, Method, PublishOptions, long_string, method_frame, publish, short_string,
-};
+use super::wire::{BODY, HEADER, METHOD, Method, PublishOptions, long_string, method_frame, publish, short_string};
 
 /// What the scripted broker does otherwise than a good one.
 #[derive(Debug, Clone, Copy, Default)]
@@ -98,11 +96,7 @@ impl Session {
             long_string(out, b"PLAIN");
             long_string(out, b"en_US");
         });
-        while self
-            .stream
-            .write_all(&std::mem::take(&mut self.out))
-            .is_ok()
-        {
+        while self.stream.write_all(&std::mem::take(&mut self.out)).is_ok() {
             self.deliver();
             if !matches!(buffer.fill(&mut reader), Ok(1..)) {
                 return;
@@ -301,8 +295,5 @@ fn a_refused_connection_names_the_address() {
     let mut load = load();
     load.address = format!("amqp://{address}").parse().unwrap();
     let error = conductor::run(&load).unwrap_err().to_string();
-    assert!(
-        error.starts_with(&format!("cannot connect to {address}: ")),
-        "{error}"
-    );
+    assert!(error.starts_with(&format!("cannot connect to {address}: ")), "{error}");
 }

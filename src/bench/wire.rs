@@ -36,12 +36,7 @@ pub enum FieldValue {
 }
 
 /// Appends a method frame; `arguments` writes what follows class and method.
-pub fn method_frame(
-    out: &mut Vec<u8>,
-    channel: u16,
-    (class, method): Method,
-    arguments: impl FnOnce(&mut Vec<u8>),
-) {
+pub fn method_frame(out: &mut Vec<u8>, channel: u16, (class, method): Method, arguments: impl FnOnce(&mut Vec<u8>)) {
     frame(out, METHOD, channel, |out| {
         out.extend_from_slice(&class.to_be_bytes());
         out.extend_from_slice(&method.to_be_bytes());
@@ -117,12 +112,7 @@ pub struct PublishOptions<'a> {
 
 /// Appends one message: publish, content header and body frames.
 /// Returns where its first body frame's payload lies in `out` (empty without a body).
-pub fn publish(
-    out: &mut Vec<u8>,
-    options: PublishOptions<'_>,
-    routing_key: &str,
-    body_bytes: usize,
-) -> Range<usize> {
+pub fn publish(out: &mut Vec<u8>, options: PublishOptions<'_>, routing_key: &str, body_bytes: usize) -> Range<usize> {
     method_frame(out, CHANNEL, (60, 40), |out| {
         out.extend_from_slice(&[0, 0]);
         short_string(out, options.exchange);
@@ -143,9 +133,7 @@ pub fn publish(
     let mut left = body_bytes;
     while left > 0 {
         let length = left.min(largest);
-        frame(out, BODY, CHANNEL, |out| {
-            out.resize(out.len() + length, b'w')
-        });
+        frame(out, BODY, CHANNEL, |out| out.resize(out.len() + length, b'w'));
         if left == body_bytes {
             first = out.len() - 1 - length..out.len() - 1;
         }
@@ -209,9 +197,7 @@ mod tests {
     fn acks_and_tables_in_bytes() {
         assert_eq!(
             ack(258, true),
-            [
-                1, 0, 1, 0, 0, 0, 13, 0, 60, 0, 80, 0, 0, 0, 0, 0, 0, 1, 2, 1, 0xCE
-            ]
+            [1, 0, 1, 0, 0, 0, 13, 0, 60, 0, 80, 0, 0, 0, 0, 0, 0, 1, 2, 1, 0xCE]
         );
         let mut out = Vec::new();
         table(

@@ -16,9 +16,7 @@ pub struct Changes {
 
 impl Changes {
     pub(crate) fn sorted(all: Vec<Change>) -> Self {
-        let (reloadable, needs_restart) = all
-            .into_iter()
-            .partition(|change| change.apply == Apply::Reload);
+        let (reloadable, needs_restart) = all.into_iter().partition(|change| change.apply == Apply::Reload);
         Changes {
             reloadable,
             needs_restart,
@@ -32,11 +30,7 @@ impl Changes {
 }
 
 /// Compares entries by what they declare, wherever they stand.
-pub(crate) fn compare_entries<T: Checked>(
-    old: &[Declared<T>],
-    new: &[Declared<T>],
-    changes: &mut Vec<Change>,
-) {
+pub(crate) fn compare_entries<T: Checked>(old: &[Declared<T>], new: &[Declared<T>], changes: &mut Vec<Change>) {
     let by_identity = |entries: &[Declared<T>]| -> BTreeMap<String, T> {
         let pairs = entries.iter().map(|e| (e.identity(), e.entry.clone()));
         pairs.collect()

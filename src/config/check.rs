@@ -15,16 +15,12 @@ pub(crate) fn check_references(root: &[Entry], config: &Config, reader: &mut Rea
     if reader.is_broken() {
         return;
     }
-    let mut vhosts: BTreeSet<&str> = strings(root, "vhosts", "name")
-        .map(|found| found.2)
-        .collect();
+    let mut vhosts: BTreeSet<&str> = strings(root, "vhosts", "name").map(|found| found.2).collect();
     vhosts.insert("/");
     for array in ["permissions", "exchanges", "queues", "bindings", "policies"] {
         check_names(root, array, "vhost", "vhosts", &vhosts, reader);
     }
-    let mut users: BTreeSet<&str> = strings(root, "users", "name")
-        .map(|found| found.2)
-        .collect();
+    let mut users: BTreeSet<&str> = strings(root, "users", "name").map(|found| found.2).collect();
     users.extend(config.users.iter().map(|user| user.name.as_str()));
     check_names(root, "permissions", "user", "users", &users, reader);
 }
@@ -108,10 +104,7 @@ pub(crate) fn check_options(config: &Config, reader: &mut Reader) {
     let names = [
         ("node.name", config.node.name.as_str()),
         ("auth.default_user", config.auth.default_user.as_str()),
-        (
-            "auth.default_password",
-            config.auth.default_password.expose(),
-        ),
+        ("auth.default_password", config.auth.default_password.expose()),
     ];
     for (path, name) in names {
         if name.is_empty() || name.len() > 255 {

@@ -163,11 +163,7 @@ pub(crate) fn read_all<T: Checked>(root: &[Entry], reader: &mut Reader) -> Vec<D
     })
 }
 
-fn read_one<T: Checked>(
-    item: &Item,
-    reader: &mut Reader,
-    seen: &mut BTreeMap<String, u32>,
-) -> Option<Declared<T>> {
+fn read_one<T: Checked>(item: &Item, reader: &mut Reader, seen: &mut BTreeMap<String, u32>) -> Option<Declared<T>> {
     let entries = reader.table(item)?;
     let table = EntryTable {
         at: &item.at,

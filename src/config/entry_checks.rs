@@ -61,18 +61,10 @@ impl Checked for User {
             let message = "takes only one of password, password_hash and password_file";
             reader.fault(table.at, message);
         }
-        if self
-            .password
-            .as_ref()
-            .is_some_and(|p| p.expose().is_empty())
-        {
+        if self.password.as_ref().is_some_and(|p| p.expose().is_empty()) {
             table.refuse("password", "must not be empty", reader);
         }
-        if self
-            .password_hash
-            .as_ref()
-            .is_some_and(|hash| !is_hash(hash.expose()))
-        {
+        if self.password_hash.as_ref().is_some_and(|hash| !is_hash(hash.expose())) {
             let message = "expected an Argon2 string ($argon2id$…) or base64 of \
                            a 4-byte salt and SHA-256 or SHA-512";
             table.refuse("password_hash", message, reader);
@@ -88,22 +80,15 @@ impl Checked for User {
     }
 
     fn advice(key: &str) -> Option<&'static str> {
-        matches!(
-            key,
-            "permissions" | "vhost" | "configure" | "write" | "read"
-        )
-        .then_some("unknown key; what a user may do stands under [[permissions]]")
+        matches!(key, "permissions" | "vhost" | "configure" | "write" | "read")
+            .then_some("unknown key; what a user may do stands under [[permissions]]")
     }
 }
 
 /// Whether a text has the form of a hash. RabbitMQ's are a salt of four bytes
 /// and a digest of 32 or 64 (RabbitMQ: passwords.html).
 fn is_hash(text: &str) -> bool {
-    let exported = || {
-        STANDARD
-            .decode(text)
-            .is_ok_and(|bytes| matches!(bytes.len(), 36 | 68))
-    };
+    let exported = || STANDARD.decode(text).is_ok_and(|bytes| matches!(bytes.len(), 36 | 68));
     text.starts_with("$argon2") || exported()
 }
 
@@ -152,17 +137,10 @@ impl Checked for Queue {
     fn check(&self, table: &EntryTable<'_>, reader: &mut Reader) {
         check_declarable(table, &self.name, reader);
         check_queue(&self.arguments, table, reader);
-        let kind = self
-            .arguments
-            .get("x-queue-type")
-            .and_then(ArgumentValue::as_str);
+        let kind = self.arguments.get("x-queue-type").and_then(ArgumentValue::as_str);
         if let Some(kind @ ("quorum" | "stream")) = kind {
             if !self.durable {
-                table.refuse(
-                    "durable",
-                    format!("a {kind} queue is always durable"),
-                    reader,
-                );
+                table.refuse("durable", format!("a {kind} queue is always durable"), reader);
             }
             if self.auto_delete && kind == "stream" {
                 table.refuse("auto_delete", "a stream cannot be auto-delete", reader);
@@ -172,9 +150,7 @@ impl Checked for Queue {
 
     fn advice(key: &str) -> Option<&'static str> {
         match key {
-            "exclusive" => {
-                Some("a declared queue belongs to no connection, so it cannot be exclusive")
-            }
+            "exclusive" => Some("a declared queue belongs to no connection, so it cannot be exclusive"),
             "type" => Some("unknown key; write arguments = { x-queue-type = \"…\" }"),
             _ => None,
         }
@@ -194,10 +170,7 @@ impl Checked for Binding {
     fn identity(&self) -> String {
         let (kind, to) = (self.destination_type.as_str(), &self.destination);
         let (key, vhost) = (&self.routing_key, &self.vhost);
-        let mut text = format!(
-            "binding of {kind} {to:?} to {:?} by {key:?} in {vhost:?}",
-            self.source
-        );
+        let mut text = format!("binding of {kind} {to:?} to {:?} by {key:?} in {vhost:?}", self.source);
         if !self.arguments.is_empty() {
             text.push_str(&format!(" with {}", self.arguments.show()));
         }
@@ -206,9 +179,7 @@ impl Checked for Binding {
 
     fn check(&self, table: &EntryTable<'_>, reader: &mut Reader) {
         for (key, name) in [("source", &self.source), ("destination", &self.destination)] {
-            if name.is_empty()
-                && !(key == "destination" && self.destination_type == DestinationType::Queue)
-            {
+            if name.is_empty() && !(key == "destination" && self.destination_type == DestinationType::Queue) {
                 table.refuse(key, "the default exchange cannot be bound", reader);
             } else {
                 table.check_name(key, name, reader);

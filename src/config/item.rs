@@ -191,9 +191,7 @@ fn item(from: &Spanned<DeValue<'_>>, places: &Places<'_>, faults: &mut Vec<Fault
         },
         DeValue::Boolean(flag) => Value::Boolean(*flag),
         DeValue::Datetime(moment) => Value::Datetime(*moment),
-        DeValue::Array(values) => {
-            Value::Array(values.iter().map(|v| item(v, places, faults)).collect())
-        }
+        DeValue::Array(values) => Value::Array(values.iter().map(|v| item(v, places, faults)).collect()),
         DeValue::Table(nested) => Value::Table(table(nested, places, faults)),
     };
     Item {

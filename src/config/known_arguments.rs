@@ -66,18 +66,12 @@ const KNOWN: &[Known] = &[
     ),
     both("dead-letter-exchange", Rule::Text),
     both("dead-letter-routing-key", Rule::Text),
-    both(
-        "dead-letter-strategy",
-        Rule::OneOf(&["at-most-once", "at-least-once"]),
-    ),
+    both("dead-letter-strategy", Rule::OneOf(&["at-most-once", "at-least-once"])),
     both("delivery-limit", Rule::Integer(-1, i64::MAX)),
     both("consumer-timeout", Rule::Integer(0, LONGEST_MS)),
     both("max-age", Rule::Age),
     both("stream-max-segment-size-bytes", Rule::Integer(0, i64::MAX)),
-    both(
-        "queue-leader-locator",
-        Rule::OneOf(&["client-local", "balanced"]),
-    ),
+    both("queue-leader-locator", Rule::OneOf(&["client-local", "balanced"])),
     both("queue-mode", Rule::OneOf(&["default", "lazy"])),
     both("queue-version", Rule::Integer(1, 2)),
     argument("max-priority", Rule::Integer(1, 255)),
@@ -91,9 +85,7 @@ const KNOWN: &[Known] = &[
 impl Rule {
     fn accepts(&self, value: &ArgumentValue) -> bool {
         match (self, value) {
-            (Rule::Integer(least, most), ArgumentValue::Integer(number)) => {
-                (*least..=*most).contains(number)
-            }
+            (Rule::Integer(least, most), ArgumentValue::Integer(number)) => (*least..=*most).contains(number),
             (Rule::OneOf(names), ArgumentValue::String(name)) => names.contains(&name.as_str()),
             (Rule::Text, ArgumentValue::String(name)) => name.len() <= 255,
             (Rule::Boolean, ArgumentValue::Boolean(_)) => true,
@@ -121,14 +113,7 @@ impl Rule {
 }
 
 /// Reports that an argument in the table under `table` is wrong.
-fn refuse(
-    entry: &EntryTable<'_>,
-    table: &str,
-    name: &str,
-    message: String,
-    hint: Option<String>,
-    reader: &mut Reader,
-) {
+fn refuse(entry: &EntryTable<'_>, table: &str, name: &str, message: String, hint: Option<String>, reader: &mut Reader) {
     let at = entry.place_within(table, name);
     reader.key(table, |reader| {
         reader.key(name, |reader| reader.fault_with_hint(at, message, hint));
@@ -159,21 +144,11 @@ pub(crate) fn check_queue(arguments: &Arguments, entry: &EntryTable<'_>, reader:
     }
     let (key, exchange) = ("x-dead-letter-routing-key", "x-dead-letter-exchange");
     if arguments.contains_key(key) && !arguments.contains_key(exchange) {
-        refuse(
-            entry,
-            "arguments",
-            key,
-            format!("needs {exchange}"),
-            None,
-            reader,
-        );
+        refuse(entry, "arguments", key, format!("needs {exchange}"), None, reader);
     }
-    let queue_type = arguments
-        .get("x-queue-type")
-        .and_then(ArgumentValue::as_str);
+    let queue_type = arguments.get("x-queue-type").and_then(ArgumentValue::as_str);
     let overflow = arguments.get("x-overflow").and_then(ArgumentValue::as_str);
-    if let (Some(kind @ ("quorum" | "stream")), Some("reject-publish-dlx")) = (queue_type, overflow)
-    {
+    if let (Some(kind @ ("quorum" | "stream")), Some("reject-publish-dlx")) = (queue_type, overflow) {
         let message = format!("\"reject-publish-dlx\" is not for a {kind} queue");
         refuse(entry, "arguments", "x-overflow", message, None, reader);
     }

@@ -87,10 +87,7 @@ fn parse_file(file: &ConfigFile) -> (Vec<Entry>, Vec<Fault>) {
         Err(error) => {
             let before = &file.bytes[..error.valid_up_to()];
             let lines = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-            let last = before
-                .rsplit(|byte| *byte == b'\n')
-                .next()
-                .unwrap_or_default();
+            let last = before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
             let column = String::from_utf8_lossy(last).chars().count() + 1;
             let fault = Fault {
                 at: Location {
@@ -134,10 +131,7 @@ fn unknown_section(entry: &Entry, reader: &mut Reader) {
     let (what, hint) = if is_section {
         let known = Config::section_names().iter().chain(ARRAYS).copied();
         let near = closest(&entry.key, known);
-        (
-            "unknown section",
-            near.map(|name| format!("did you mean {name}?")),
-        )
+        ("unknown section", near.map(|name| format!("did you mean {name}?")))
     } else if reader.is_broken() {
         // Its section's header may be what does not parse.
         return;
@@ -157,20 +151,12 @@ fn home_of(key: &str) -> Option<String> {
 }
 
 /// Sets an option, or reports that there is none of that name.
-fn set_option(
-    section: &mut dyn Section,
-    key: &str,
-    key_at: &Location,
-    item: &Item,
-    reader: &mut Reader,
-) {
+fn set_option(section: &mut dyn Section, key: &str, key_at: &Location, item: &Item, reader: &mut Reader) {
     if !section.set(key, item, reader) {
         let options = section.options();
         let near = closest(key, options.iter().map(|option| option.key));
         let hint = home_of(key).or(near.map(|name| format!("did you mean {name}?")));
-        reader.key(key, |reader| {
-            reader.fault_with_hint(key_at, "unknown key", hint)
-        });
+        reader.key(key, |reader| reader.fault_with_hint(key_at, "unknown key", hint));
     }
 }
 
@@ -222,12 +208,8 @@ fn advice_for_variable(variable: &str) -> Option<String> {
     if let Some(array) = ARRAYS.iter().find(of_array) {
         return Some(format!("[[{array}]] can only be declared in a file"));
     }
-    let variables: Vec<String> = Config::options()
-        .iter()
-        .map(|o| o.variable().to_lowercase())
-        .collect();
-    closest(&lower, variables.iter().map(String::as_str))
-        .map(|name| format!("did you mean {}?", name.to_uppercase()))
+    let variables: Vec<String> = Config::options().iter().map(|o| o.variable().to_lowercase()).collect();
+    closest(&lower, variables.iter().map(String::as_str)).map(|name| format!("did you mean {}?", name.to_uppercase()))
 }
 
 /// Reads a secret from its file, without the newline at the end.
@@ -279,10 +261,7 @@ pub(crate) fn add_default_user(config: &mut Config, root: &[Entry]) {
         password_file: None,
         tags: vec!["administrator".into()],
     }));
-    let stated = config
-        .permissions
-        .iter()
-        .any(|p| p.user == name && p.vhost == "/");
+    let stated = config.permissions.iter().any(|p| p.user == name && p.vhost == "/");
     if !stated {
         let all = || ".*".to_owned();
         config.permissions.push(Declared::by_default(Permission {

@@ -61,12 +61,10 @@ pub use process::{DEFAULT_FILE, check_file, read};
 pub use reference::markdown;
 pub use report::{Fault, Location, Report, Source};
 pub use sections::{
-    Auth, Limits, Listeners, Log, LogFormat, LogLevel, Mechanism, MessageEngine, Metrics, Node,
-    Store, SyncMode,
+    Auth, Limits, Listeners, Log, LogFormat, LogLevel, Mechanism, MessageEngine, Metrics, Node, Store, SyncMode,
 };
 pub use topology::{
-    ApplyTo, Binding, Credential, DestinationType, Exchange, ExchangeType, Permission, Policy,
-    Queue, User, Vhost,
+    ApplyTo, Binding, Credential, DestinationType, Exchange, ExchangeType, Permission, Policy, Queue, User, Vhost,
 };
 pub use values::{Listener, MemoryLimit, Secret};
 

@@ -36,15 +36,9 @@ fn choose(
     environment: &BTreeMap<String, String>,
     exists: &dyn Fn(&Path) -> bool,
 ) -> Option<PathBuf> {
-    let variable = || {
-        environment
-            .get("WARREN_CONFIG")
-            .filter(|path| !path.is_empty())
-    };
+    let variable = || environment.get("WARREN_CONFIG").filter(|path| !path.is_empty());
     let usual = || Some(Path::new(DEFAULT_FILE)).filter(|path| exists(path));
-    let path = config_flag
-        .or_else(|| variable().map(Path::new))
-        .or_else(usual);
+    let path = config_flag.or_else(|| variable().map(Path::new)).or_else(usual);
     path.map(Path::to_owned)
 }
 

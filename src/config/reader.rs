@@ -74,12 +74,7 @@ impl Reader {
         self.fault_with_hint(at, message, None);
     }
 
-    pub fn fault_with_hint(
-        &mut self,
-        at: &Location,
-        message: impl Into<String>,
-        hint: Option<String>,
-    ) {
+    pub fn fault_with_hint(&mut self, at: &Location, message: impl Into<String>, hint: Option<String>) {
         self.faults.push(Fault {
             at: at.clone(),
             key: self.path.clone(),
@@ -125,12 +120,7 @@ impl Reader {
         }
     }
 
-    pub fn unknown_key<'a>(
-        &mut self,
-        at: &Location,
-        key: &str,
-        known: impl IntoIterator<Item = &'a str>,
-    ) {
+    pub fn unknown_key<'a>(&mut self, at: &Location, key: &str, known: impl IntoIterator<Item = &'a str>) {
         let hint = closest(key, known).map(|name| format!("did you mean {name}?"));
         self.key(key, |reader| {
             reader.fault_with_hint(at, "unknown key", hint);
@@ -138,12 +128,7 @@ impl Reader {
     }
 
     /// Whether a value lies in its range; reports it if not.
-    pub fn within<T: PartialOrd + Display>(
-        &mut self,
-        value: &T,
-        range: &RangeInclusive<T>,
-        at: &Location,
-    ) -> bool {
+    pub fn within<T: PartialOrd + Display>(&mut self, value: &T, range: &RangeInclusive<T>, at: &Location) -> bool {
         let inside = range.contains(value);
         if !inside {
             let (least, most) = (range.start(), range.end());
@@ -194,12 +179,7 @@ pub(crate) fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
     // lenient about; 0.84 still tells `sync` from `messages`.
     known
         .into_iter()
-        .map(|candidate| {
-            (
-                strsim::jaro_winkler(&name, &candidate.to_lowercase()),
-                candidate,
-            )
-        })
+        .map(|candidate| (strsim::jaro_winkler(&name, &candidate.to_lowercase()), candidate))
         .filter(|(likeness, _)| *likeness >= 0.84)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)

@@ -27,10 +27,10 @@ fn section_tables(text: &mut String, options: &[OptionSpec], sections: bool) {
             Some(range) => range.clone(),
             None => option.expects.clone(),
         });
-        let default = option.default.as_deref().map_or_else(
-            || "must be given".to_owned(),
-            |value| format!("`{}`", cell(value)),
-        );
+        let default = option
+            .default
+            .as_deref()
+            .map_or_else(|| "must be given".to_owned(), |value| format!("`{}`", cell(value)));
         let key = option.key;
         let line = match (sections, option.apply) {
             (true, Apply::Reload) => {

@@ -19,9 +19,7 @@ pub enum Source {
 impl fmt::Display for Source {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Source::File(name) | Source::Environment(name) | Source::Flag(name) => {
-                out.write_str(name)
-            }
+            Source::File(name) | Source::Environment(name) | Source::Flag(name) => out.write_str(name),
             Source::Default => out.write_str("built-in default"),
         }
     }
@@ -112,8 +110,6 @@ impl std::error::Error for Report {}
 
 impl From<Fault> for Report {
     fn from(fault: Fault) -> Self {
-        Report {
-            faults: vec![fault],
-        }
+        Report { faults: vec![fault] }
     }
 }

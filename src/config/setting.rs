@@ -194,13 +194,8 @@ impl<T: Setting> Setting for Vec<T> {
         let elements = match &item.value {
             Value::Array(elements) => elements,
             Value::Text(text) => {
-                let parts = text
-                    .split(',')
-                    .map(str::trim)
-                    .filter(|part| !part.is_empty());
-                split = parts
-                    .map(|part| Item::text(item.at.source.clone(), part))
-                    .collect();
+                let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+                split = parts.map(|part| Item::text(item.at.source.clone(), part)).collect();
                 &split
             }
             _ => {
@@ -281,9 +276,7 @@ impl<T: Setting> Setting for BTreeMap<String, T> {
         if self.is_empty() {
             return "{}".into();
         }
-        let shown = self
-            .iter()
-            .map(|(key, value)| format!("{key} = {}", value.show()));
+        let shown = self.iter().map(|(key, value)| format!("{key} = {}", value.show()));
         format!("{{ {} }}", shown.collect::<Vec<_>>().join(", "))
     }
 }

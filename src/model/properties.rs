@@ -132,14 +132,10 @@ impl<'a> PropertiesView<'a> {
         self.flags().unwrap_or_default() & HEADERS != 0
     }
 
-<<<<<<< HEAD
     /// Whether the headers have one of `names`, found without decoding a value.
     #[must_use]
     pub fn has_header(&self, names: &[&str]) -> bool {
-        let Some((length, rest)) = self.find(HEADERS).and_then(<[u8]>::split_first_chunk) else {
-            return false;
-        };
-        let mut table = rest.get(..u32::from_be_bytes(*length) as usize).unwrap_or_default();
+        let mut table = self.headers_bytes().unwrap_or_default();
         while let Some((&length, rest)) = table.split_first() {
             let Some((name, value)) = rest.split_at_checked(length.into()) else {
                 return false;
@@ -150,13 +146,13 @@ impl<'a> PropertiesView<'a> {
             table = skip_value(value).unwrap_or_default();
         }
         false
-=======
+    }
+
     /// The headers table as bytes, without its leading length; `None` where there is none.
     #[must_use]
     pub fn headers_bytes(&self) -> Option<&'a [u8]> {
         let (length, rest) = self.find(HEADERS)?.split_first_chunk::<4>()?;
         rest.get(..u32::from_be_bytes(*length) as usize)
->>>>>>> amqp
     }
 
     /// The headers, decoded; an empty table where there are none.

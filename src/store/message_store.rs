@@ -36,7 +36,7 @@ pub struct MessageStore {
     counters: Arc<Counters>,
     on_fatal: FatalHook,
     journals: Mutex<BTreeMap<QueueId, Weak<QueueJournal>>>,
-    thread: Option<JoinHandle<Result<(), StoreError>>>,
+    thread: Mutex<Option<JoinHandle<Result<(), StoreError>>>>,
     /// `None` where nothing is kept.
     folder: Option<Arc<Folder>>,
 }
@@ -74,7 +74,7 @@ impl MessageStore {
             counters: Arc::default(),
             on_fatal,
             journals: Mutex::default(),
-            thread: None,
+            thread: Mutex::new(None),
             folder,
         }
     }
@@ -85,7 +85,7 @@ impl MessageStore {
     /// # Errors
     /// [`StoreError::Damaged`] or [`StoreError::Database`] where something is not as it was written.
     pub fn recover(&mut self, sink: &mut dyn FnMut(StoredMessage)) -> Result<Recovered, StoreError> {
-        if self.thread.is_some() {
+        if self.thread.get_mut().is_some() {
             return Ok(Recovered::default());
         }
         let recovered = self.engine.lock().recover(sink)?;
@@ -104,7 +104,7 @@ impl MessageStore {
                 result.inspect_err(|error| on_fatal(error))
             })
             .map_err(io_error(&self.options.dir))?;
-        self.thread = Some(thread);
+        *self.thread.get_mut() = Some(thread);
         Ok(recovered)
     }
 
@@ -169,12 +169,12 @@ impl MessageStore {
     ///
     /// # Errors
     /// Why the commit thread failed, now or before.
-    pub fn shutdown(mut self) -> Result<(), StoreError> {
+    pub fn shutdown(&self) -> Result<(), StoreError> {
         self.stop()
     }
 
-    fn stop(&mut self) -> Result<(), StoreError> {
-        let Some(thread) = self.thread.take() else {
+    fn stop(&self) -> Result<(), StoreError> {
+        let Some(thread) = self.thread.lock().take() else {
             return Ok(());
         };
         self.shared.stop.store(true, Ordering::SeqCst);

@@ -31,10 +31,7 @@ fn options() {
         ),
         ("[tls]\ncertificate = \"x\"", &["1:2: tls: unknown section"]),
         ("limits = 5", &["1:10: limits: expected a table, found 5"]),
-        (
-            "name = \"x\"",
-            &["1:1: name: unknown key; name belongs under [node]"],
-        ),
+        ("name = \"x\"", &["1:1: name: unknown key; name belongs under [node]"]),
         (
             "[[limits]]\nchannel_max = 1",
             &["1:1: limits: expected a table, found an array"],
@@ -80,9 +77,7 @@ fn options() {
         ),
         (
             "[store]\nmemory_limit = 0.0",
-            &[
-                "2:16: store.memory_limit: expected a share over 0 and up to 1.0, or at least 16777216 bytes, found 0.0",
-            ],
+            &["2:16: store.memory_limit: expected a share over 0 and up to 1.0, or at least 16777216 bytes, found 0.0"],
         ),
         (
             "[listeners]\namqp = [\"127.0.0.1:5672\", \"localhost:5672\", 5672]\nhttp = \"127.0.0.1\"",
@@ -157,14 +152,8 @@ fn syntax() {
             "[limits]\nchannel_max = ",
             &["2:15: string values must be quoted, expected literal string"],
         ),
-        (
-            "[limits\nchannel_max = 5",
-            &["1:8: unclosed table, expected `]`"],
-        ),
-        (
-            "[limits]\nchannel_max = 5\nchannel_max = 6",
-            &["3:1: duplicate key"],
-        ),
+        ("[limits\nchannel_max = 5", &["1:8: unclosed table, expected `]`"]),
+        ("[limits]\nchannel_max = 5\nchannel_max = 6", &["3:1: duplicate key"]),
         (
             "[store]\nsync = \"always\n\n[limits]\nframe_max = 7\n",
             &[
@@ -200,10 +189,7 @@ fn entries() {
             "queues = 5",
             &["1:10: queues: expected tables headed [[queues]], found 5"],
         ),
-        (
-            "queues = [5]",
-            &["1:11: queues[0]: expected a table, found 5"],
-        ),
+        ("queues = [5]", &["1:11: queues[0]: expected a table, found 5"]),
         (
             "[[queues]]\ndurable = \"yes\"",
             &[
@@ -251,9 +237,7 @@ fn entries() {
         ),
         (
             "[[bindings]]\nsource = \"a\"\ndestination = \"q\"\n[[bindings]]\nsource = \"a\"\ndestination = \"q\"",
-            &[
-                "4:1: bindings[1]: binding of queue \"q\" to \"a\" by \"\" in \"/\" is declared twice, first in line 1",
-            ],
+            &["4:1: bindings[1]: binding of queue \"q\" to \"a\" by \"\" in \"/\" is declared twice, first in line 1"],
         ),
         (
             "[[vhosts]]\nname = \"shop\"\n[[queues]]\nname = \"a\"\nvhost = \"shp\"\n[[bindings]]\nvhost = \"other\"\nsource = \"a\"\ndestination = \"b\"",
@@ -307,9 +291,7 @@ fn entries() {
         ),
         (
             "[[exchanges]]\nname = \"h\"\ntype = \"headers\"\n[[bindings]]\nsource = \"h\"\ndestination = \"q\"\narguments = { x-match = \"some\" }",
-            &[
-                "4:1: bindings[0].arguments.x-match: expected one of \"all\", \"any\", \"all-with-x\", \"any-with-x\"",
-            ],
+            &["4:1: bindings[0].arguments.x-match: expected one of \"all\", \"any\", \"all-with-x\", \"any-with-x\""],
         ),
     ]);
 }

@@ -20,10 +20,7 @@ fn all_files_load() {
     let mut names = BTreeSet::new();
     for entry in std::fs::read_dir(folder()).unwrap() {
         let path = entry.unwrap().path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "toml")
-        {
+        if path.extension().is_some_and(|extension| extension == "toml") {
             let config = config::check_file(&path).unwrap_or_else(|report| panic!("{report}"));
             assert_eq!(config.file.as_ref(), Some(&path));
             names.insert(path.file_name().unwrap().to_string_lossy().into_owned());
@@ -40,13 +37,7 @@ fn orders_declares_what_it_draws() {
     assert_eq!(exchanges, ["orders", "orders.dead", "orders.retry"].into());
     assert_eq!(
         queues,
-        [
-            "orders.billing",
-            "orders.dead",
-            "orders.retry",
-            "orders.shipping"
-        ]
-        .into()
+        ["orders.billing", "orders.dead", "orders.retry", "orders.shipping"].into()
     );
     for binding in &config.bindings {
         assert!(exchanges.contains(binding.source.as_str()), "{binding:?}");
@@ -54,10 +45,7 @@ fn orders_declares_what_it_draws() {
     }
     for queue in &config.queues {
         let exchange = queue.arguments.get("x-dead-letter-exchange");
-        if let Some(name) = exchange
-            .and_then(|value| value.as_str())
-            .filter(|n| !n.is_empty())
-        {
+        if let Some(name) = exchange.and_then(|value| value.as_str()).filter(|n| !n.is_empty()) {
             assert!(exchanges.contains(name), "{queue:?}");
         }
     }
@@ -89,16 +77,8 @@ fn the_services_file_mentions_every_option_with_its_help() {
         .collect::<Vec<_>>()
         .join(" ");
     for option in Config::options() {
-        assert!(
-            mentioned.contains(&option.path()),
-            "{} is missing",
-            option.path()
-        );
-        assert!(
-            prose.contains(&option.help),
-            "the help of {} differs",
-            option.path()
-        );
+        assert!(mentioned.contains(&option.path()), "{} is missing", option.path());
+        assert!(prose.contains(&option.help), "the help of {} differs", option.path());
     }
     for option in Config::entry_options() {
         // Of the three ways to give a password, a file shows one.
@@ -116,8 +96,7 @@ fn uncommented(text: &str) -> String {
     let in_force = |line: &&str| {
         let bare = line.strip_prefix("# ").unwrap_or(line);
         let key = bare.split(" = ").next().unwrap_or_default();
-        let is_key =
-            bare.contains(" = ") && key.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        let is_key = bare.contains(" = ") && key.chars().all(|c| c.is_ascii_lowercase() || c == '_');
         is_key || bare.starts_with('[')
     };
     let lines = text.lines().filter(in_force);
@@ -149,10 +128,7 @@ fn what_is_commented_out_is_valid_and_the_default() {
         .map(|change| change.key.as_str())
         .filter(|key| !key.contains(": "))
         .collect();
-    assert_eq!(
-        changed,
-        ["listeners.amqp", "listeners.http", "node.data_dir"].into()
-    );
+    assert_eq!(changed, ["listeners.amqp", "listeners.http", "node.data_dir"].into());
 }
 
 #[test]

@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use warren::config::{
-    ArgumentValue, Arguments, Config, Credential, ExchangeType, Listener, LogLevel, MemoryLimit,
-    Source, SyncMode,
+    ArgumentValue, Arguments, Config, Credential, ExchangeType, Listener, LogLevel, MemoryLimit, Source, SyncMode,
 };
 
 use super::{Given, load_text};
@@ -31,16 +30,9 @@ fn defaults_are_the_public_contract() {
     let [rights] = config.permissions.as_slice() else {
         panic!("permissions: {:?}", config.permissions)
     };
+    assert_eq!((rights.user.as_str(), rights.vhost.as_str()), ("guest", "/"));
     assert_eq!(
-        (rights.user.as_str(), rights.vhost.as_str()),
-        ("guest", "/")
-    );
-    assert_eq!(
-        (
-            rights.configure.as_str(),
-            rights.write.as_str(),
-            rights.read.as_str()
-        ),
+        (rights.configure.as_str(), rights.write.as_str(), rights.read.as_str()),
         (".*", ".*", ".*")
     );
     assert_eq!(rights.at.source, Source::Default);
@@ -134,16 +126,9 @@ fn a_secret_is_read_from_a_file_and_never_shown() {
         Some(Credential::Password(password)) => password.expose().to_owned(),
         other => panic!("{other:?}"),
     };
-    assert_eq!(
-        (shown(0).as_str(), shown(1).as_str()),
-        ("tr0ub4dor", "hunter2")
-    );
+    assert_eq!((shown(0).as_str(), shown(1).as_str()), ("tr0ub4dor", "hunter2"));
     assert_eq!(config.auth.default_password.expose(), "correct horse");
-    assert_eq!(
-        config.users.len(),
-        2,
-        "guest does not exist beside declared users"
-    );
+    assert_eq!(config.users.len(), 2, "guest does not exist beside declared users");
     let changes = Config::default().changes(&config);
     let text = format!("{config:?} {changes:?} {}", config.auth.default_password);
     for secret in ["tr0ub4dor", "hunter2", "correct horse"] {
@@ -187,10 +172,7 @@ fn entries_keep_their_values_and_places() {
             ("b", ArgumentValue::Boolean(true)),
             ("t", ArgumentValue::Timestamp(86_400)),
             ("u", ArgumentValue::Timestamp(1_709_251_200)),
-            (
-                "a",
-                ArgumentValue::Array(vec![ArgumentValue::Integer(1), text("x")]),
-            ),
+            ("a", ArgumentValue::Array(vec![ArgumentValue::Integer(1), text("x")])),
             (
                 "f",
                 ArgumentValue::Table([("x".to_owned(), ArgumentValue::Integer(1))].into()),

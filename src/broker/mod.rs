@@ -1,0 +1,183 @@
+//! The broker: vhosts with their exchanges and queues, and what moves messages between them.
+//!
+//! Everything here is called by sessions, timers and operators, from any thread; nothing here knows sockets. A call
+//! that may fire further calls (dead letters, queues that go) collects them in an [`Aftermath`], which
+//! [`Broker::settle_aftermath`] works off with no lock held.
+
+mod accounts;
+mod arguments;
+mod bindings;
+mod dead_letter;
+mod definitions;
+mod direct_reply;
+mod exchanges;
+mod limits;
+mod publish;
+mod queue_cell;
+mod queues;
+mod restore;
+mod route_cache;
+mod timers;
+mod vhost;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use dashmap::DashMap;
+use parking_lot::RwLock;
+
+use crate::auth::Accounts;
+use crate::model::{AmqpError, Clock, Millis, Name, ReplyCode};
+use crate::store::{MessageStore, QueueId, StateChange, StateStore, StoreError};
+
+pub use bindings::check_binding_names;
+pub use direct_reply::{DIRECT_REPLY_QUEUE, ReplySink};
+pub use exchanges::{ExchangeDeclare, check_not_reserved};
+pub use limits::BrokerLimits;
+pub use publish::PublishBatch;
+pub use queue_cell::{Aftermath, ConsumerSink, Flow, QueueCell, QueueDeclaration, QueueRef};
+pub use queues::{DeclaredQueue, DeleteCondition, QueueDeclare};
+pub use restore::{BrokerParts, Restoration, RestoreError};
+pub use route_cache::{Route, RouteCache};
+pub use vhost::Vhost;
+
+/// The whole broker. One a process; everything is reached through it.
+pub struct Broker {
+    clock: Arc<dyn Clock>,
+    accounts: Arc<Accounts>,
+    state: Arc<dyn StateStore>,
+    messages: MessageStore,
+    limits: RwLock<BrokerLimits>,
+    vhosts: DashMap<Name, Arc<Vhost>>,
+    timers: Arc<timers::Timers>,
+    replies: direct_reply::DirectReplies,
+    next_queue: AtomicU64,
+    next_connection: AtomicU64,
+}
+
+impl Broker {
+    /// Milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn now(&self) -> Millis {
+        self.clock.now()
+    }
+
+    /// Users and permissions.
+    #[must_use]
+    pub fn accounts(&self) -> &Arc<Accounts> {
+        &self.accounts
+    }
+
+    /// The broker's own limits.
+    #[must_use]
+    pub fn limits(&self) -> BrokerLimits {
+        *self.limits.read()
+    }
+
+    /// Takes other limits; what stands beyond them stays.
+    pub fn set_limits(&self, limits: BrokerLimits) {
+        *self.limits.write() = limits;
+    }
+
+    /// Messages on stable storage.
+    #[must_use]
+    pub fn messages(&self) -> &MessageStore {
+        &self.messages
+    }
+
+    /// A number for a new connection; never given twice in the life of a process.
+    #[must_use]
+    pub fn new_connection(&self) -> u64 {
+        self.next_connection.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The vhost of that name.
+    #[must_use]
+    pub fn vhost(&self, name: &str) -> Option<Arc<Vhost>> {
+        self.vhosts.get(name).map(|entry| Arc::clone(entry.value()))
+    }
+
+    /// All vhosts, in order of name.
+    #[must_use]
+    pub fn vhosts(&self) -> Vec<Arc<Vhost>> {
+        let mut vhosts: Vec<_> = self.vhosts.iter().map(|entry| Arc::clone(entry.value())).collect();
+        vhosts.sort_by(|a, b| a.name.cmp(&b.name));
+        vhosts
+    }
+
+    /// Sends dead letters on and deletes queues, until nothing more comes of it.
+    pub fn settle_aftermath(&self, aftermath: &mut Aftermath) {
+        while !aftermath.is_empty() {
+            let now = self.now();
+            for (source, letters, forgets) in std::mem::take(&mut aftermath.dead_letters) {
+                self.send_dead_letters(&source, letters, now, aftermath);
+                source.forget(&forgets);
+            }
+            for queue in std::mem::take(&mut aftermath.to_delete) {
+                if let Err(error) = self.remove_queue(&queue, DeleteCondition::default()) {
+                    tracing::error!(queue = %queue.name, vhost = %queue.vhost, %error, "cannot delete a queue");
+                }
+            }
+        }
+    }
+
+    /// Runs the deadlines of queues until [`Broker::stop_timers`]; blocks its thread.
+    pub fn run_timers(&self) {
+        while let Some(due) = self.timers.wait(&*self.clock) {
+            self.tick(due.iter().filter_map(std::sync::Weak::upgrade));
+        }
+    }
+
+    /// Works off the deadlines that have come, for tests with a manual clock.
+    pub fn run_due_timers(&self) {
+        let due = self.timers.due(self.now());
+        self.tick(due.iter().filter_map(std::sync::Weak::upgrade));
+    }
+
+    /// Ends [`Broker::run_timers`].
+    pub fn stop_timers(&self) {
+        self.timers.stop();
+    }
+
+    fn tick(&self, due: impl Iterator<Item = Arc<QueueCell>>) {
+        let mut aftermath = Aftermath::default();
+        for queue in due {
+            queue.tick(self.now(), &mut aftermath);
+        }
+        self.settle_aftermath(&mut aftermath);
+    }
+
+    /// Stores changes of definitions; they are on stable storage when this returns.
+    ///
+    /// An error here means that the store is broken: the client hears 541 and the definition does not stand.
+    pub(crate) fn store(&self, changes: &[StateChange]) -> Result<(), AmqpError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        blocking(|| self.state.commit(changes)).map_err(|error: StoreError| {
+            tracing::error!(%error, "cannot store a definition");
+            AmqpError::connection(ReplyCode::InternalError, "the definition could not be stored")
+        })
+    }
+
+    fn new_queue_id(&self) -> QueueId {
+        QueueId(self.next_queue.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// Runs something that waits for a disk. On a thread of the tokio runtime its other tasks move elsewhere meanwhile.
+fn blocking<T>(work: impl FnOnce() -> T) -> T {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    match Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
+    }
+}
+
+impl std::fmt::Debug for Broker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Broker")
+            .field("vhosts", &self.vhosts.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,440 @@
+//! One queue in its lock: the core, its consumers' sinks and its journal.
+//!
+//! Only this file knows that a queue is guarded by a lock. Lock order: queue, then journal or sink; never two queues at
+//! once. What reaches into other queues (dead letters, deletion) is collected in an [`Aftermath`] and done after the
+//! lock was given back.
+
+use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering as Atomic};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use crate::model::{FieldTable, Millis, Name};
+use crate::queue::{
+    Command, ConsumerKey, ConsumerOptions, DeadLetter, Delivery, Effect, Effects, Incoming, Outcome, QueueCore,
+    QueueOptions, QueueState, Reply, Restored, SubscribeError, UnackedId,
+};
+use crate::store::{Keep, QueueId, QueueJournal};
+
+use super::timers::Timers;
+
+/// Whether a consumer can take more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Go on.
+    Open,
+    /// Its connection has enough to write: pause it until it is resumed.
+    Full,
+}
+
+/// Where a queue hands the messages of one consumer to.
+pub trait ConsumerSink: Send + Sync {
+    /// Takes deliveries in order and drains the vector. Called with the queue locked: it only numbers, encodes and
+    /// wakes.
+    fn deliver(&self, deliveries: &mut Vec<Delivery>) -> Flow;
+
+    /// The queue is gone: the consumer is told with `basic.cancel`. Called without any lock.
+    fn cancelled(&self);
+
+    /// The consumer's tag, for listings.
+    fn tag(&self) -> Name;
+}
+
+/// What was declared, apart from the arguments' meaning.
+#[derive(Clone, Debug)]
+pub struct QueueDeclaration {
+    /// The queue survives a restart.
+    pub durable: bool,
+    /// The connection that alone may use it, and with which it goes.
+    pub owner: Option<u64>,
+    /// The queue goes when its last consumer does.
+    pub auto_delete: bool,
+    /// The arguments as they were declared.
+    pub arguments: FieldTable,
+}
+
+impl QueueDeclaration {
+    /// Whether the queue and its persistent messages survive a restart: an exclusive queue ends with its connection,
+    /// so it is not kept even if it was declared durable.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.durable && self.owner.is_none()
+    }
+}
+
+/// What is left to do once the queue's lock is given back.
+#[derive(Debug, Default)]
+pub struct Aftermath {
+    /// Dead letters with their source, and what its journal may forget once they are placed.
+    pub dead_letters: Vec<(Arc<QueueCell>, Vec<DeadLetter>, Vec<u64>)>,
+    /// Queues that expired or lost the last consumer they were declared for.
+    pub to_delete: Vec<Arc<QueueCell>>,
+}
+
+impl Aftermath {
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.dead_letters.is_empty() && self.to_delete.is_empty()
+    }
+}
+
+/// A queue that others hold and lock.
+pub struct QueueCell {
+    /// Its key in the store; also its order among queues.
+    pub id: QueueId,
+    /// Its name.
+    pub name: Name,
+    /// The vhost it is in.
+    pub vhost: Name,
+    /// How it was declared.
+    pub declaration: QueueDeclaration,
+    this: Weak<QueueCell>,
+    journal: Option<Arc<QueueJournal>>,
+    timers: Arc<Timers>,
+    deleted: AtomicBool,
+    /// The deadline that the timers know of, 0 for none.
+    scheduled: AtomicU64,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    core: QueueCore,
+    effects: Effects,
+    /// By consumer key.
+    consumers: Vec<Option<ConsumerLink>>,
+    touched: Vec<ConsumerKey>,
+    keeps: Vec<Keep>,
+    forgets: Vec<u64>,
+    had_consumer: bool,
+}
+
+struct ConsumerLink {
+    sink: Arc<dyn ConsumerSink>,
+    pending: Vec<Delivery>,
+}
+
+impl QueueCell {
+    /// A new, empty queue.
+    #[must_use]
+    pub fn new(
+        id: QueueId,
+        vhost: Name,
+        name: Name,
+        declaration: QueueDeclaration,
+        options: QueueOptions,
+        journal: Option<Arc<QueueJournal>>,
+        timers: Arc<Timers>,
+        now: Millis,
+    ) -> Arc<Self> {
+        let cell = Arc::new_cyclic(|this| Self {
+            id,
+            name,
+            vhost,
+            declaration,
+            this: this.clone(),
+            journal,
+            timers,
+            deleted: AtomicBool::new(false),
+            scheduled: AtomicU64::new(0),
+            inner: Mutex::new(Inner {
+                core: QueueCore::new(options, now),
+                effects: Effects::default(),
+                consumers: Vec::new(),
+                touched: Vec::new(),
+                keeps: Vec::new(),
+                forgets: Vec::new(),
+                had_consumer: false,
+            }),
+        });
+        cell.schedule(&cell.inner.lock().core);
+        cell
+    }
+
+    /// Whether the queue was deleted; what is still sent to it goes nowhere.
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        self.deleted.load(Atomic::Acquire)
+    }
+
+    /// The counts.
+    #[must_use]
+    pub fn state(&self) -> QueueState {
+        self.inner.lock().core.state()
+    }
+
+    /// Puts a batch of messages into the queue; drains it. Messages for a deleted queue are taken and dropped, as
+    /// RabbitMQ confirms what was routed to a queue that went.
+    pub fn enqueue(&self, batch: &mut Vec<Incoming>, now: Millis, aftermath: &mut Aftermath) {
+        let mut inner = self.inner.lock();
+        if self.is_deleted() {
+            drop(inner);
+            for incoming in batch.drain(..) {
+                if let Some(ticket) = incoming.ticket {
+                    ticket.taken();
+                }
+            }
+            return;
+        }
+        self.apply(&mut inner, Command::Enqueue(batch), now, aftermath);
+    }
+
+    /// Puts back what the store kept.
+    pub fn restore(&self, messages: Vec<Restored>, now: Millis, aftermath: &mut Aftermath) {
+        let mut inner = self.inner.lock();
+        self.apply(&mut inner, Command::Restore(messages), now, aftermath);
+    }
+
+    /// Settles unacked messages.
+    pub fn settle(&self, outcome: Outcome, ids: &[UnackedId], now: Millis, aftermath: &mut Aftermath) {
+        let mut inner = self.inner.lock();
+        self.apply(&mut inner, Command::Settle(outcome, ids), now, aftermath);
+    }
+
+    /// Adds a consumer. `announce` runs before the first delivery, with the queue locked: it writes `consume-ok`.
+    pub fn subscribe(
+        &self,
+        options: ConsumerOptions,
+        sink: Arc<dyn ConsumerSink>,
+        now: Millis,
+        aftermath: &mut Aftermath,
+        announce: impl FnOnce(ConsumerKey),
+    ) -> Result<ConsumerKey, SubscribeError> {
+        let mut guard = self.inner.lock();
+        let inner = &mut *guard;
+        let key = match inner.core.apply(Command::Subscribe(options), now, &mut inner.effects) {
+            Reply::Subscribed(key) => key,
+            Reply::SubscribeRefused(error) => return Err(error),
+            _ => return Err(SubscribeError::Exclusive),
+        };
+        let at = key.0 as usize;
+        if inner.consumers.len() <= at {
+            inner.consumers.resize_with(at + 1, || None);
+        }
+        inner.consumers[at] = Some(ConsumerLink {
+            sink,
+            pending: Vec::new(),
+        });
+        inner.had_consumer = true;
+        announce(key);
+        self.run(inner, now, aftermath);
+        Ok(key)
+    }
+
+    /// Removes a consumer; a queue declared with auto-delete goes with its last one.
+    pub fn unsubscribe(&self, key: ConsumerKey, now: Millis, aftermath: &mut Aftermath) {
+        let mut inner = self.inner.lock();
+        self.apply(&mut inner, Command::Unsubscribe(key), now, aftermath);
+        if let Some(link) = inner.consumers.get_mut(key.0 as usize) {
+            *link = None;
+        }
+        if self.declaration.auto_delete && inner.had_consumer && inner.core.state().consumers == 0 {
+            aftermath.to_delete.extend(self.this.upgrade());
+        }
+    }
+
+    /// Lets a paused consumer go on.
+    pub fn resume(&self, key: ConsumerKey, now: Millis, aftermath: &mut Aftermath) {
+        let mut inner = self.inner.lock();
+        self.apply(&mut inner, Command::Resume(key), now, aftermath);
+    }
+
+    /// `basic.get`: the message at the head and how many wait behind it.
+    pub fn get(&self, no_ack: bool, now: Millis, aftermath: &mut Aftermath) -> (Option<Delivery>, u64) {
+        let mut inner = self.inner.lock();
+        match self.apply(&mut inner, Command::Get(no_ack), now, aftermath) {
+            Reply::Got(delivery, left) => (delivery, left),
+            _ => (None, 0),
+        }
+    }
+
+    /// Removes all that waits; says how many messages that were.
+    pub fn purge(&self, now: Millis, aftermath: &mut Aftermath) -> u64 {
+        let mut inner = self.inner.lock();
+        match self.apply(&mut inner, Command::Purge, now, aftermath) {
+            Reply::Purged(count) => count,
+            _ => 0,
+        }
+    }
+
+    /// The queue was used by a declaration.
+    pub fn touch(&self, now: Millis, aftermath: &mut Aftermath) {
+        let mut inner = self.inner.lock();
+        self.apply(&mut inner, Command::Touch, now, aftermath);
+    }
+
+    /// A deadline may have come.
+    pub fn tick(&self, now: Millis, aftermath: &mut Aftermath) {
+        self.scheduled.store(0, Atomic::Release);
+        let mut inner = self.inner.lock();
+        if !self.is_deleted() {
+            self.apply(&mut inner, Command::Tick, now, aftermath);
+        }
+    }
+
+    /// Takes new settings from a policy.
+    pub fn configure(&self, options: QueueOptions, now: Millis, aftermath: &mut Aftermath) {
+        let mut inner = self.inner.lock();
+        self.apply(&mut inner, Command::Configure(options), now, aftermath);
+    }
+
+    /// Marks the queue as deleted if `may` agrees with its counts; gives the counts, and the sinks of the consumers
+    /// that have to hear of it.
+    pub fn delete_if<E>(
+        &self,
+        may: impl FnOnce(QueueState) -> Result<(), E>,
+    ) -> Result<(QueueState, Vec<Arc<dyn ConsumerSink>>), E> {
+        let mut inner = self.inner.lock();
+        let state = inner.core.state();
+        may(state)?;
+        self.deleted.store(true, Atomic::Release);
+        let sinks = inner.consumers.drain(..).flatten().map(|link| link.sink).collect();
+        Ok((state, sinks))
+    }
+
+    fn apply(&self, inner: &mut Inner, command: Command<'_>, now: Millis, aftermath: &mut Aftermath) -> Reply {
+        let reply = inner.core.apply(command, now, &mut inner.effects);
+        self.run(inner, now, aftermath);
+        reply
+    }
+
+    /// Does what the core asked for, until it asks for nothing more.
+    fn run(&self, inner: &mut Inner, now: Millis, aftermath: &mut Aftermath) {
+        loop {
+            self.execute(inner, aftermath);
+            self.hand_over(inner, now);
+            if !inner.core.has_deliverable() {
+                break;
+            }
+            inner.core.apply(Command::Dispatch, now, &mut inner.effects);
+        }
+        self.schedule(&inner.core);
+    }
+
+    fn execute(&self, inner: &mut Inner, aftermath: &mut Aftermath) {
+        let mut dead_letters = Vec::new();
+        for effect in inner.effects.drain(..) {
+            match effect {
+                Effect::Deliver(key, delivery) => {
+                    if let Some(Some(link)) = inner.consumers.get_mut(key.0 as usize) {
+                        if link.pending.is_empty() {
+                            inner.touched.push(key);
+                        }
+                        link.pending.push(delivery);
+                    }
+                }
+                Effect::Keep {
+                    sequence,
+                    message,
+                    expires_at,
+                    ticket,
+                    in_flight,
+                } => inner.keeps.push(Keep {
+                    sequence,
+                    message,
+                    expires_at,
+                    ticket,
+                    in_flight,
+                }),
+                Effect::Forget(sequence) => inner.forgets.push(sequence),
+                Effect::Taken(ticket) => ticket.taken(),
+                Effect::Refused(ticket) => ticket.refused(),
+                Effect::DeadLetter(letter) => dead_letters.push(letter),
+                Effect::Activated(..) => {}
+                Effect::Expired => aftermath.to_delete.extend(self.this.upgrade()),
+            }
+        }
+        if let Some(journal) = &self.journal {
+            if !inner.keeps.is_empty() {
+                journal.keep(&mut inner.keeps);
+            }
+            if dead_letters.is_empty() && !inner.forgets.is_empty() {
+                journal.forget(&inner.forgets, None);
+                inner.forgets.clear();
+            }
+        }
+        if !dead_letters.is_empty() {
+            // Forgotten only once the dead letters are placed, so that a crash between the two loses none.
+            let forgets = std::mem::take(&mut inner.forgets);
+            if let Some(this) = self.this.upgrade() {
+                aftermath.dead_letters.push((this, dead_letters, forgets));
+            }
+        }
+    }
+
+    /// Hands the collected deliveries to the consumers' connections, a lock and a wake-up each.
+    fn hand_over(&self, inner: &mut Inner, now: Millis) {
+        for key in inner.touched.drain(..) {
+            let Some(Some(link)) = inner.consumers.get_mut(key.0 as usize) else {
+                continue;
+            };
+            if link.sink.deliver(&mut link.pending) == Flow::Full {
+                inner.core.apply(Command::Pause(key), now, &mut inner.effects);
+            }
+        }
+    }
+
+    /// The journal may forget these: their dead letters are placed.
+    pub fn forget(&self, sequences: &[u64]) {
+        if let Some(journal) = &self.journal
+            && !sequences.is_empty()
+        {
+            journal.forget(sequences, None);
+        }
+    }
+
+    /// The journal, where the queue is durable.
+    #[must_use]
+    pub fn journal(&self) -> Option<&Arc<QueueJournal>> {
+        self.journal.as_ref()
+    }
+
+    fn schedule(&self, core: &QueueCore) {
+        let Some(deadline) = core.next_deadline() else {
+            return;
+        };
+        let known = self.scheduled.load(Atomic::Acquire);
+        if known == 0 || deadline < known {
+            self.scheduled.store(deadline, Atomic::Release);
+            self.timers.schedule(deadline, &self.this);
+        }
+    }
+}
+
+impl std::fmt::Debug for QueueCell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "queue '{}' in vhost '{}'", self.name, self.vhost)
+    }
+}
+
+/// A queue as a routing target: equal and ordered by its id.
+#[derive(Clone, Debug)]
+pub struct QueueRef(pub Arc<QueueCell>);
+
+impl PartialEq for QueueRef {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id == other.0.id
+    }
+}
+
+impl Eq for QueueRef {}
+
+impl PartialOrd for QueueRef {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for QueueRef {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.id.cmp(&other.0.id)
+    }
+}
+
+impl Hash for QueueRef {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.id.hash(state);
+    }
+}

@@ -1,0 +1,259 @@
+//! From the store to a running broker.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use dashmap::DashMap;
+use serde::de::DeserializeOwned;
+
+use crate::auth::Accounts;
+use crate::model::{Clock, FieldTable, Name};
+use crate::queue::Restored;
+use crate::routing::{Binding, DestinationName, ExchangeKind, ExchangeSpec};
+use crate::store::{MessageStore, QueueId, StateStore, StoreError, StoredMessage, Table};
+
+use super::arguments::{queue_options, resource};
+use super::bindings::{destination, place_binding};
+use super::definitions::{BindingRecord, ExchangeRecord, QueueRecord, VhostRecord, key, put, unpack};
+use super::queue_cell::{Aftermath, QueueDeclaration};
+use super::queues::place_queue;
+use super::{Broker, BrokerLimits, Vhost};
+
+/// What a broker is made of.
+pub struct BrokerParts {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Users; none yet.
+    pub accounts: Accounts,
+    /// Definitions.
+    pub state: Arc<dyn StateStore>,
+    /// Messages; not recovered yet.
+    pub messages: MessageStore,
+    /// Limits.
+    pub limits: BrokerLimits,
+}
+
+/// What was found.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Restoration {
+    /// Queues.
+    pub queues: usize,
+    /// Messages in them.
+    pub messages: usize,
+}
+
+/// Why a broker cannot start from what is stored.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A record is not what it should be.
+    #[error("the stored {kind} '{key}' cannot be used: {reason}")]
+    Record {
+        /// Of what.
+        kind: &'static str,
+        /// Its key, made readable.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Broker {
+    /// Starts a broker from what its store holds. The vhost `/` is made where it is missing.
+    pub fn restore(mut parts: BrokerParts) -> Result<(Arc<Self>, Restoration), RestoreError> {
+        let mut messages: BTreeMap<QueueId, Vec<StoredMessage>> = BTreeMap::new();
+        let recovered = parts.messages.recover(&mut |message| {
+            messages.entry(message.queue).or_default().push(message);
+        })?;
+        let broker = Self {
+            clock: parts.clock,
+            accounts: Arc::new(parts.accounts),
+            state: parts.state,
+            messages: parts.messages,
+            limits: parts.limits.into(),
+            vhosts: DashMap::new(),
+            timers: Arc::default(),
+            replies: super::direct_reply::DirectReplies::default(),
+            next_queue: AtomicU64::new(recovered.highest_queue.map_or(1, |id| id.0 + 1)),
+            next_connection: AtomicU64::new(1),
+        };
+        broker.restore_vhosts()?;
+        broker.restore_accounts()?;
+        broker.restore_exchanges()?;
+        broker.restore_queues()?;
+        broker.restore_bindings()?;
+        let restoration = broker.restore_messages(messages);
+        Ok((Arc::new(broker), restoration))
+    }
+
+    fn restore_vhosts(&self) -> Result<(), RestoreError> {
+        for (_, record) in self.records::<VhostRecord>(Table::Vhosts, "vhost")? {
+            self.place_vhost(&record.name, &record.description);
+        }
+        if self.vhost("/").is_none() {
+            let record = VhostRecord {
+                name: "/".to_owned(),
+                description: "Default virtual host".to_owned(),
+            };
+            self.state.commit(&[put(Table::Vhosts, key(&["/"]), &record)])?;
+            self.place_vhost(&record.name, &record.description);
+        }
+        Ok(())
+    }
+
+    fn place_vhost(&self, name: &str, description: &str) {
+        let name = Name::from(name);
+        let vhost = Vhost::new(name.clone(), description.to_owned());
+        self.vhosts.insert(name, Arc::new(vhost));
+    }
+
+    fn restore_exchanges(&self) -> Result<(), RestoreError> {
+        for (key, record) in self.records::<ExchangeRecord>(Table::Exchanges, "exchange")? {
+            let faulty = |reason: String| RestoreError::Record {
+                kind: "exchange",
+                key: key.clone(),
+                reason,
+            };
+            let vhost = self.known_vhost(&record.vhost).map_err(&faulty)?;
+            let kind = ExchangeKind::parse(&record.kind).ok_or_else(|| faulty(format!("type '{}'", record.kind)))?;
+            let spec = ExchangeSpec {
+                kind,
+                durable: true,
+                auto_delete: record.auto_delete,
+                internal: record.internal,
+                arguments: unpack(&record.arguments).map_err(&faulty)?,
+            };
+            self.place_exchange(&vhost, record.name.into(), spec)
+                .map_err(|error| faulty(error.text))?;
+        }
+        Ok(())
+    }
+
+    fn restore_queues(&self) -> Result<(), RestoreError> {
+        for (key, record) in self.records::<QueueRecord>(Table::Queues, "queue")? {
+            let faulty = |reason: String| RestoreError::Record {
+                kind: "queue",
+                key: key.clone(),
+                reason,
+            };
+            let vhost = self.known_vhost(&record.vhost).map_err(&faulty)?;
+            let arguments: FieldTable = unpack(&record.arguments).map_err(&faulty)?;
+            let declaration = QueueDeclaration {
+                durable: true,
+                owner: None,
+                auto_delete: record.auto_delete,
+                arguments,
+            };
+            let resource = resource("queue", &record.name, &record.vhost);
+            let options = queue_options(&declaration, &resource).map_err(|error| faulty(error.text))?;
+            let next = self.next_queue.load(std::sync::atomic::Ordering::Relaxed);
+            self.next_queue
+                .store(next.max(record.id + 1), std::sync::atomic::Ordering::Relaxed);
+            let queue = self.new_queue(&vhost, record.name.into(), QueueId(record.id), declaration, options);
+            place_queue(&vhost, &queue);
+        }
+        Ok(())
+    }
+
+    fn restore_bindings(&self) -> Result<(), RestoreError> {
+        for (key, record) in self.records::<BindingRecord>(Table::Bindings, "binding")? {
+            let faulty = |reason: String| RestoreError::Record {
+                kind: "binding",
+                key: key.clone(),
+                reason,
+            };
+            let vhost = self.known_vhost(&record.vhost).map_err(&faulty)?;
+            let name = Name::from(record.destination);
+            let binding = Binding {
+                source: record.source.into(),
+                destination: match record.to_exchange {
+                    true => DestinationName::Exchange(name),
+                    false => DestinationName::Queue(name),
+                },
+                routing_key: record.routing_key.into(),
+                arguments: unpack(&record.arguments).map_err(&faulty)?,
+            };
+            destination(&vhost, &binding.destination, 0)
+                .and_then(|to| place_binding(&vhost, &binding, to))
+                .map_err(|error| faulty(error.text))?;
+        }
+        Ok(())
+    }
+
+    /// Puts messages back into their queues. Those of queues that are gone (a crash came between the deletion of the
+    /// definition and that of the messages) are forgotten.
+    fn restore_messages(&self, mut messages: BTreeMap<QueueId, Vec<StoredMessage>>) -> Restoration {
+        let mut restoration = Restoration::default();
+        let mut aftermath = Aftermath::default();
+        let now = self.now();
+        for vhost in self.vhosts() {
+            for queue in vhost.queues() {
+                restoration.queues += 1;
+                let Some(stored) = messages.remove(&queue.id) else {
+                    continue;
+                };
+                restoration.messages += stored.len();
+                queue.restore(stored.into_iter().map(restored).collect(), now, &mut aftermath);
+            }
+        }
+        for orphan in messages.into_keys() {
+            self.messages.remove_queue(orphan);
+        }
+        self.settle_aftermath(&mut aftermath);
+        restoration
+    }
+
+    fn known_vhost(&self, name: &str) -> Result<Arc<Vhost>, String> {
+        self.vhost(name).ok_or_else(|| format!("vhost '{name}' does not exist"))
+    }
+
+    pub(super) fn records<T: DeserializeOwned>(
+        &self,
+        table: Table,
+        kind: &'static str,
+    ) -> Result<Vec<(String, T)>, RestoreError> {
+        let pairs = self.state.scan(table)?;
+        pairs
+            .into_iter()
+            .map(|(key, value)| {
+                let key = String::from_utf8_lossy(&key).replace('\0', " ").trim().to_owned();
+                match serde_json::from_slice(&value) {
+                    Ok(record) => Ok((key, record)),
+                    Err(error) => Err(RestoreError::Record {
+                        kind,
+                        key,
+                        reason: error.to_string(),
+                    }),
+                }
+            })
+            .collect()
+    }
+
+    /// Makes a vhost that does not exist yet.
+    pub fn declare_vhost(&self, name: &str, description: &str) -> Result<(), crate::model::AmqpError> {
+        if self.vhost(name).is_some() {
+            return Ok(());
+        }
+        let record = VhostRecord {
+            name: name.to_owned(),
+            description: description.to_owned(),
+        };
+        self.store(&[put(Table::Vhosts, key(&[name]), &record)])?;
+        self.place_vhost(name, description);
+        Ok(())
+    }
+}
+
+/// What was kept may have been with a consumer when the process ended: it counts as redelivered.
+fn restored(stored: StoredMessage) -> Restored {
+    Restored {
+        sequence: stored.sequence,
+        message: stored.message,
+        expires_at: stored.expires_at,
+        redelivered: true,
+        delivery_count: 0,
+    }
+}

@@ -1,0 +1,130 @@
+//! Routes that a channel has just used.
+
+use rustc_hash::FxHashMap;
+
+use crate::model::PropertiesView;
+use crate::routing::Cacheable;
+
+use super::queue_cell::QueueRef;
+use super::vhost::Vhost;
+
+/// Routes a channel remembers before it starts anew. A channel that publishes to more keys than this in turn pays a
+/// look-up in the router each time, which is bounded as well.
+const CAPACITY: usize = 512;
+
+/// Where a message goes.
+#[derive(Debug, Default)]
+pub struct Route {
+    /// Each queue once; none where the exchange does not exist.
+    pub queues: Vec<QueueRef>,
+}
+
+/// Routes by exchange and routing key, valid for one generation of the vhost's topology.
+///
+/// The generation is read before the router is asked, so a change between the two makes the entry older than it is,
+/// never newer: a stale route cannot be kept.
+#[derive(Debug, Default)]
+pub struct RouteCache {
+    generation: u64,
+    /// Exchange length, exchange, routing key.
+    routes: FxHashMap<Box<[u8]>, usize>,
+    entries: Vec<Route>,
+    /// The key of the last look-up and its entry.
+    last: Option<usize>,
+    key: Vec<u8>,
+    /// For routes that depend on more than exchange and key.
+    scratch: Route,
+    random: u64,
+}
+
+impl RouteCache {
+    /// The route of a message. `extra_keys` are those of its CC and BCC headers.
+    pub fn route(
+        &mut self,
+        vhost: &Vhost,
+        exchange: &str,
+        routing_key: &str,
+        extra_keys: &[String],
+        properties: PropertiesView<'_>,
+    ) -> &Route {
+        let generation = vhost.generation();
+        if generation != self.generation {
+            self.forget();
+            self.generation = generation;
+        }
+        if extra_keys.is_empty() {
+            if let Some(at) = self.find(exchange, routing_key) {
+                return &self.entries[at];
+            }
+        } else {
+            self.last = None;
+        }
+        let cacheable = self.ask(vhost, exchange, routing_key, extra_keys, properties);
+        if !cacheable {
+            return &self.scratch;
+        }
+        let at = self.keep();
+        &self.entries[at]
+    }
+
+    fn forget(&mut self) {
+        self.routes.clear();
+        self.entries.clear();
+        self.last = None;
+    }
+
+    /// Finds a known route, and leaves the key of the look-up in `self.key`.
+    fn find(&mut self, exchange: &str, routing_key: &str) -> Option<usize> {
+        if let Some(last) = self.last
+            && self.key_is(exchange, routing_key)
+        {
+            return Some(last);
+        }
+        self.key.clear();
+        self.key.push(exchange.len() as u8);
+        self.key.extend_from_slice(exchange.as_bytes());
+        self.key.extend_from_slice(routing_key.as_bytes());
+        self.last = self.routes.get(&self.key[..]).copied();
+        self.last
+    }
+
+    fn key_is(&self, exchange: &str, routing_key: &str) -> bool {
+        let split = 1 + exchange.len();
+        self.key.len() == split + routing_key.len()
+            && usize::from(self.key[0]) == exchange.len()
+            && &self.key[1..split] == exchange.as_bytes()
+            && &self.key[split..] == routing_key.as_bytes()
+    }
+
+    fn ask(
+        &mut self,
+        vhost: &Vhost,
+        exchange: &str,
+        routing_key: &str,
+        extra_keys: &[String],
+        properties: PropertiesView<'_>,
+    ) -> bool {
+        // Numbers for exchanges that route at random: a Weyl sequence, mixed by the router.
+        self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let queues = &mut self.scratch.queues;
+        queues.clear();
+        if extra_keys.is_empty() {
+            vhost.route(exchange, routing_key, properties, self.random, queues) == Some(Cacheable::ByKey)
+        } else {
+            let keys = std::iter::once(routing_key).chain(extra_keys.iter().map(String::as_str));
+            vhost.route_many(exchange, keys, properties, self.random, queues);
+            false
+        }
+    }
+
+    fn keep(&mut self) -> usize {
+        if self.entries.len() >= CAPACITY {
+            self.forget();
+        }
+        let at = self.entries.len();
+        self.entries.push(std::mem::take(&mut self.scratch));
+        self.routes.insert(self.key.clone().into_boxed_slice(), at);
+        self.last = Some(at);
+        at
+    }
+}

@@ -1,0 +1,153 @@
+//! One vhost: its exchanges and bindings in a router, its queues in a registry.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use dashmap::DashMap;
+use parking_lot::{Mutex, RwLock};
+
+use crate::model::{AmqpError, Name, PropertiesView, ReplyCode};
+use crate::routing::{Cacheable, ExchangeKind, Router};
+
+use super::queue_cell::{QueueCell, QueueRef};
+
+/// A vhost. Changes of its topology are made one at a time, under `admin`; messages only read.
+pub struct Vhost {
+    /// Its name.
+    pub name: Name,
+    /// What people read about it.
+    pub description: String,
+    /// Held while the topology is changed and stored; never on the path of a message.
+    pub(super) admin: Mutex<()>,
+    pub(super) router: RwLock<Router<QueueRef>>,
+    pub(super) queues: DashMap<Name, Arc<QueueCell>>,
+    generation: AtomicU64,
+}
+
+impl Vhost {
+    /// A vhost with the predeclared exchanges.
+    #[must_use]
+    pub fn new(name: Name, description: String) -> Self {
+        Self {
+            name,
+            description,
+            admin: Mutex::new(()),
+            router: RwLock::new(Router::new()),
+            queues: DashMap::new(),
+            generation: AtomicU64::new(1),
+        }
+    }
+
+    /// Grows with each change of exchanges, queues and bindings; a cached route holds for one generation.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// To be called after a change, before its `-ok` goes out.
+    pub(super) fn changed(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// The queue of that name, or the 404 that RabbitMQ answers.
+    pub fn queue(&self, name: &str) -> Result<Arc<QueueCell>, AmqpError> {
+        self.find_queue(name).ok_or_else(|| {
+            AmqpError::channel(
+                ReplyCode::NotFound,
+                format_args!("no queue '{name}' in vhost '{}'", self.name),
+            )
+        })
+    }
+
+    /// The queue of that name.
+    #[must_use]
+    pub fn find_queue(&self, name: &str) -> Option<Arc<QueueCell>> {
+        self.queues.get(name).map(|entry| Arc::clone(entry.value()))
+    }
+
+    /// All queues, in order of name.
+    #[must_use]
+    pub fn queues(&self) -> Vec<Arc<QueueCell>> {
+        let mut queues: Vec<_> = self.queues.iter().map(|entry| Arc::clone(entry.value())).collect();
+        queues.sort_by(|a, b| a.name.cmp(&b.name));
+        queues
+    }
+
+    /// How many queues there are.
+    #[must_use]
+    pub fn queue_count(&self) -> usize {
+        self.queues.len()
+    }
+
+    /// The 404 for an exchange.
+    pub(super) fn no_exchange(&self, name: &str) -> AmqpError {
+        AmqpError::channel(
+            ReplyCode::NotFound,
+            format_args!("no exchange '{name}' in vhost '{}'", self.name),
+        )
+    }
+
+    /// Whether the exchange exists and clients may not publish to it; `None` where it does not exist.
+    #[must_use]
+    pub fn exchange_is_internal(&self, name: &str) -> Option<bool> {
+        self.router.read().get(name).map(|exchange| exchange.spec().internal)
+    }
+
+    /// Whether every vhost has this exchange from the start.
+    #[must_use]
+    pub fn is_predeclared(exchange: &str) -> bool {
+        Router::<QueueRef>::new().get(exchange).is_some()
+    }
+
+    /// The exchange's type; `None` where it does not exist.
+    #[must_use]
+    pub fn exchange_kind(&self, name: &str) -> Option<ExchangeKind> {
+        self.router.read().get(name).map(|exchange| exchange.spec().kind)
+    }
+
+    /// 404 where the exchange does not exist, 403 where clients may not publish to it.
+    pub fn check_publishable(&self, exchange: &str) -> Result<(), AmqpError> {
+        match self.exchange_is_internal(exchange) {
+            None => Err(self.no_exchange(exchange)),
+            Some(true) => Err(AmqpError::channel(
+                ReplyCode::AccessRefused,
+                format_args!(
+                    "cannot publish to internal exchange '{exchange}' in vhost '{}'",
+                    self.name
+                ),
+            )),
+            Some(false) => Ok(()),
+        }
+    }
+
+    /// Puts the queues that a message reaches into `out`, each once; says whether the route may be kept for exchange
+    /// and key. `None` where there is no such exchange.
+    pub fn route(
+        &self,
+        exchange: &str,
+        routing_key: &str,
+        properties: PropertiesView<'_>,
+        random: u64,
+        out: &mut Vec<QueueRef>,
+    ) -> Option<Cacheable> {
+        self.router.read().route(exchange, routing_key, properties, random, out)
+    }
+
+    /// The same for a message with further keys from its CC and BCC headers; its own key comes first.
+    pub fn route_many<'k>(
+        &self,
+        exchange: &str,
+        keys: impl IntoIterator<Item = &'k str>,
+        properties: PropertiesView<'_>,
+        random: u64,
+        out: &mut Vec<QueueRef>,
+    ) -> Option<Cacheable> {
+        self.router.read().route_many(exchange, keys, properties, random, out)
+    }
+}
+
+impl std::fmt::Debug for Vhost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "vhost '{}'", self.name)
+    }
+}

@@ -1,0 +1,56 @@
+//! Logs: readable on a terminal, JSON for machines, a level a module.
+
+use std::io::{IsTerminal, stderr};
+
+use tracing::Subscriber;
+use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, fmt, reload};
+
+use crate::config::{Log, LogFormat};
+
+/// Changes the levels while the broker runs.
+pub struct Levels(reload::Handle<EnvFilter, Registry>);
+
+impl Levels {
+    /// Takes the levels of a new configuration.
+    pub fn set(&self, log: &Log) {
+        if let Err(error) = self.0.reload(filter(log)) {
+            tracing::error!(%error, "cannot change the log levels");
+        }
+    }
+}
+
+/// Starts logging to standard error.
+pub fn start(log: &Log) -> Levels {
+    let (filter, handle) = reload::Layer::new(filter(log));
+    let json = match log.format {
+        LogFormat::Auto => !stderr().is_terminal(),
+        LogFormat::Text => false,
+        LogFormat::Json => true,
+    };
+    let subscriber = tracing_subscriber::registry().with(filter).with(layer(json));
+    // Fails only where a test has set one before; then that one stays.
+    let _ = subscriber.try_init();
+    Levels(handle)
+}
+
+fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(json: bool) -> Box<dyn Layer<S> + Send + Sync> {
+    if json {
+        let layer = fmt::layer().with_writer(stderr).json().flatten_event(true);
+        return layer.with_current_span(true).with_span_list(false).boxed();
+    }
+    let colours = stderr().is_terminal();
+    fmt::layer().with_writer(stderr).with_ansi(colours).boxed()
+}
+
+/// The level of all, and of modules: `amqp` in the configuration means `warren::amqp` here.
+fn filter(log: &Log) -> EnvFilter {
+    let mut directives = vec![log.level.as_str().to_owned(), "sled=warn".to_owned()];
+    for (module, level) in &log.modules {
+        directives.push(format!("warren::{module}={}", level.as_str()));
+    }
+    EnvFilter::new(directives.join(","))
+}

@@ -1,0 +1,94 @@
+//! What the user of a connection may do in its vhost, asked in the words of the protocol.
+
+use std::sync::Arc;
+
+use crate::auth::{Access as Wanted, Accounts, Resource};
+use crate::broker::Vhost;
+use crate::model::{AmqpError, Name};
+use crate::routing::ExchangeKind;
+
+/// The permissions of one user in one vhost. Each question looks at the registry as it stands now; the hot one, for
+/// publishing, is remembered by the channel.
+#[derive(Debug)]
+pub(super) struct Access {
+    accounts: Arc<Accounts>,
+    user: Name,
+    vhost: Name,
+    impersonator: bool,
+}
+
+impl Access {
+    pub fn new(accounts: Arc<Accounts>, user: Name, vhost: Name) -> Self {
+        let impersonator = accounts
+            .user(&user)
+            .is_some_and(|user| user.tags.contains("impersonator"));
+        Self {
+            accounts,
+            user,
+            vhost,
+            impersonator,
+        }
+    }
+
+    pub fn user(&self) -> &Name {
+        &self.user
+    }
+
+    /// Moves whenever an answer may change.
+    pub fn generation(&self) -> u64 {
+        self.accounts.generation()
+    }
+
+    /// Whether a message may name `claimed` as its user (RabbitMQ: "Validated User-ID").
+    pub fn may_publish_as(&self, claimed: &[u8]) -> bool {
+        claimed == self.user.as_bytes() || self.impersonator
+    }
+
+    pub fn configure_exchange(&self, name: &str) -> Result<(), AmqpError> {
+        self.check(Resource::Exchange(name), Wanted::Configure)
+    }
+
+    pub fn write_exchange(&self, name: &str) -> Result<(), AmqpError> {
+        self.check(Resource::Exchange(name), Wanted::Write)
+    }
+
+    pub fn read_exchange(&self, name: &str) -> Result<(), AmqpError> {
+        self.check(Resource::Exchange(name), Wanted::Read)
+    }
+
+    pub fn configure_queue(&self, name: &str) -> Result<(), AmqpError> {
+        self.check(Resource::Queue(name), Wanted::Configure)
+    }
+
+    pub fn write_queue(&self, name: &str) -> Result<(), AmqpError> {
+        self.check(Resource::Queue(name), Wanted::Write)
+    }
+
+    pub fn read_queue(&self, name: &str) -> Result<(), AmqpError> {
+        self.check(Resource::Queue(name), Wanted::Read)
+    }
+
+    /// Topic permission to publish with `key`.
+    pub fn check_topic_write(&self, vhost: &Vhost, exchange: &str, key: &str) -> Result<(), AmqpError> {
+        self.check_topic(vhost, exchange, key, Wanted::Write)
+    }
+
+    /// Topic permission to bind with `key`.
+    pub fn check_topic_read(&self, vhost: &Vhost, exchange: &str, key: &str) -> Result<(), AmqpError> {
+        self.check_topic(vhost, exchange, key, Wanted::Read)
+    }
+
+    /// Topic permissions concern topic exchanges only (RabbitMQ: "Topic Authorisation").
+    fn check_topic(&self, vhost: &Vhost, exchange: &str, key: &str, wanted: Wanted) -> Result<(), AmqpError> {
+        if vhost.exchange_kind(exchange) != Some(ExchangeKind::Topic) {
+            return Ok(());
+        }
+        Ok(self
+            .accounts
+            .check_topic(&self.user, &self.vhost, exchange, key, wanted)?)
+    }
+
+    fn check(&self, resource: Resource<'_>, wanted: Wanted) -> Result<(), AmqpError> {
+        Ok(self.accounts.check(&self.user, &self.vhost, resource, wanted)?)
+    }
+}

@@ -1,0 +1,150 @@
+//! One open channel of a connection.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::broker::{Aftermath, QueueCell, RouteCache};
+use crate::model::{AmqpError, ChannelWindow, Millis, Name, ReplyCode};
+use crate::store::QueueId;
+
+use super::confirms::ConfirmTracker;
+use super::consumer::{ChannelDeliveries, Consumer, ReplyConsumer};
+use super::outbox::Outbox;
+use super::tx::Transaction;
+use super::unacked::UnackedTable;
+
+/// A channel's list of queues is looked over when it grows beyond this.
+const KEPT_QUEUES: usize = 64;
+
+/// What a channel remembers. Owned by its connection's reader; what queues touch is in [`ChannelDeliveries`].
+#[derive(Debug)]
+pub struct Channel {
+    /// The part that queues reach.
+    pub deliveries: Arc<ChannelDeliveries>,
+    /// Routes just used.
+    pub routes: RouteCache,
+    /// In confirm mode.
+    pub confirms: Option<Confirms>,
+    /// In transaction mode.
+    pub transaction: Option<Transaction>,
+    /// By tag.
+    pub consumers: BTreeMap<Name, Arc<Consumer>>,
+    /// The consumer of direct replies.
+    pub reply_consumer: Option<Arc<ReplyConsumer>>,
+    /// Prefetch of the consumers to come; 0 for no limit.
+    pub prefetch: u16,
+    /// The last queue declared, which an empty name stands for.
+    pub last_queue: Option<Name>,
+    /// The exchange that was last found to be writable, with the accounts' generation then.
+    pub writable: Option<(u64, Name)>,
+    /// The exchange that was last found to take messages, with the topology's generation then.
+    pub standing: Option<(u64, Name)>,
+    /// That exchange is a topic exchange, where topic permissions have a say.
+    pub to_topic: bool,
+    /// Unacked deliveries of consumers settled since the last flush, which the channel's window gets back.
+    pub settled: u32,
+    queues: Vec<Arc<QueueCell>>,
+    queue_indexes: FxHashMap<QueueId, u32>,
+}
+
+/// A channel in confirm mode.
+#[derive(Debug)]
+pub struct Confirms {
+    /// Counts what is owed.
+    pub tracker: Arc<ConfirmTracker>,
+    /// The number of the last publish.
+    pub last: u64,
+    /// For each publish since the last flush, how many queues it reached.
+    pub reached: Vec<u32>,
+}
+
+impl Channel {
+    /// A new channel.
+    #[must_use]
+    pub fn new(number: u16, outbox: Arc<Outbox>, frame_max: u32) -> Self {
+        Self {
+            deliveries: Arc::new(ChannelDeliveries {
+                number,
+                outbox,
+                frame_max,
+                unacked: parking_lot::Mutex::new(UnackedTable::default()),
+                window: Arc::new(ChannelWindow::new()),
+            }),
+            routes: RouteCache::default(),
+            confirms: None,
+            transaction: None,
+            consumers: BTreeMap::new(),
+            reply_consumer: None,
+            prefetch: 0,
+            last_queue: None,
+            writable: None,
+            standing: None,
+            to_topic: false,
+            settled: 0,
+            queues: Vec::new(),
+            queue_indexes: FxHashMap::default(),
+        }
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn number(&self) -> u16 {
+        self.deliveries.number
+    }
+
+    /// The queue that `name` means: the last one declared where it is empty (section 1.7.2.1).
+    pub fn queue_name(&self, name: &Name) -> Result<Name, AmqpError> {
+        if !name.is_empty() {
+            return Ok(name.clone());
+        }
+        self.last_queue
+            .clone()
+            .ok_or_else(|| AmqpError::channel(ReplyCode::NotFound, "no previously declared queue"))
+    }
+
+    /// The queue's number in unacked entries of this channel.
+    pub fn queue_index(&mut self, queue: &Arc<QueueCell>) -> u32 {
+        if let Some(index) = self.queue_indexes.get(&queue.id) {
+            return *index;
+        }
+        if self.queues.len() >= KEPT_QUEUES && self.consumers.is_empty() && self.is_all_settled() {
+            // A channel that gets from ever new queues does not keep them all alive.
+            self.queues.clear();
+            self.queue_indexes.clear();
+        }
+        let index = self.queues.len() as u32;
+        self.queues.push(Arc::clone(queue));
+        self.queue_indexes.insert(queue.id, index);
+        index
+    }
+
+    fn is_all_settled(&self) -> bool {
+        self.transaction.is_none() && self.deliveries.unacked.lock().is_empty()
+    }
+
+    /// The queue of an unacked entry.
+    #[must_use]
+    pub fn queue(&self, index: u32) -> &Arc<QueueCell> {
+        // Indexes come from `queue_index` and the list shrinks only when nothing refers to it.
+        &self.queues[index as usize]
+    }
+
+    /// Gives back the places of settled deliveries, and wakes the channel's consumers where it was full.
+    pub fn return_window(&mut self, now: Millis, aftermath: &mut Aftermath) {
+        let settled = std::mem::take(&mut self.settled);
+        if settled > 0 && self.deliveries.window.give_back(settled) {
+            for consumer in self.consumers.values().filter(|consumer| !consumer.is_gone()) {
+                consumer.queue.resume(consumer.key(), now, aftermath);
+            }
+        }
+    }
+
+    /// Whether a consumer of that tag stands on the channel.
+    #[must_use]
+    pub fn uses_tag(&self, tag: &Name) -> bool {
+        let replies = self.reply_consumer.as_ref().is_some_and(|reply| reply.tag == *tag);
+        replies || self.consumers.get(tag).is_some_and(|consumer| !consumer.is_gone())
+    }
+}

@@ -1,0 +1,195 @@
+//! The way of a delivery from a queue to a channel: numbered, noted as unacked, encoded into the outbox.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::amqp::encode::{self, DeliveryInfo, Target};
+use crate::amqp::{OutBuffer, Response};
+use crate::broker::{ConsumerSink, Flow, QueueCell, ReplySink};
+use crate::model::{ChannelWindow, FieldValue, Message, Name};
+use crate::queue::{ConsumerKey, Delivery};
+
+use super::outbox::Outbox;
+use super::unacked::UnackedTable;
+
+/// The part of a channel that queues reach from other threads.
+#[derive(Debug)]
+pub struct ChannelDeliveries {
+    /// The channel's number.
+    pub number: u16,
+    /// The connection's outgoing side.
+    pub outbox: Arc<Outbox>,
+    /// Largest frame in bytes, 0 for no limit.
+    pub frame_max: u32,
+    /// What is out. Locked before the outbox, after a queue.
+    pub unacked: Mutex<UnackedTable>,
+    /// The limit that all consumers of the channel share.
+    pub window: Arc<ChannelWindow>,
+}
+
+impl ChannelDeliveries {
+    /// Where messages for this channel are encoded to.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        Target {
+            channel: self.number,
+            frame_max: self.frame_max,
+        }
+    }
+}
+
+/// One consumer as its queue sees it.
+pub struct Consumer {
+    channel: Arc<ChannelDeliveries>,
+    tag: Name,
+    /// The queue that it consumes from.
+    pub queue: Arc<QueueCell>,
+    /// The queue's number in the channel's list of queues.
+    queue_index: u32,
+    no_ack: bool,
+    /// Deliveries carry `x-delivery-count` (quorum queues).
+    counts_deliveries: bool,
+    /// The client understands `basic.cancel` from the server.
+    hears_cancel: bool,
+    key: AtomicU32,
+    gone: AtomicBool,
+}
+
+/// How a consumer was asked for.
+#[derive(Debug)]
+pub struct ConsumerSetup {
+    /// Its tag.
+    pub tag: Name,
+    /// Its queue's number in the channel's list.
+    pub queue_index: u32,
+    /// Settled on delivery.
+    pub no_ack: bool,
+    /// The client understands `basic.cancel` from the server.
+    pub hears_cancel: bool,
+}
+
+impl Consumer {
+    /// A consumer of `queue` on `channel`.
+    #[must_use]
+    pub fn new(channel: Arc<ChannelDeliveries>, queue: Arc<QueueCell>, setup: ConsumerSetup) -> Arc<Self> {
+        let counts_deliveries = queue.is_quorum();
+        Arc::new(Self {
+            channel,
+            tag: setup.tag,
+            queue,
+            queue_index: setup.queue_index,
+            no_ack: setup.no_ack,
+            counts_deliveries,
+            hears_cancel: setup.hears_cancel,
+            key: AtomicU32::new(u32::MAX),
+            gone: AtomicBool::new(false),
+        })
+    }
+
+    /// Whether its queue is gone, and it with it.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
+    }
+
+    /// Its key in the queue; known since it was subscribed.
+    #[must_use]
+    pub fn key(&self) -> ConsumerKey {
+        ConsumerKey(self.key.load(Ordering::Acquire))
+    }
+
+    /// Notes its key in the queue.
+    pub fn set_key(&self, key: ConsumerKey) {
+        self.key.store(key.0, Ordering::Release);
+    }
+
+    fn encode(&self, table: &mut UnackedTable, delivery: &Delivery, out: &mut OutBuffer) {
+        let delivery_tag = match delivery.unacked {
+            Some(id) => table.add(self.queue_index, id, true),
+            None => table.next_tag(),
+        };
+        let counted = (self.counts_deliveries && delivery.delivery_count > 0)
+            .then(|| with_delivery_count(&delivery.message, delivery.delivery_count));
+        let info = DeliveryInfo {
+            delivery_tag,
+            redelivered: delivery.redelivered,
+            properties: counted.as_deref(),
+        };
+        encode::deliver(out, self.channel.target(), &self.tag, info, &delivery.message);
+    }
+}
+
+impl ConsumerSink for Consumer {
+    fn deliver(&self, deliveries: &mut Vec<Delivery>) -> Flow {
+        let mut table = self.channel.unacked.lock();
+        self.channel.outbox.write_deliveries(
+            |out| {
+                for delivery in deliveries.drain(..) {
+                    self.encode(&mut table, &delivery, out);
+                }
+            },
+            || Some((Arc::clone(&self.queue), self.key())),
+        )
+    }
+
+    fn cancelled(&self) {
+        self.gone.store(true, Ordering::Release);
+        if self.hears_cancel {
+            let response = Response::BasicCancel {
+                consumer_tag: &self.tag,
+            };
+            self.channel
+                .outbox
+                .write(|out| response.encode(self.channel.number, out));
+        }
+    }
+
+    fn tag(&self) -> Name {
+        self.tag.clone()
+    }
+}
+
+impl std::fmt::Debug for Consumer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "consumer '{}' of {:?}", self.tag, self.queue)
+    }
+}
+
+/// The message's properties with the header that quorum queues add to what was returned (RabbitMQ: "Quorum Queues", poison messages).
+pub fn with_delivery_count(message: &Message, count: u32) -> Vec<u8> {
+    let mut properties = message.properties().decode().unwrap_or_default();
+    properties
+        .headers
+        .get_or_insert_default()
+        .insert("x-delivery-count", FieldValue::I64(count.into()));
+    properties.encode()
+}
+
+/// A channel's consumer of direct replies.
+#[derive(Debug)]
+pub struct ReplyConsumer {
+    /// The channel.
+    pub channel: Arc<ChannelDeliveries>,
+    /// The consumer tag.
+    pub tag: Name,
+    /// The name under which requests of this channel are answered.
+    pub address: String,
+}
+
+impl ReplySink for ReplyConsumer {
+    fn reply(&self, message: &Message) -> bool {
+        let channel = &self.channel;
+        let mut table = channel.unacked.lock();
+        channel.outbox.write(|out| {
+            let info = DeliveryInfo {
+                delivery_tag: table.next_tag(),
+                redelivered: false,
+                properties: None,
+            };
+            encode::deliver(out, channel.target(), &self.tag, info, message);
+        });
+        true
+    }
+}

@@ -1,0 +1,120 @@
+//! From the protocol header to `connection.open-ok`.
+
+use std::sync::Arc;
+
+use crate::amqp::{LoginRefusal, StartOk};
+use crate::auth::Mechanism;
+use crate::model::{AmqpError, FieldTable, FieldValue, Name, ReplyCode};
+
+use super::access::Access;
+use super::{Next, Place, Session};
+
+/// The RabbitMQ release whose behaviour is followed: clients and tools switch features on by it.
+pub const COMPATIBLE_VERSION: &str = "4.0.0";
+
+/// What RabbitMQ announces and this broker does.
+const CAPABILITIES: [&str; 9] = [
+    "publisher_confirms",
+    "exchange_exchange_bindings",
+    "basic.nack",
+    "consumer_cancel_notify",
+    "connection.blocked",
+    "consumer_priorities",
+    "authentication_failure_close",
+    "per_consumer_qos",
+    "direct_reply_to",
+];
+
+fn server_properties(cluster_name: &str) -> FieldTable {
+    let capabilities = CAPABILITIES
+        .iter()
+        .map(|name| (*name, FieldValue::Bool(true)))
+        .collect();
+    let platform = format!("Rust on {}", std::env::consts::OS);
+    [
+        ("capabilities", FieldValue::Table(capabilities)),
+        ("cluster_name", FieldValue::text(cluster_name)),
+        ("copyright", FieldValue::text("Copyright (c) the Warren authors")),
+        ("information", FieldValue::text("Licensed under Apache-2.0 or MIT.")),
+        ("platform", FieldValue::text(&platform)),
+        ("product", FieldValue::text("Warren")),
+        ("version", FieldValue::text(COMPATIBLE_VERSION)),
+        ("warren_version", FieldValue::text(env!("CARGO_PKG_VERSION"))),
+    ]
+    .into_iter()
+    .collect()
+}
+
+impl Session {
+    pub(super) fn start(&mut self) {
+        let properties = server_properties(&self.settings.cluster_name);
+        self.wire
+            .start(&properties, &self.settings.mechanisms, &mut self.scratch);
+        self.write_scratch();
+    }
+
+    pub(super) fn log_in(&mut self, start_ok: &StartOk) {
+        let offered = self
+            .settings
+            .mechanisms
+            .split(' ')
+            .any(|name| name == start_ok.mechanism);
+        let mechanism = Mechanism::parse(&start_ok.mechanism).filter(|_| offered);
+        let Some(mechanism) = mechanism else {
+            tracing::warn!(mechanism = %start_ok.mechanism, "the client wants a SASL mechanism that is not offered");
+            self.next = Next::CloseLater;
+            return;
+        };
+        let credentials = match mechanism.decode(&start_ok.response) {
+            Ok(credentials) => credentials,
+            Err(error) => {
+                tracing::warn!(mechanism = %start_ok.mechanism, %error, "the login cannot be read");
+                self.next = Next::CloseLater;
+                return;
+            }
+        };
+        let loopback_users = &self.settings.loopback_users;
+        match self.broker.log_in(&credentials, self.peer.ip(), loopback_users) {
+            Ok(user) => {
+                tracing::Span::current().record("user", &*user);
+                self.user = Some(user);
+                self.wire.tune(&mut self.scratch);
+                self.write_scratch();
+            }
+            Err(error) => self.refuse_login(&error.to_string()),
+        }
+    }
+
+    pub(super) fn refuse_login(&mut self, reason: &str) {
+        tracing::warn!(reason, "login refused");
+        if self.wire.refuse_login(&mut self.scratch) == LoginRefusal::Silent {
+            self.next = Next::CloseLater;
+        }
+        self.write_scratch();
+    }
+
+    pub(super) fn open_vhost(&mut self, name: &str) {
+        match self.place_at(name) {
+            Ok(place) => {
+                tracing::Span::current().record("vhost", name);
+                self.place = Some(place);
+                self.wire.open_ok(&mut self.scratch);
+                self.write_scratch();
+                tracing::info!("connection open");
+            }
+            Err(error) => self.fail(0, &error.caused_by(crate::model::Method::new(10, 40))),
+        }
+    }
+
+    fn place_at(&self, name: &str) -> Result<Place, AmqpError> {
+        let not_allowed = |text: String| AmqpError::connection(ReplyCode::NotAllowed, text);
+        let user: Name = self.user.clone().unwrap_or_default();
+        let vhost = self
+            .broker
+            .vhost(name)
+            .ok_or_else(|| not_allowed(format!("vhost {name} not found")))?;
+        self.broker.accounts().check_vhost(&user, name)?;
+        let access = Access::new(Arc::clone(self.broker.accounts()), user, vhost.name.clone());
+        Ok(Place { vhost, access })
+    }
+}

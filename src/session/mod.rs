@@ -1,0 +1,365 @@
+//! The glue between one connection's protocol state and the broker.
+//!
+//! A [`Session`] is owned by its connection's reader: [`Session::input`] takes what was read, handles every event in
+//! it, and hands publishes and settlements over in batches at the end of the read. Other threads reach a connection
+//! through its [`Outbox`] only.
+
+mod access;
+mod basic;
+mod channel;
+mod confirms;
+mod consumer;
+mod handshake;
+mod names;
+mod outbox;
+mod publish;
+mod requests;
+mod settings;
+mod settle;
+mod topology;
+mod tx;
+mod unacked;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::amqp::{self, Event, OutBuffer, Response, Step};
+use crate::broker::{Aftermath, Broker, PublishBatch, QueueCell, Vhost};
+use crate::model::{AmqpError, ErrorScope, Method, Name, ReplyCode};
+use crate::queue::Outcome;
+
+use access::Access;
+use channel::Channel;
+use names::NameSource;
+use settle::SettleBatch;
+
+pub use outbox::Outbox;
+pub use settings::SessionSettings;
+
+/// What the reader does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Read on.
+    Read,
+    /// Write what is owed, then close the socket.
+    Close,
+    /// The same, but only after a pause, which slows down guessing of passwords.
+    CloseLater,
+}
+
+/// One connection from its first byte to its last.
+pub struct Session {
+    id: u64,
+    peer: SocketAddr,
+    broker: Arc<Broker>,
+    settings: Arc<SessionSettings>,
+    outbox: Arc<Outbox>,
+    wire: amqp::Connection,
+    /// What the protocol core writes, before it goes to the outbox.
+    scratch: OutBuffer,
+    user: Option<Name>,
+    place: Option<Place>,
+    channels: FxHashMap<u16, Channel>,
+    exclusive_queues: Vec<Arc<QueueCell>>,
+    names: NameSource,
+    publishes: PublishBatch,
+    settles: SettleBatch,
+    /// Deliveries that one settlement took, in its order; empty between events.
+    taken: Vec<unacked::Unacked>,
+    /// Channels with something to do at the next flush.
+    touched: Vec<u16>,
+    aftermath: Aftermath,
+    next: Next,
+}
+
+/// Where an open connection works: its vhost and what it may do there.
+struct Place {
+    vhost: Arc<Vhost>,
+    access: Access,
+}
+
+impl Session {
+    /// A session of a connection of which nothing has come yet.
+    #[must_use]
+    pub fn new(broker: Arc<Broker>, settings: Arc<SessionSettings>, peer: SocketAddr) -> Self {
+        let id = broker.new_connection();
+        Self {
+            id,
+            peer,
+            outbox: Arc::new(Outbox::new(settings.outgoing_buffer_bytes)),
+            wire: amqp::Connection::new(settings.wire.clone()),
+            scratch: OutBuffer::new(),
+            user: None,
+            place: None,
+            channels: FxHashMap::default(),
+            exclusive_queues: Vec::new(),
+            names: NameSource::new(id, settings.name_seed),
+            publishes: PublishBatch::default(),
+            settles: SettleBatch::default(),
+            taken: Vec::new(),
+            touched: Vec::new(),
+            aftermath: Aftermath::default(),
+            next: Next::Read,
+            broker,
+            settings,
+        }
+    }
+
+    /// Its number in logs.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The outgoing side, for the writer.
+    #[must_use]
+    pub fn outbox(&self) -> &Arc<Outbox> {
+        &self.outbox
+    }
+
+    /// Whether the handshake is done.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.place.is_some()
+    }
+
+    /// Seconds between heartbeats, 0 for none; settled once the session is open.
+    #[must_use]
+    pub fn heartbeat_s(&self) -> u16 {
+        self.wire.heartbeat_s()
+    }
+
+    /// Handles what was read, and says how much of it: the rest must come again, with more behind it.
+    pub fn input(&mut self, input: &[u8]) -> (usize, Next) {
+        let mut at = 0;
+        while self.next == Next::Read {
+            match self.wire.next(&input[at..], &mut self.scratch) {
+                Ok(Step::NeedMore) => break,
+                Ok(Step::Skip { consumed }) => at += consumed,
+                Ok(Step::Event { consumed, event }) => {
+                    self.event(event);
+                    at += consumed;
+                }
+                Err(error) => self.fail(0, &error),
+            }
+            if !self.scratch.is_empty() {
+                self.write_scratch();
+            }
+        }
+        self.flush();
+        (at, self.next)
+    }
+
+    /// Writes a heartbeat.
+    pub fn heartbeat(&self) {
+        self.write(0, Response::Heartbeat);
+    }
+
+    /// Closes the connection from the broker's side, e.g. for a shutdown: the client is told, and its answer awaited.
+    pub fn close(&mut self, error: &AmqpError) {
+        self.fail(0, error);
+    }
+
+    /// The socket is gone: everything that the connection held is given back.
+    pub fn end(&mut self) {
+        self.flush();
+        self.release_all();
+        self.outbox.close();
+    }
+
+    fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Publish { channel, publish } => self.publish(channel, &publish),
+            Event::Settle {
+                channel,
+                delivery_tag,
+                multiple,
+                outcome,
+            } => {
+                let (method, outcome) = meaning(outcome);
+                let done = self.settle(channel, delivery_tag, multiple, outcome);
+                self.check(channel, method, done);
+            }
+            Event::Heartbeat => {}
+            other => {
+                // Everything else happens after what came before it on the connection.
+                self.flush();
+                self.rare_event(other);
+            }
+        }
+    }
+
+    fn rare_event(&mut self, event: Event<'_>) {
+        match event {
+            Event::ProtocolHeader => self.start(),
+            Event::BadHeader => self.next = Next::Close,
+            Event::StartOk(start_ok) => self.log_in(&start_ok),
+            // No mechanism on offer asks for a second response.
+            Event::SecureOk { .. } => self.refuse_login("an unexpected response"),
+            Event::Tuned { .. } => {}
+            Event::OpenVhost { vhost } => self.open_vhost(vhost),
+            Event::ChannelOpen(number) => self.open_channel(number),
+            Event::ChannelClose { channel, .. } => {
+                self.release_channel(channel);
+                self.write(channel, Response::ChannelCloseOk);
+            }
+            Event::ChannelCloseOk(_) => {}
+            Event::ChannelFault { channel, error } => self.fail(channel, &error),
+            Event::ConnectionClose(_) => {
+                self.release_all();
+                self.write(0, Response::ConnectionCloseOk);
+                self.next = Next::Close;
+            }
+            Event::ConnectionCloseOk => self.next = Next::Close,
+            Event::Get { channel, queue, no_ack } => {
+                let done = self.get(channel, queue, no_ack);
+                self.check(channel, Method::new(60, 70), done);
+            }
+            Event::Request { channel, request } => {
+                let method = requests::method(&request);
+                let done = self.request(channel, request);
+                self.check(channel, method, done);
+            }
+            Event::Publish { .. } | Event::Settle { .. } | Event::Heartbeat => {}
+        }
+    }
+
+    fn open_channel(&mut self, number: u16) {
+        let channel = Channel::new(number, Arc::clone(&self.outbox), self.wire.frame_max());
+        self.channels.insert(number, channel);
+        self.write(number, Response::ChannelOpenOk);
+    }
+
+    /// Hands over what was gathered, then works off what came of it.
+    fn flush(&mut self) {
+        if self.touched.is_empty() && self.publishes.is_empty() && self.settles.is_empty() {
+            return;
+        }
+        let now = self.broker.now();
+        for number in &self.touched {
+            if let Some(confirms) = self.channels.get_mut(number).and_then(|c| c.confirms.as_mut()) {
+                confirms.tracker.register(&mut confirms.reached);
+            }
+        }
+        self.publishes.flush(now, &mut self.aftermath);
+        self.settles.flush(now, &mut self.aftermath);
+        for number in self.touched.drain(..) {
+            if let Some(channel) = self.channels.get_mut(&number) {
+                channel.return_window(now, &mut self.aftermath);
+            }
+        }
+        self.finish();
+    }
+
+    fn finish(&mut self) {
+        if !self.aftermath.is_empty() {
+            self.broker.settle_aftermath(&mut self.aftermath);
+        }
+    }
+
+    /// Reports the outcome of a method: an error closes its channel or the connection.
+    fn check(&mut self, channel: u16, method: Method, done: Result<(), AmqpError>) {
+        if let Err(error) = done {
+            self.fail(channel, &error.caused_by(method));
+        }
+    }
+
+    /// Ends what `error` ends, and gives back what that held.
+    fn fail(&mut self, channel: u16, error: &AmqpError) {
+        self.flush();
+        if error.scope == ErrorScope::Connection || channel == 0 {
+            tracing::warn!(%error, "closing the connection");
+            self.release_all();
+        } else {
+            tracing::info!(channel, %error, "closing a channel");
+            self.release_channel(channel);
+        }
+        self.wire.fail(error, channel, &mut self.scratch);
+        self.write_scratch();
+        if self.wire.is_over() {
+            self.next = Next::Close;
+        }
+    }
+
+    fn release_all(&mut self) {
+        let mut numbers: Vec<_> = self.channels.keys().copied().collect();
+        numbers.sort_unstable();
+        for number in numbers {
+            self.release_channel(number);
+        }
+        let queues = std::mem::take(&mut self.exclusive_queues);
+        self.broker.delete_exclusive_queues(queues);
+    }
+
+    /// Takes a channel down: consumers first, so that nothing more is delivered, then unacked messages go back.
+    fn release_channel(&mut self, number: u16) {
+        let Some(channel) = self.channels.remove(&number) else {
+            return;
+        };
+        let now = self.broker.now();
+        for consumer in channel.consumers.values().filter(|consumer| !consumer.is_gone()) {
+            consumer.queue.unsubscribe(consumer.key(), now, &mut self.aftermath);
+        }
+        if let Some(reply) = &channel.reply_consumer {
+            self.broker.remove_reply_channel(&reply.address);
+        }
+        let mut unacked = Vec::new();
+        channel.deliveries.unacked.lock().take_up_to(0, &mut unacked);
+        if let Some(transaction) = &channel.transaction {
+            unacked.extend(transaction.settlements.iter().map(|(unacked, _)| *unacked));
+        }
+        for entry in unacked {
+            self.settles
+                .push(channel.queue(entry.queue), Outcome::Release, entry.id);
+        }
+        self.settles.flush(now, &mut self.aftermath);
+        self.finish();
+    }
+
+    fn channel_mut(&mut self, number: u16) -> Result<&mut Channel, AmqpError> {
+        // The protocol core lets methods through for open channels only.
+        self.channels
+            .get_mut(&number)
+            .ok_or_else(|| AmqpError::connection(ReplyCode::ChannelError, "expected 'channel.open'"))
+    }
+
+    fn place(&self) -> Result<&Place, AmqpError> {
+        self.place
+            .as_ref()
+            .ok_or_else(|| AmqpError::connection(ReplyCode::NotAllowed, "no vhost is open"))
+    }
+
+    fn write(&self, channel: u16, response: Response<'_>) {
+        self.outbox.write(|out| response.encode(channel, out));
+    }
+
+    /// Writes a reply unless the client wanted none.
+    fn reply(&self, channel: u16, nowait: bool, response: Response<'_>) {
+        if !nowait {
+            self.write(channel, response);
+        }
+    }
+
+    fn write_scratch(&mut self) {
+        let scratch = &mut self.scratch;
+        self.outbox.write(|out| out.append(scratch));
+    }
+}
+
+/// The method's ids for errors, and what it means for the queue.
+fn meaning(outcome: amqp::Outcome) -> (Method, Outcome) {
+    let back = |requeue| if requeue { Outcome::Requeue } else { Outcome::Reject };
+    match outcome {
+        amqp::Outcome::Ack => (Method::new(60, 80), Outcome::Ack),
+        amqp::Outcome::Reject { requeue } => (Method::new(60, 90), back(requeue)),
+        amqp::Outcome::Nack { requeue } => (Method::new(60, 120), back(requeue)),
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "connection {} from {}", self.id, self.peer)
+    }
+}

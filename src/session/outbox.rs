@@ -1,0 +1,168 @@
+//! What a connection has to write: filled by any thread, emptied by the connection's writer.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::amqp::OutBuffer;
+use crate::broker::{Flow, QueueCell};
+use crate::queue::ConsumerKey;
+
+use super::confirms::ConfirmTracker;
+
+/// The outgoing side of one connection.
+///
+/// Lock order: a queue, a channel's unacked table, this, a confirm tracker.
+#[derive(Debug)]
+pub struct Outbox {
+    state: Mutex<State>,
+    wake: Notify,
+    /// Woken whenever the writer has made room, for a reader that waits for it.
+    room: Notify,
+    /// From so many bytes on, consumers are paused and the reader stops.
+    limit_bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    buffer: OutBuffer,
+    /// Bytes that the writer has taken and not written yet.
+    writing: usize,
+    /// The writer was woken and has not come yet.
+    woken: bool,
+    paused: Vec<(Arc<QueueCell>, ConsumerKey)>,
+    confirms: Vec<Arc<ConfirmTracker>>,
+    closed: bool,
+}
+
+impl Outbox {
+    /// An empty one that asks for a pause from `limit_bytes` on.
+    #[must_use]
+    pub fn new(limit_bytes: usize) -> Self {
+        Self {
+            state: Mutex::default(),
+            wake: Notify::new(),
+            room: Notify::new(),
+            limit_bytes,
+        }
+    }
+
+    /// Appends something and wakes the writer.
+    pub fn write(&self, append: impl FnOnce(&mut OutBuffer)) {
+        let mut state = self.state.lock();
+        if !state.closed {
+            append(&mut state.buffer);
+            self.wake_writer(&mut state);
+        }
+    }
+
+    /// Appends deliveries of a consumer and says whether it should be paused; then it is resumed by the writer.
+    pub fn write_deliveries(
+        &self,
+        append: impl FnOnce(&mut OutBuffer),
+        consumer: impl FnOnce() -> Option<(Arc<QueueCell>, ConsumerKey)>,
+    ) -> Flow {
+        let mut state = self.state.lock();
+        if state.closed {
+            return Flow::Open;
+        }
+        append(&mut state.buffer);
+        self.wake_writer(&mut state);
+        if state.buffer.len_bytes() + state.writing < self.limit_bytes {
+            return Flow::Open;
+        }
+        match consumer() {
+            Some(consumer) => {
+                state.paused.push(consumer);
+                Flow::Full
+            }
+            None => Flow::Open,
+        }
+    }
+
+    /// Has the writer ask `tracker` for its confirms.
+    pub fn write_confirms(&self, tracker: Arc<ConfirmTracker>) {
+        let mut state = self.state.lock();
+        state.confirms.push(tracker);
+        self.wake_writer(&mut state);
+    }
+
+    /// Nothing more will be written; what is there still goes out.
+    pub fn close(&self) {
+        let mut state = self.state.lock();
+        state.closed = true;
+        state.confirms.clear();
+        self.wake_writer(&mut state);
+    }
+
+    /// The socket is gone: nobody will write any more. Whoever waits for room is let go.
+    pub fn abandon(&self) {
+        let mut state = self.state.lock();
+        state.closed = true;
+        state.buffer = OutBuffer::default();
+        state.paused.clear();
+        state.confirms.clear();
+        drop(state);
+        self.room.notify_waiters();
+    }
+
+    /// Waits until there is something to write, or the end.
+    pub async fn ready(&self) {
+        self.wake.notified().await;
+    }
+
+    /// Swaps what waits with `empty`, which must be empty; true where nothing will follow.
+    ///
+    /// Confirms are written here, behind what came before them: a `basic.return` precedes the ack of its message.
+    pub fn take(&self, empty: &mut OutBuffer) -> bool {
+        let state = &mut *self.state.lock();
+        state.woken = false;
+        for tracker in state.confirms.drain(..) {
+            tracker.encode(&mut state.buffer);
+        }
+        std::mem::swap(&mut state.buffer, empty);
+        state.writing = empty.len_bytes();
+        state.closed
+    }
+
+    /// What was taken is written; gives the consumers that may go on.
+    pub fn written(&self) -> Vec<(Arc<QueueCell>, ConsumerKey)> {
+        let mut state = self.state.lock();
+        state.writing = 0;
+        if state.buffer.len_bytes() >= self.limit_bytes {
+            return Vec::new();
+        }
+        let paused = std::mem::take(&mut state.paused);
+        drop(state);
+        self.room.notify_waiters();
+        paused
+    }
+
+    /// Waits until there is room: a client that does not read its replies gets no more requests read.
+    pub async fn room(&self) {
+        loop {
+            let room = self.room.notified();
+            tokio::pin!(room);
+            room.as_mut().enable();
+            if self.has_room() {
+                return;
+            }
+            room.await;
+        }
+    }
+
+    /// Whether there is room for more.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        let state = self.state.lock();
+        state.closed || state.buffer.len_bytes() + state.writing < self.limit_bytes
+    }
+
+    fn wake_writer(&self, state: &mut State) {
+        if !state.woken {
+            state.woken = true;
+            self.wake.notify_one();
+        }
+    }
+}

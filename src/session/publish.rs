@@ -1,0 +1,332 @@
+//! `basic.publish`: checked, routed, and put into the batch of this read.
+
+use crate::amqp::{Publish, encode};
+use crate::broker::{DIRECT_REPLY_QUEUE, PublishBatch, QueueRef};
+use crate::model::{AmqpError, ConfirmTicket, Message, Method, Millis, Properties, PropertiesView, ReplyCode};
+use crate::queue::Incoming;
+use crate::routing::{ExchangeKind, sender_selected_keys};
+
+use super::channel::Channel;
+use super::tx::PendingPublish;
+use super::{Place, Session};
+
+const PUBLISH: Method = Method::new(60, 40);
+
+/// The longest time that RabbitMQ's timers take, in milliseconds.
+const MAX_EXPIRATION_MS: Millis = 4_294_967_295;
+
+/// What the properties of a message mean for its way.
+#[derive(Default)]
+struct Traits {
+    persistent: bool,
+    /// Keys of the CC and BCC headers.
+    extra_keys: Vec<String>,
+    /// Properties to send on in place of those that came.
+    replaced: Option<Vec<u8>>,
+}
+
+impl Session {
+    pub(super) fn publish(&mut self, number: u16, publish: &Publish<'_>) {
+        if let Err(error) = self.try_publish(number, publish) {
+            self.fail(number, &error.caused_by(PUBLISH));
+        }
+    }
+
+    fn try_publish(&mut self, number: u16, publish: &Publish<'_>) -> Result<(), AmqpError> {
+        let Some(place) = &self.place else {
+            return Err(AmqpError::connection(ReplyCode::NotAllowed, "no vhost is open"));
+        };
+        let Some(channel) = self.channels.get_mut(&number) else {
+            return Err(AmqpError::connection(
+                ReplyCode::ChannelError,
+                "expected 'channel.open'",
+            ));
+        };
+        let (exchange, key) = (publish.exchange(), publish.routing_key());
+        check_writable(place, channel, exchange)?;
+        let properties = publish.properties();
+        if exchange.is_empty() && key.starts_with(DIRECT_REPLY_QUEUE) {
+            return self.publish_reply(number, publish);
+        }
+        check_exchange(place, channel, exchange)?;
+        if channel.to_topic {
+            place.access.check_topic_write(&place.vhost, exchange, key)?;
+        }
+        let traits = match properties.is_empty() {
+            true => Traits::default(),
+            false => read_traits(place, channel, properties)?,
+        };
+        let sent_on = traits.replaced.as_deref().unwrap_or(publish.properties_bytes());
+        let message = Message::new(exchange, key, sent_on, &[publish.body()]);
+        if let Some(transaction) = &mut channel.transaction {
+            transaction.publishes.push(PendingPublish {
+                message,
+                extra_keys: traits.extra_keys,
+                persistent: traits.persistent,
+                mandatory: publish.mandatory,
+            });
+            return Ok(());
+        }
+        let route = channel
+            .routes
+            .route(&place.vhost, exchange, key, &traits.extra_keys, properties);
+        let ticket = channel.confirms.as_mut().map(|confirms| {
+            if confirms.reached.is_empty() {
+                self.touched.push(number);
+            }
+            confirms.last += 1;
+            confirms.reached.push(route.queues.len() as u32);
+            confirms.tracker.ticket(confirms.last)
+        });
+        if route.queues.is_empty() && publish.mandatory {
+            return_message(channel, &message);
+            return Ok(());
+        }
+        push(
+            &mut self.publishes,
+            &route.queues,
+            &message,
+            traits.persistent,
+            ticket.as_ref(),
+        );
+        Ok(())
+    }
+
+    /// An answer to a direct request goes straight to the channel that asked.
+    fn publish_reply(&mut self, number: u16, publish: &Publish<'_>) -> Result<(), AmqpError> {
+        let message = Message::new(
+            publish.exchange(),
+            publish.routing_key(),
+            publish.properties_bytes(),
+            &[publish.body()],
+        );
+        // What was published before on this channel goes first.
+        self.flush();
+        let reached = self
+            .broker
+            .reply_channel(publish.routing_key())
+            .is_some_and(|sink| sink.reply(&message));
+        let Some(channel) = self.channels.get_mut(&number) else {
+            return Ok(());
+        };
+        if !reached && publish.mandatory {
+            return_message(channel, &message);
+        }
+        if let Some(confirms) = &mut channel.confirms {
+            confirms.last += 1;
+            confirms.reached.push(0);
+            self.touched.push(number);
+        }
+        Ok(())
+    }
+
+    /// Routes and enqueues what a transaction has gathered.
+    pub(super) fn publish_pending(
+        &mut self,
+        number: u16,
+        pending: Vec<PendingPublish>,
+        ticket: &dyn Fn() -> ConfirmTicket,
+    ) {
+        let (Some(place), Some(channel)) = (&self.place, self.channels.get_mut(&number)) else {
+            return;
+        };
+        for publish in pending {
+            let message = publish.message;
+            let route = channel.routes.route(
+                &place.vhost,
+                message.exchange(),
+                &message.routing_key(),
+                &publish.extra_keys,
+                message.properties(),
+            );
+            let queues: &[QueueRef] = &route.queues;
+            for queue in queues {
+                let incoming = Incoming {
+                    message: message.clone(),
+                    persistent: publish.persistent,
+                    ticket: Some(ticket()),
+                };
+                self.publishes.push(queue, incoming);
+            }
+            if queues.is_empty() && publish.mandatory {
+                return_message(channel, &message);
+            }
+        }
+    }
+}
+
+fn push(
+    batch: &mut PublishBatch,
+    queues: &[QueueRef],
+    message: &Message,
+    persistent: bool,
+    ticket: Option<&ConfirmTicket>,
+) {
+    for queue in queues {
+        let incoming = Incoming {
+            message: message.clone(),
+            persistent,
+            ticket: ticket.cloned(),
+        };
+        batch.push(queue, incoming);
+    }
+}
+
+fn return_message(channel: &Channel, message: &Message) {
+    let deliveries = &channel.deliveries;
+    deliveries.outbox.write(|out| {
+        encode::return_(
+            out,
+            deliveries.target(),
+            ReplyCode::NoRoute.number(),
+            ReplyCode::NoRoute.name(),
+            message,
+        );
+    });
+}
+
+/// Write permission on the exchange, asked for once an exchange and generation of the accounts.
+fn check_writable(place: &Place, channel: &mut Channel, exchange: &str) -> Result<(), AmqpError> {
+    let generation = place.access.generation();
+    if let Some((known, writable)) = &channel.writable
+        && *known == generation
+        && writable == exchange
+    {
+        return Ok(());
+    }
+    place.access.write_exchange(exchange)?;
+    channel.writable = Some((generation, exchange.into()));
+    Ok(())
+}
+
+/// 404 for a missing exchange, 403 for an internal one; asked for once an exchange and generation of the topology.
+fn check_exchange(place: &Place, channel: &mut Channel, exchange: &str) -> Result<(), AmqpError> {
+    let generation = place.vhost.generation();
+    if let Some((known, standing)) = &channel.standing
+        && *known == generation
+        && standing == exchange
+    {
+        return Ok(());
+    }
+    place.vhost.check_publishable(exchange)?;
+    channel.to_topic = place.vhost.exchange_kind(exchange) == Some(ExchangeKind::Topic);
+    channel.standing = Some((generation, exchange.into()));
+    Ok(())
+}
+
+fn read_traits(place: &Place, channel: &Channel, properties: PropertiesView<'_>) -> Result<Traits, AmqpError> {
+    check_user_id(place, properties)?;
+    check_expiration(properties)?;
+    let mut traits = Traits {
+        persistent: match properties.delivery_mode() {
+            None | Some(1) => false,
+            Some(2) => true,
+            Some(other) => {
+                let text = format!("invalid message: {{delivery_mode_unknown,{other}}}");
+                return Err(precondition(text));
+            }
+        },
+        ..Traits::default()
+    };
+    let has_keys = properties.has_header(&["CC", "BCC"]);
+    let asks_reply = properties.reply_to() == Some(DIRECT_REPLY_QUEUE.as_bytes());
+    if has_keys || asks_reply {
+        let mut decoded = properties.decode().map_err(precondition)?;
+        if has_keys {
+            traits.extra_keys = take_keys(&mut decoded)?;
+        }
+        if asks_reply {
+            let Some(consumer) = &channel.reply_consumer else {
+                return Err(precondition("fast reply consumer does not exist"));
+            };
+            decoded.reply_to = Some(consumer.address.as_str().into());
+        }
+        traits.replaced = Some(decoded.encode());
+    }
+    Ok(traits)
+}
+
+/// The keys of CC and BCC; BCC is taken out, so that its receivers stay unknown (RabbitMQ: "Sender-selected
+/// Distribution").
+fn take_keys(properties: &mut Properties) -> Result<Vec<String>, AmqpError> {
+    let Some(headers) = &mut properties.headers else {
+        return Ok(Vec::new());
+    };
+    let keys = sender_selected_keys(headers).map_err(precondition)?;
+    let keys = keys.into_iter().map(str::to_owned).collect();
+    headers.remove("BCC");
+    Ok(keys)
+}
+
+fn check_user_id(place: &Place, properties: PropertiesView<'_>) -> Result<(), AmqpError> {
+    match properties.user_id() {
+        Some(claimed) if !place.access.may_publish_as(claimed) => Err(precondition(format!(
+            "user_id property set to '{}' but authenticated user was '{}'",
+            String::from_utf8_lossy(claimed),
+            place.access.user()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// An expiration is a decimal number of milliseconds (RabbitMQ: "Time-To-Live and Expiration").
+fn check_expiration(properties: PropertiesView<'_>) -> Result<(), AmqpError> {
+    let Some(expiration) = properties.expiration() else {
+        return Ok(());
+    };
+    let text = String::from_utf8_lossy(expiration);
+    match expiration_fault(&text) {
+        None => Ok(()),
+        Some(fault) => Err(precondition(format!("invalid expiration '{text}': {fault}"))),
+    }
+}
+
+fn expiration_fault(text: &str) -> Option<String> {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let digits = unsigned.len() - unsigned.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, rest) = text.split_at(text.len() - unsigned.len() + digits);
+    if digits == 0 {
+        return Some("no_integer".to_owned());
+    }
+    if !rest.is_empty() {
+        return Some(format!("{{leftover_string,{rest:?}}}"));
+    }
+    let number = number.trim_start_matches('+');
+    match number.parse::<i128>() {
+        Ok(n) if n < 0 => Some(format!("{{value_negative,{number}}}")),
+        Ok(n) if n <= i128::from(MAX_EXPIRATION_MS) => None,
+        _ => Some(format!("{{value_too_large,{number}}}")),
+    }
+}
+
+fn precondition(details: impl std::fmt::Display) -> AmqpError {
+    AmqpError::channel(ReplyCode::PreconditionFailed, details)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expirations_are_decimal_milliseconds() {
+        for good in ["0", "60000", "4294967295", "+5"] {
+            assert_eq!(expiration_fault(good), None, "{good}");
+        }
+        for (bad, fault) in [
+            ("", "no_integer"),
+            ("soon", "no_integer"),
+            (" 5", "no_integer"),
+            ("-", "no_integer"),
+            ("1.5", "{leftover_string,\".5\"}"),
+            ("5 ", "{leftover_string,\" \"}"),
+            ("-1", "{value_negative,-1}"),
+            ("4294967296", "{value_too_large,4294967296}"),
+            (
+                "99999999999999999999999999999999999999999999",
+                "{value_too_large,99999999999999999999999999999999999999999999}",
+            ),
+        ] {
+            assert_eq!(expiration_fault(bad).as_deref(), Some(fault), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Methods that are not hot: from the request to the part that does it.
+
+use crate::amqp::{Request, Response};
+use crate::model::{AmqpError, Method, ReplyCode};
+
+use super::Session;
+use super::basic::Consume;
+use super::channel::Confirms;
+use super::confirms::ConfirmTracker;
+use super::tx::{CommitWaiter, Transaction};
+
+/// Class and method ids, for errors.
+pub(super) fn method(request: &Request) -> Method {
+    let (class_id, method_id) = match request {
+        Request::UpdateSecret { .. } => (10, 70),
+        Request::ChannelFlow => (20, 20),
+        Request::ExchangeDeclare { .. } => (40, 10),
+        Request::ExchangeDelete { .. } => (40, 20),
+        Request::ExchangeBind { .. } => (40, 30),
+        Request::ExchangeUnbind { .. } => (40, 40),
+        Request::QueueDeclare { .. } => (50, 10),
+        Request::QueueBind { .. } => (50, 20),
+        Request::QueuePurge { .. } => (50, 30),
+        Request::QueueDelete { .. } => (50, 40),
+        Request::QueueUnbind { .. } => (50, 50),
+        Request::BasicQos { .. } => (60, 10),
+        Request::BasicConsume { .. } => (60, 20),
+        Request::BasicCancel { .. } => (60, 30),
+        Request::BasicRecover { asynchronous: true } => (60, 100),
+        Request::BasicRecover { asynchronous: false } => (60, 110),
+        Request::ConfirmSelect { .. } => (85, 10),
+        Request::TxSelect => (90, 10),
+        Request::TxCommit => (90, 20),
+        Request::TxRollback => (90, 30),
+    };
+    Method::new(class_id, method_id)
+}
+
+impl Session {
+    pub(super) fn request(&mut self, number: u16, request: Request) -> Result<(), AmqpError> {
+        match request {
+            Request::UpdateSecret { new_secret, .. } => self.update_secret(&new_secret),
+            Request::ChannelFlow => {
+                self.write(number, Response::ChannelFlowOk { active: true });
+                Ok(())
+            }
+            Request::BasicQos { prefetch_count, global } => self.qos(number, prefetch_count, global),
+            Request::BasicConsume {
+                queue,
+                consumer_tag,
+                no_ack,
+                exclusive,
+                nowait,
+                arguments,
+                // RabbitMQ takes `no-local` and does nothing about it.
+                no_local: _,
+            } => self.consume(
+                number,
+                Consume {
+                    queue,
+                    tag: consumer_tag,
+                    no_ack,
+                    exclusive,
+                    nowait,
+                    arguments,
+                },
+            ),
+            Request::BasicCancel { consumer_tag, nowait } => self.cancel(number, &consumer_tag, nowait),
+            Request::BasicRecover { asynchronous } => self.recover(number, asynchronous),
+            Request::ConfirmSelect { nowait } => self.select_confirms(number, nowait),
+            Request::TxSelect => self.select_transactions(number),
+            Request::TxCommit => self.commit(number),
+            Request::TxRollback => self.roll_back(number),
+            topology => self.topology(number, topology),
+        }
+    }
+
+    fn update_secret(&mut self, secret: &[u8]) -> Result<(), AmqpError> {
+        let user = self.user.clone().unwrap_or_default();
+        self.broker.renew_login(&user, secret)?;
+        self.write(0, Response::UpdateSecretOk);
+        Ok(())
+    }
+
+    fn select_confirms(&mut self, number: u16, nowait: bool) -> Result<(), AmqpError> {
+        let outbox = std::sync::Arc::clone(&self.outbox);
+        let channel = self.channel_mut(number)?;
+        if channel.transaction.is_some() {
+            return Err(AmqpError::channel(
+                ReplyCode::PreconditionFailed,
+                "cannot switch from tx to confirm mode",
+            ));
+        }
+        channel.confirms.get_or_insert_with(|| Confirms {
+            tracker: ConfirmTracker::new(number, outbox),
+            last: 0,
+            reached: Vec::new(),
+        });
+        self.reply(number, nowait, Response::ConfirmSelectOk);
+        Ok(())
+    }
+
+    fn select_transactions(&mut self, number: u16) -> Result<(), AmqpError> {
+        let channel = self.channel_mut(number)?;
+        if channel.confirms.is_some() {
+            return Err(AmqpError::channel(
+                ReplyCode::PreconditionFailed,
+                "cannot switch from confirm to tx mode",
+            ));
+        }
+        channel.transaction.get_or_insert_default();
+        self.write(number, Response::TxSelectOk);
+        Ok(())
+    }
+
+    fn commit(&mut self, number: u16) -> Result<(), AmqpError> {
+        let transaction = self.take_transaction(number)?;
+        let waiter = CommitWaiter::new(number, std::sync::Arc::clone(&self.outbox));
+        self.publish_pending(number, transaction.publishes, &|| waiter.ticket());
+        if let Some(channel) = self.channels.get_mut(&number) {
+            for (unacked, outcome) in transaction.settlements {
+                channel.settled += u32::from(unacked.windowed);
+                self.settles.push(channel.queue(unacked.queue), outcome, unacked.id);
+            }
+        }
+        self.touched.push(number);
+        self.flush();
+        waiter.done();
+        Ok(())
+    }
+
+    fn roll_back(&mut self, number: u16) -> Result<(), AmqpError> {
+        let transaction = self.take_transaction(number)?;
+        let settled = transaction.settlements.into_iter().map(|(unacked, _)| unacked);
+        self.channel_mut(number)?.deliveries.unacked.lock().put_back(settled);
+        self.write(number, Response::TxRollbackOk);
+        Ok(())
+    }
+
+    /// The open transaction; a new, empty one begins in its place.
+    fn take_transaction(&mut self, number: u16) -> Result<Transaction, AmqpError> {
+        match &mut self.channel_mut(number)?.transaction {
+            Some(transaction) => Ok(std::mem::take(transaction)),
+            None => Err(AmqpError::channel(
+                ReplyCode::PreconditionFailed,
+                "channel is not transactional",
+            )),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Settlements on their way back to the queues: one lock a queue for all of a read.
+
+use std::sync::Arc;
+
+use crate::broker::{Aftermath, QueueCell};
+use crate::model::Millis;
+use crate::queue::{Outcome, UnackedId};
+
+/// Settlements gathered a queue and an outcome, in order.
+#[derive(Debug, Default)]
+pub struct SettleBatch {
+    slots: Vec<Slot>,
+    /// The first so many slots are in use.
+    used: usize,
+}
+
+#[derive(Debug)]
+struct Slot {
+    queue: Arc<QueueCell>,
+    outcome: Outcome,
+    ids: Vec<UnackedId>,
+}
+
+impl SettleBatch {
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.used == 0
+    }
+
+    /// Adds one settlement.
+    pub fn push(&mut self, queue: &Arc<QueueCell>, outcome: Outcome, id: UnackedId) {
+        let same = |slot: &Slot| slot.queue.id == queue.id && slot.outcome == outcome;
+        // Mostly it is the last slot again; a channel that settles for many queues in turn walks a little.
+        match self.slots[..self.used].iter_mut().rev().find(|slot| same(slot)) {
+            Some(slot) => slot.ids.push(id),
+            None => self.open(queue, outcome, id),
+        }
+    }
+
+    fn open(&mut self, queue: &Arc<QueueCell>, outcome: Outcome, id: UnackedId) {
+        match self.slots.get_mut(self.used) {
+            Some(slot) => {
+                if slot.queue.id != queue.id {
+                    slot.queue = Arc::clone(queue);
+                }
+                slot.outcome = outcome;
+                slot.ids.push(id);
+            }
+            None => self.slots.push(Slot {
+                queue: Arc::clone(queue),
+                outcome,
+                ids: vec![id],
+            }),
+        }
+        self.used += 1;
+    }
+
+    /// Hands everything over.
+    pub fn flush(&mut self, now: Millis, aftermath: &mut Aftermath) {
+        for slot in &mut self.slots[..self.used] {
+            slot.queue.settle(slot.outcome, &slot.ids, now, aftermath);
+            slot.ids.clear();
+        }
+        self.used = 0;
+        self.slots.truncate(16);
+    }
+}

@@ -1,0 +1,214 @@
+//! Deliveries of one channel that wait for their settlement, by delivery tag.
+
+use std::collections::VecDeque;
+
+use crate::queue::UnackedId;
+
+/// One delivery that is out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unacked {
+    /// Its delivery tag.
+    pub delivery_tag: u64,
+    /// Which of the channel's queues it came from.
+    pub queue: u32,
+    /// Its id there.
+    pub id: UnackedId,
+    /// It went to a consumer and took a place of the channel's window; `basic.get` takes none.
+    pub windowed: bool,
+}
+
+/// The table of unacked deliveries, in order of their tags.
+///
+/// Tags grow by one a delivery and are mostly settled from the front, so the table is a queue with holes: settled
+/// entries in the middle are marked, and closed up when they are the larger part.
+#[derive(Debug, Default)]
+pub struct UnackedTable {
+    /// The last tag that was given out.
+    last_tag: u64,
+    entries: VecDeque<Entry>,
+    settled: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    unacked: Unacked,
+    settled: bool,
+}
+
+impl UnackedTable {
+    /// The next delivery tag, for a delivery that needs no settlement.
+    pub fn next_tag(&mut self) -> u64 {
+        self.last_tag += 1;
+        self.last_tag
+    }
+
+    /// Notes a delivery and gives its tag.
+    pub fn add(&mut self, queue: u32, id: UnackedId, windowed: bool) -> u64 {
+        let delivery_tag = self.next_tag();
+        self.entries.push_back(Entry {
+            unacked: Unacked {
+                delivery_tag,
+                queue,
+                id,
+                windowed,
+            },
+            settled: false,
+        });
+        delivery_tag
+    }
+
+    /// How many are out.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len() - self.settled
+    }
+
+    /// Whether none is out.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Takes one out; `None` where the tag is unknown or settled already.
+    pub fn take(&mut self, delivery_tag: u64) -> Option<Unacked> {
+        let at = self.find(delivery_tag)?;
+        let entry = &mut self.entries[at];
+        if entry.settled {
+            return None;
+        }
+        entry.settled = true;
+        let unacked = entry.unacked;
+        self.settled += 1;
+        self.close_up();
+        Some(unacked)
+    }
+
+    /// Takes out all up to and with `delivery_tag`, in order; 0 takes all (section 1.8.3.13, "multiple").
+    ///
+    /// False where the tag is unknown: nothing is taken then.
+    pub fn take_up_to(&mut self, delivery_tag: u64, out: &mut Vec<Unacked>) -> bool {
+        let upto = if delivery_tag == 0 { u64::MAX } else { delivery_tag };
+        if delivery_tag != 0 && !self.find(delivery_tag).is_some_and(|at| !self.entries[at].settled) {
+            return false;
+        }
+        while let Some(entry) = self.entries.front().copied() {
+            if entry.unacked.delivery_tag > upto {
+                break;
+            }
+            self.entries.pop_front();
+            if entry.settled {
+                self.settled -= 1;
+            } else {
+                out.push(entry.unacked);
+            }
+        }
+        self.close_up();
+        true
+    }
+
+    /// Puts deliveries back that a rolled-back transaction had settled.
+    pub fn put_back(&mut self, unacked: impl IntoIterator<Item = Unacked>) {
+        self.entries.retain(|entry| !entry.settled);
+        self.settled = 0;
+        self.entries.extend(unacked.into_iter().map(|unacked| Entry {
+            unacked,
+            settled: false,
+        }));
+        self.entries
+            .make_contiguous()
+            .sort_by_key(|entry| entry.unacked.delivery_tag);
+    }
+
+    /// Where the tag stands, if it does.
+    fn find(&self, delivery_tag: u64) -> Option<usize> {
+        let first = self.entries.front()?.unacked.delivery_tag;
+        let guess = usize::try_from(delivery_tag.checked_sub(first)?).ok()?;
+        // Without holes in the tags the guess is right; get and no-ack consumers of the channel make holes.
+        if let Some(entry) = self.entries.get(guess)
+            && entry.unacked.delivery_tag == delivery_tag
+        {
+            return Some(guess);
+        }
+        self.entries
+            .binary_search_by_key(&delivery_tag, |entry| entry.unacked.delivery_tag)
+            .ok()
+    }
+
+    fn close_up(&mut self) {
+        while self.entries.front().is_some_and(|entry| entry.settled) {
+            self.entries.pop_front();
+            self.settled -= 1;
+        }
+        if self.settled > 64 && self.settled * 2 > self.entries.len() {
+            self.entries.retain(|entry| !entry.settled);
+            self.settled = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(sequence: u64) -> UnackedId {
+        UnackedId { slot: 0, sequence }
+    }
+
+    fn filled(count: u64) -> UnackedTable {
+        let mut table = UnackedTable::default();
+        for sequence in 1..=count {
+            assert_eq!(table.add(0, id(sequence), true), sequence);
+        }
+        table
+    }
+
+    #[test]
+    fn each_tag_is_settled_once() {
+        let mut table = filled(3);
+        assert_eq!(table.take(2).map(|u| u.id), Some(id(2)));
+        assert_eq!(table.take(2), None);
+        assert_eq!(table.take(4), None);
+        assert_eq!(table.take(0), None);
+        assert_eq!(table.len(), 2);
+    }
+
+    #[test]
+    fn multiple_takes_what_is_left_up_to_the_tag() {
+        let mut table = filled(5);
+        table.take(2);
+        let mut out = Vec::new();
+        assert!(table.take_up_to(4, &mut out));
+        assert_eq!(out.iter().map(|u| u.delivery_tag).collect::<Vec<_>>(), [1, 3, 4]);
+        assert!(!table.take_up_to(4, &mut out), "already settled");
+        assert!(!table.take_up_to(9, &mut out), "never given out");
+        out.clear();
+        assert!(table.take_up_to(0, &mut out));
+        assert_eq!(out.len(), 1);
+        assert!(table.take_up_to(0, &mut out), "0 means all, even if that is none");
+        assert!(table.is_empty());
+    }
+
+    #[test]
+    fn one_old_delivery_does_not_hold_the_table_open() {
+        let mut table = filled(1);
+        for _ in 0..100_000 {
+            let tag = table.add(0, id(0), true);
+            assert!(table.take(tag).is_some());
+        }
+        assert_eq!(table.len(), 1);
+        assert!(table.entries.len() < 200);
+        assert!(table.take(1).is_some());
+    }
+
+    #[test]
+    fn a_rollback_puts_deliveries_back_in_order() {
+        let mut table = filled(4);
+        let taken: Vec<_> = [3, 1].iter().filter_map(|tag| table.take(*tag)).collect();
+        table.next_tag();
+        table.put_back(taken);
+        let mut out = Vec::new();
+        assert!(table.take_up_to(3, &mut out));
+        assert_eq!(out.iter().map(|u| u.delivery_tag).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(table.len(), 1);
+    }
+}
