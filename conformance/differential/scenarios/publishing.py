@@ -1,0 +1,443 @@
+"""basic.publish and return, properties, bodies, confirms and transactions."""
+
+from scenario import scenario
+from wire import Typed
+
+EVERY_TYPE = {
+    "bool": True, "false": False, "i8": Typed("b", -5), "u8": Typed("B", 200), "i16": Typed("s", -300),
+    "u16": Typed("u", 60000), "i32": -70000, "u32": Typed("i", 4000000000), "i64": Typed("l", -2**40),
+    "float": Typed("f", 1.5), "double": 2.25, "decimal": Typed("D", (2, 314)), "string": "text", "empty": "",
+    "bytes": Typed("x", b"\x00\xff"), "time": Typed("T", 1700000000), "void": None, "table": {"in": {"deep": [1]}},
+    "list": [1, "two", None, {"three": 3}, [4]], "empty-table": {}, "empty-list": [],
+}
+
+
+@scenario("publish/every-property")
+def every_property(s):
+    channel = s.channel()
+    queue = channel.queue(s.name("q"))
+    channel.publish("", queue, "body", content_type="text/plain", content_encoding="utf-8", headers={"a": 1},
+                    delivery_mode=2, priority=5, correlation_id="corr", reply_to="reply", expiration="60000",
+                    message_id="id", timestamp=1700000000, type="kind", user_id="guest", app_id="app",
+                    cluster_id="cluster")
+    channel.publish("", queue, "body", content_type="", headers={}, delivery_mode=0, priority=0, timestamp=0)
+    channel.sync(queue)
+    channel.drain(queue)
+
+
+@scenario("publish/every-header-type")
+def every_type(s):
+    channel = s.channel()
+    queue = channel.queue(s.name("q"))
+    channel.publish("", queue, "body", headers=EVERY_TYPE)
+    channel.sync(queue)
+    channel.drain(queue)
+
+
+@scenario("publish/bodies")
+def bodies(s):
+    channel = s.connect(frame_max=8192).channel()
+    queue = channel.queue(s.name("q"))
+    sizes = (0, 1, 8183, 8184, 8185, 16368, 16369, 100000)
+    for size in sizes:
+        channel.publish("", queue, bytes(number % 251 for number in range(size)), quiet=True)
+    channel.sync(queue)
+    channel.drain(queue)
+    s.note(f"frames within the limit: {channel.connection.largest_frame <= 8192}")
+
+
+@scenario("publish/body-in-single-bytes")
+def single_bytes(s):
+    channel = s.channel()
+    queue = channel.queue(s.name("q"))
+    channel.publish("", queue, "0123456789", chunk=1)
+    channel.sync(queue)
+    channel.drain(queue)
+
+
+@scenario("publish/missing-exchange")
+def missing_exchange(s):
+    channel = s.channel()
+    channel.publish(s.name("x"), "k", "x")
+    channel.failed()
+
+
+@scenario("publish/missing-exchange-mandatory-confirm")
+def missing_exchange_confirm(s):
+    channel = s.channel()
+    channel.call("confirm.select")
+    channel.publish(s.name("x"), "k", "x", mandatory=True)
+    channel.failed()
+
+
+@scenario("publish/unroutable")
+def unroutable(s):
+    channel = s.channel()
+    channel.publish("amq.direct", s.name("k"), "dropped")
+    channel.publish("amq.direct", s.name("k"), "returned", mandatory=True, headers={"a": 1}, message_id="m")
+    channel.publish("", s.name("k"), "returned", mandatory=True)
+    channel.unasked("basic.return")
+    channel.unasked("basic.return")
+    channel.nothing()
+
+
+@scenario("publish/returned-large")
+def returned_large(s):
+    channel = s.connect(frame_max=8192).channel()
+    channel.publish("", s.name("k"), b"x" * 20000, mandatory=True)
+    channel.publish("", s.name("k"), b"", mandatory=True)
+    channel.unasked("basic.return")
+    channel.unasked("basic.return")
+
+
+@scenario("publish/immediate")
+def immediate(s):
+    channel = s.channel()
+    queue = channel.queue(s.name("q"))
+    channel.publish("", queue, "x", immediate=True)
+    channel.failed()
+
+
+@scenario("publish/immediate-and-mandatory-to-nowhere")
+def immediate_nowhere(s):
+    channel = s.channel()
+    channel.publish("", s.name("q"), "x", immediate=True, mandatory=True)
+    channel.failed()
+
+
+for label, value in (("text", "soon"), ("negative", "-1"), ("float", "1.5"), ("empty", ""), ("zero", "0"),
+                     ("space", " 5"), ("plus", "+5"), ("trailing", "5 "), ("largest", "4294967295"),
+                     ("too-large", "4294967296"), ("huge", "99999999999999999999"), ("leading-zero", "0060000")):
+    @scenario(f"publish/expiration-{label}")
+    def expiration(s, value=value):
+        channel = s.channel()
+        queue = channel.queue(s.name("q"))
+        channel.publish("", queue, "x", expiration=value)
+        if channel.sync(queue):
+            channel.get(queue)
+
+
+@scenario("publish/user-id-of-another")
+def user_id(s):
+    channel = s.channel()
+    channel.publish("amq.direct", s.name("k"), "x", user_id="other")
+    channel.failed()
+
+
+@scenario("publish/user-id-of-another-not-admin")
+def user_id_plain(s):
+    channel = s.channel(user="topical")
+    channel.publish("amq.direct", s.name("k"), "x", user_id="guest")
+    channel.failed()
+
+
+@scenario("publish/user-id-empty")
+def user_id_empty(s):
+    channel = s.channel()
+    channel.publish("amq.direct", s.name("k"), "x", user_id="")
+    channel.failed()
+
+
+@scenario("publish/to-amq-rabbitmq-trace")
+def publish_trace(s):
+    channel = s.channel()
+    channel.publish("amq.rabbitmq.trace", "k", "x")
+    channel.failed()
+
+
+@scenario("publish/order-on-one-channel")
+def order(s):
+    channel = s.channel()
+    queue = channel.queue(s.name("q"))
+    for number in range(50):
+        channel.publish("", queue, str(number), quiet=True)
+    channel.sync(queue)
+    channel.drain(queue, 60)
+
+
+@scenario("publish/survives-error-of-another-channel")
+def other_channel(s):
+    connection = s.connect()
+    one, two = connection.channel(), connection.channel()
+    queue = two.queue(s.name("q"))
+    one.publish("missing", "k", "x")
+    one.failed()
+    two.publish("", queue, "fine")
+    two.sync(queue)
+    two.drain(queue)
+
+
+@scenario("publish/after-channel-error-is-ignored")
+def after_error(s):
+    connection = s.connect()
+    one, two = connection.channel(), connection.channel()
+    queue = two.queue(s.name("q"))
+    one.publish("missing", "k", "x")
+    one.publish("", queue, "ignored")
+    one.publish("", queue, "ignored")
+    one.failed()
+    one.open = True
+    one.call("channel.open")
+    one.publish("", queue, "heard")
+    one.sync(queue)
+    two.await_count(queue, 1)
+    two.drain(queue)
+
+
+# Confirms.
+
+@scenario("confirm/select")
+def select(s):
+    channel = s.channel()
+    channel.call("confirm.select")
+    channel.call("confirm.select")
+    channel.cast("confirm.select", no_wait=True)
+    channel.nothing()
+
+
+@scenario("confirm/many")
+def confirm_many(s):
+    channel = s.channel()
+    channel.call("confirm.select")
+    queue = channel.queue(s.name("q"))
+    for number in range(200):
+        channel.publish("", queue, str(number), quiet=True)
+    channel.confirms(1, 200)
+
+
+@scenario("confirm/persistent-durable")
+def confirm_persistent(s):
+    channel = s.channel()
+    channel.call("confirm.select")
+    queue = channel.queue(s.name("q"), durable=True)
+    for number in range(20):
+        channel.publish("", queue, str(number), quiet=True, delivery_mode=2)
+    channel.confirms(1, 20)
+    channel.get(queue, no_ack=True)
+
+
+@scenario("confirm/unroutable")
+def confirm_unroutable(s):
+    channel = s.channel()
+    channel.call("confirm.select")
+    channel.publish("amq.direct", s.name("k"), "x")
+    channel.confirms(1, 1)
+
+
+@scenario("confirm/return-before-ack")
+def confirm_return(s):
+    channel = s.channel()
+    channel.call("confirm.select")
+    channel.publish("", s.name("k"), "x", mandatory=True)
+    channel.sync()
+    event = channel.take(lambda event: event.name in ("basic.return", "basic.ack"))
+    s.note(f"first {event!r}")
+    event = channel.take(lambda event: event.name in ("basic.return", "basic.ack"))
+    s.note(f"then {event!r}")
+
+
+@scenario("confirm/tags-start-at-select")
+def confirm_tags(s):
+    channel = s.channel()
+    queue = channel.queue(s.name("q"))
+    channel.publish("", queue, "before")
+    channel.call("confirm.select")
+    channel.publish("", queue, "after")
+    channel.confirms(1, 1)
+
+
+@scenario("confirm/fanout-to-several-queues")
+def confirm_fanout(s):
+    channel = s.channel()
+    channel.call("confirm.select")
+    x = channel.exchange(s.name("x"), "fanout")
+    for short in "abc":
+        channel.queue(s.name(short), durable=short == "a")
+        channel.bind(s.name(short), x)
+    for _ in range(10):
+        channel.publish(x, "", "x", quiet=True, delivery_mode=2)
+    channel.confirms(1, 10)
+
+
+@scenario("confirm/reject-publish-refuses")
+def confirm_refused(s):
+    channel = s.channel()
+    channel.call("confirm.select")
+    queue = channel.queue(s.name("q"), arguments={"x-max-length": 2, "x-overflow": "reject-publish"})
+    for number in range(1, 5):
+        channel.publish("", queue, str(number), quiet=True)
+        channel.confirms(number, number)
+    channel.drain(queue)
+
+
+@scenario("confirm/drop-head-confirms")
+def confirm_dropped(s):
+    channel = s.channel()
+    channel.call("confirm.select")
+    queue = channel.queue(s.name("q"), arguments={"x-max-length": 1})
+    for _ in range(4):
+        channel.publish("", queue, "x", quiet=True)
+    channel.confirms(1, 4)
+
+
+@scenario("confirm/queue-deleted-meanwhile")
+def confirm_deleted(s):
+    channel = s.channel()
+    channel.call("confirm.select")
+    queue = channel.queue(s.name("q"))
+    channel.publish("", queue, "x")
+    channel.call("queue.delete", queue=queue, quiet=True)
+    channel.publish("", queue, "x")
+    channel.confirms(1, 2)
+
+
+@scenario("confirm/bad-publish-takes-no-ack")
+def confirm_bad(s):
+    channel = s.channel()
+    channel.call("confirm.select")
+    queue = channel.queue(s.name("q"))
+    channel.publish("", queue, "x")
+    channel.confirms(1, 1)
+    channel.publish("", queue, "x", expiration="bad")
+    channel.failed()
+
+
+@scenario("confirm/then-tx")
+def confirm_then_tx(s):
+    channel = s.channel()
+    channel.call("confirm.select")
+    channel.call("tx.select")
+
+
+@scenario("tx/then-confirm")
+def tx_then_confirm(s):
+    channel = s.channel()
+    channel.call("tx.select")
+    channel.call("confirm.select")
+
+
+# Transactions.
+
+for method in ("tx.commit", "tx.rollback"):
+    @scenario(f"tx/{method}-without-select")
+    def not_selected(s, method=method):
+        s.channel().call(method)
+
+
+@scenario("tx/select-twice")
+def select_twice(s):
+    channel = s.channel()
+    channel.call("tx.select")
+    channel.call("tx.select")
+    channel.call("tx.commit")
+    channel.call("tx.rollback")
+
+
+@scenario("tx/publish-commit-rollback")
+def tx_publish(s):
+    channel, other = s.channel(), s.channel()
+    queue = channel.queue(s.name("q"))
+    channel.call("tx.select")
+    channel.publish("", queue, "1")
+    channel.publish("", queue, "2")
+    channel.sync(queue)
+    other.get(queue)
+    channel.call("tx.commit")
+    other.await_count(queue, 2)
+    channel.publish("", queue, "3")
+    channel.call("tx.rollback")
+    channel.publish("", queue, "4")
+    channel.call("tx.commit")
+    other.await_count(queue, 3)
+    other.drain(queue)
+
+
+@scenario("tx/acks")
+def tx_acks(s):
+    channel = s.channel()
+    queue = channel.queue(s.name("q"))
+    for body in "123":
+        channel.publish("", queue, body)
+    channel.sync(queue)
+    channel.call("tx.select")
+    for _ in range(3):
+        channel.get(queue)
+    channel.cast("basic.ack", delivery_tag=1)
+    channel.cast("basic.reject", delivery_tag=2, requeue=True)
+    channel.call("tx.rollback")
+    channel.await_count(queue, 0)
+    channel.cast("basic.ack", delivery_tag=1)
+    channel.cast("basic.nack", delivery_tag=2, requeue=True)
+    channel.call("tx.commit")
+    channel.await_count(queue, 1)
+    channel.close()
+    other = s.channel()
+    other.await_count(queue, 2)
+    other.drain(queue)
+
+
+@scenario("tx/ack-twice-in-one")
+def tx_ack_twice(s):
+    channel = s.channel()
+    queue = channel.queue(s.name("q"))
+    channel.publish("", queue, "1")
+    channel.sync(queue)
+    channel.call("tx.select")
+    channel.get(queue)
+    channel.cast("basic.ack", delivery_tag=1)
+    channel.cast("basic.ack", delivery_tag=1)
+    channel.failed()
+
+
+@scenario("tx/close-without-commit")
+def tx_close(s):
+    channel, other = s.channel(), s.channel()
+    queue = channel.queue(s.name("q"))
+    channel.call("tx.select")
+    channel.publish("", queue, "lost")
+    channel.close()
+    other.get(queue)
+
+
+@scenario("tx/return-at-commit")
+def tx_return(s):
+    channel = s.channel()
+    channel.call("tx.select")
+    channel.publish("", s.name("none"), "x", mandatory=True)
+    channel.nothing()
+    channel.call("tx.commit")
+    channel.unasked("basic.return")
+
+
+@scenario("tx/publish-to-missing-exchange")
+def tx_missing(s):
+    channel = s.channel()
+    channel.call("tx.select")
+    channel.publish(s.name("x"), "k", "x")
+    channel.failed()
+
+
+@scenario("tx/exchange-deleted-before-commit")
+def tx_deleted(s):
+    channel, other = s.channel(), s.channel()
+    x = channel.exchange(s.name("x"), "fanout")
+    queue = channel.queue(s.name("q"))
+    channel.bind(queue, x)
+    channel.call("tx.select")
+    channel.publish(x, "", "routed before")
+    channel.sync()
+    other.call("exchange.delete", exchange=x)
+    channel.call("tx.commit")
+    other.await_count(queue, 1)
+
+
+@scenario("tx/consumer-sees-only-committed")
+def tx_consumer(s):
+    channel = s.channel()
+    queue = channel.queue(s.name("q"))
+    channel.consume(queue, "t", no_ack=True)
+    channel.call("tx.select")
+    channel.publish("", queue, "1")
+    channel.nothing(queue)
+    channel.call("tx.commit")
+    channel.deliveries("t", 1)
