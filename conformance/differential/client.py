@@ -359,6 +359,7 @@ class Channel:
         self.trace = connection.trace
         self.events = []
         self.open = True
+        self.confirming, self.settled = False, 0
         self.label = f"{connection.label}/{number}"
 
     # Sending
@@ -443,9 +444,10 @@ class Channel:
         """Returns when the broker has handled all that was sent before.
 
         With queues named, also when they have handled it; what they deliver
-        is then known to be here.
+        is then known to be here. RabbitMQ's queues answer a passive declare
+        ahead of publishes that wait, so one question is not enough.
         """
-        for queue in queues:
+        for queue in queues * 3:
             self.call("queue.declare", quiet=True, queue=queue, passive=True)
         reply = self.call("exchange.declare", quiet=True, exchange="amq.direct", type="direct", passive=True)
         return reply is not None and reply.name == "exchange.declare-ok"
@@ -496,6 +498,24 @@ class Channel:
             open_tags -= tags
             (acked if event.name == "basic.ack" else nacked).update(tags)
         self.trace.add(f"{self.label} < confirmed {show_range(acked)} refused {show_range(nacked)}")
+
+    def publish_all(self, queue, *published):
+        """Publishes (body, properties) to a queue and waits for the confirms."""
+        if not self.confirming:
+            self.call("confirm.select", quiet=True)
+            self.confirming = True
+        for body, properties in published:
+            self.publish("", queue, body, **properties)
+        open_tags = set(range(self.settled + 1, self.settled + len(published) + 1))
+        self.settled += len(published)
+        while open_tags:
+            event = self.take(lambda event: event.name in ("basic.ack", "basic.nack"))
+            if event is None:
+                return self.write_absence("a confirm")
+            if event.name == "basic.nack":
+                self.trace.add(f"{self.label} < {event!r}")
+            tag, many = event["delivery-tag"], event["multiple"]
+            open_tags = {one for one in open_tags if one != tag and not (many and one < tag)}
 
     def await_count(self, queue, count, seconds=REPLY_TIMEOUT_S):
         """Asks until the queue has `count` ready messages; writes the last answer."""

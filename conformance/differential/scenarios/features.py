@@ -15,10 +15,8 @@ def dead_letters(channel, s, **arguments):
 @scenario("ttl/queue")
 def ttl_queue(s):
     channel = s.channel()
-    queue = channel.queue(s.name("q"), arguments={"x-message-ttl": 50})
-    channel.publish("", queue, "1")
-    channel.publish("", queue, "2")
-    channel.await_count(queue, 2)
+    queue = channel.queue(s.name("q"), arguments={"x-message-ttl": 30})
+    channel.publish_all(queue, ("1", {}), ("2", {}))
     channel.await_count(queue, 0)
 
 
@@ -26,8 +24,7 @@ def ttl_queue(s):
 def ttl_message(s):
     channel = s.channel()
     queue = channel.queue(s.name("q"))
-    channel.publish("", queue, "1", expiration="50")
-    channel.publish("", queue, "2")
+    channel.publish_all(queue, ("1", {"expiration": "50"}), ("2", {}))
     channel.await_count(queue, 1)
     channel.drain(queue)
 
@@ -55,7 +52,7 @@ def ttl_zero_consumer(s):
 def ttl_smaller(s):
     channel = s.channel()
     queue = channel.queue(s.name("q"), arguments={"x-message-ttl": 60})
-    channel.publish("", queue, "1", expiration="600000")
+    channel.publish_all(queue, ("1", {"expiration": "600000"}))
     channel.await_count(queue, 0)
 
 
@@ -63,11 +60,14 @@ def ttl_smaller(s):
 def ttl_head(s):
     channel = s.channel()
     queue = channel.queue(s.name("q"))
-    channel.publish("", queue, "stays")
-    channel.publish("", queue, "short", expiration="1")
+    channel.publish_all(queue, ("stays", {}), ("short", {"expiration": "1"}))
+    clock = channel.queue(s.name("clock"), arguments={"x-message-ttl": 50})
+    channel.publish_all(clock, ("tick", {}))
+    channel.await_count(clock, 0)
     channel.await_count(queue, 2)
-    channel.get(queue, no_ack=True)
-    channel.await_count(queue, 0)
+    channel.consume(queue, "t", no_ack=True)
+    channel.deliveries("t", 1)
+    channel.nothing(queue)
 
 
 @scenario("ttl/unacked-does-not-expire")
@@ -77,8 +77,7 @@ def ttl_unacked(s):
     channel.publish("", queue, "held")
     channel.sync(queue)
     channel.get(queue)
-    channel.publish("", queue, "expires")
-    channel.await_count(queue, 1)
+    channel.publish_all(queue, ("expires", {}))
     channel.await_count(queue, 0)
     channel.cast("basic.ack", delivery_tag=1)
     channel.nothing(queue)
@@ -97,7 +96,7 @@ def expires_consumer(s):
     queue = channel.queue(s.name("q"), arguments={"x-expires": 60})
     channel.consume(queue, "t")
     short = channel.queue(s.name("s"), arguments={"x-message-ttl": 250})
-    channel.publish("", short, "clock")
+    channel.publish_all(short, ("clock", {}))
     channel.await_count(short, 0)
     channel.publish("", queue, "still there")
     channel.deliveries("t", 1)
@@ -271,9 +270,12 @@ def cycle(s):
     channel = s.channel()
     queue = channel.queue(s.name("q"), arguments={"x-dead-letter-exchange": "", "x-message-ttl": 10,
                                                   "x-dead-letter-routing-key": s.name("q")})
-    channel.publish("", queue, "1")
+    channel.publish_all(queue, ("1", {}))
+    # It dies on the way round, or it would come back within this time.
+    clock = channel.queue(s.name("clock"), arguments={"x-message-ttl": 100})
+    channel.publish_all(clock, ("tick", {}))
+    channel.await_count(clock, 0)
     channel.await_count(queue, 0)
-    channel.sync(queue)
     channel.get(queue)
 
 
@@ -323,9 +325,8 @@ def max_length_zero(s):
     channel.sync(queue)
     channel.drain(queue)
     channel.consume(queue, "t")
-    channel.publish("", queue, "2")
-    channel.sync(queue)
-    channel.sync(queue)
+    channel.publish_all(queue, ("2", {}))
+    channel.deliveries("t", 1)
 
 
 @scenario("limit/max-length-bytes")
@@ -333,7 +334,7 @@ def max_bytes(s):
     channel = s.channel()
     queue = channel.queue(s.name("q"), arguments={"x-max-length-bytes": 10})
     for body in ("1234", "56789", "abc", "x" * 11, "last"):
-        channel.publish("", queue, body)
+        channel.publish_all(queue, (body, {}))
         channel.await_count(queue, 0, 0)
     channel.drain(queue)
 

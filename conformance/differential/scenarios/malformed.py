@@ -123,7 +123,7 @@ def frame_at_limit(s):
     queue = channel.queue(s.name("q"))
     for size in (8184, 8185, 8192):
         channel.publish("", queue, b"x" * size, chunk=size)
-        channel.sync(queue)
+    channel.await_count(queue, 3)
     channel.drain(queue)
 
 
