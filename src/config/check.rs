@@ -1,0 +1,121 @@
+//! What holds between options and between entries, whatever source each came
+//! from.
+
+use std::collections::BTreeSet;
+
+use super::Config;
+use super::entries::strings;
+use super::item::Entry;
+use super::reader::{Reader, closest};
+use super::topology::ExchangeType;
+
+/// Reports entries that name a vhost or a user that nothing declares.
+/// Exchanges and queues may exist in the store alone; the broker checks them.
+pub(crate) fn check_references(root: &[Entry], config: &Config, reader: &mut Reader) {
+    if reader.is_broken() {
+        return;
+    }
+    let mut vhosts: BTreeSet<&str> = strings(root, "vhosts", "name")
+        .map(|found| found.2)
+        .collect();
+    vhosts.insert("/");
+    for array in ["permissions", "exchanges", "queues", "bindings", "policies"] {
+        check_names(root, array, "vhost", "vhosts", &vhosts, reader);
+    }
+    let mut users: BTreeSet<&str> = strings(root, "users", "name")
+        .map(|found| found.2)
+        .collect();
+    users.extend(config.users.iter().map(|user| user.name.as_str()));
+    check_names(root, "permissions", "user", "users", &users, reader);
+}
+
+fn check_names(
+    root: &[Entry],
+    array: &str,
+    key: &str,
+    declared_in: &str,
+    declared: &BTreeSet<&str>,
+    reader: &mut Reader,
+) {
+    for (index, at, name) in strings(root, array, key) {
+        if declared.contains(name) {
+            continue;
+        }
+        let near = closest(name, declared.iter().copied());
+        let hint = near.map(|near| format!("did you mean {near:?}?"));
+        let message = format!("{name:?} is not declared under [[{declared_in}]]");
+        reader.key_path(&format!("{array}[{index}].{key}"), |reader| {
+            reader.fault_with_hint(at, message, hint);
+        });
+    }
+}
+
+/// Reports an `x-match` that a headers exchange does not know. Other exchanges
+/// do not look at it.
+pub(crate) fn check_matches(config: &Config, reader: &mut Reader) {
+    for binding in &config.bindings {
+        let Some(found) = binding.arguments.get("x-match") else {
+            continue;
+        };
+        let predeclared = ["amq.headers", "amq.match"].contains(&binding.source.as_str());
+        let declared = config.exchanges.iter().any(|exchange| {
+            exchange.exchange_type == ExchangeType::Headers
+                && exchange.name == binding.source
+                && exchange.vhost == binding.vhost
+        });
+        let known = ["all", "any", "all-with-x", "any-with-x"];
+        let right = found.as_str().is_some_and(|name| known.contains(&name));
+        if (predeclared || declared) && !right {
+            let path = format!("{}.arguments.x-match", binding.path);
+            let message = "expected one of \"all\", \"any\", \"all-with-x\", \"any-with-x\"";
+            reader.key_path(&path, |reader| reader.fault(&binding.at, message));
+        }
+    }
+}
+
+/// Checks options against each other.
+pub(crate) fn check_options(config: &Config, reader: &mut Reader) {
+    let limits = &config.limits;
+    let before_tune = limits.frame_max_before_tune_bytes;
+    let path = "limits.frame_max_before_tune_bytes";
+    if before_tune > limits.frame_max_bytes {
+        let most = limits.frame_max_bytes;
+        let message = format!("{before_tune} is more than limits.frame_max_bytes, {most}");
+        reader.fault_of_option(path, message);
+    }
+    if before_tune > limits.bytes_before_login {
+        let most = limits.bytes_before_login;
+        let message = format!("{before_tune} is more than limits.bytes_before_login, {most}");
+        reader.fault_of_option(path, message);
+    }
+    let amqp = &config.listeners.amqp;
+    for (index, address) in amqp.iter().enumerate() {
+        if address.port() != 0 && amqp[..index].contains(address) {
+            reader.fault_of_option("listeners.amqp", format!("{address} is listed twice"));
+        }
+    }
+    if let Some(http) = config.listeners.http.address()
+        && http.port() != 0
+        && amqp.contains(&http)
+    {
+        reader.fault_of_option("listeners.http", format!("{http} is in listeners.amqp too"));
+    }
+    let mechanisms = &config.auth.mechanisms;
+    let distinct: BTreeSet<_> = mechanisms.iter().collect();
+    if mechanisms.is_empty() || distinct.len() < mechanisms.len() {
+        reader.fault_of_option("auth.mechanisms", "needs one mechanism or more, each once");
+    }
+    let names = [
+        ("node.name", config.node.name.as_str()),
+        ("auth.default_user", config.auth.default_user.as_str()),
+        (
+            "auth.default_password",
+            config.auth.default_password.expose(),
+        ),
+    ];
+    for (path, name) in names {
+        if name.is_empty() || name.len() > 255 {
+            reader.fault_of_option(path, "must have 1 to 255 bytes");
+        }
+    }
+}

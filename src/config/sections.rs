@@ -1,0 +1,227 @@
+//! The tables of options, each declared once: `key: type = default, when a
+//! change applies, range`. The comment of an option is its help text.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use super::declare::section;
+use super::values::{Listener, MemoryLimit, Secret, choice};
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+section! {
+    /// `[node]`: which broker this is, and where it keeps its data.
+    Node = "node" {
+        /// Name of the broker, which clients see as `cluster_name`. Give each
+        /// broker its own.
+        name: String = "warren".into(), restart;
+        /// Folder of everything that is kept, relative to where the broker is
+        /// started. Made if it is missing; one broker at a time may use it.
+        data_dir: PathBuf = PathBuf::from("./warren-data"), restart;
+    }
+}
+
+section! {
+    /// `[listeners]`: the addresses that are listened on. The defaults are
+    /// loopback only, so that a broker started by hand is not open to the network.
+    Listeners = "listeners" {
+        /// Addresses for AMQP clients, IPv4 or IPv6. Port 0 takes a free port. May be
+        /// empty where systemd hands over the socket.
+        amqp: Vec<SocketAddr> = vec![loopback(5672)], restart;
+        /// Address of the HTTP API, the pages and `/metrics`; "off" for none.
+        http: Listener = Listener::On(loopback(15672)), restart;
+    }
+}
+
+section! {
+    /// `[limits]`: what one client, or all of them, may take.
+    Limits = "limits" {
+        /// Seconds from accepting a socket to `connection.open`. Frees what
+        /// clients hold that connect and say nothing.
+        handshake_timeout_s: u32 = 10, reload, 1..=3_600;
+        /// Highest channel number that a connection may open. RabbitMQ's default.
+        channel_max: u16 = 2_047, reload, 1..=65_535;
+        /// Largest frame, both ways, offered in `tune`. RabbitMQ's default; larger
+        /// frames hold up heartbeats on slow links.
+        frame_max_bytes: u32 = 131_072, reload, 8_192..=16_777_216;
+        /// Largest frame before `tune-ok`. Room for a long token, little for
+        /// somebody who has not logged in.
+        frame_max_before_tune_bytes: u32 = 8_192, reload, 4_096..=1_048_576;
+        /// Bytes that a client may send before it has logged in.
+        bytes_before_login: u32 = 65_536, reload, 8_192..=16_777_216;
+        /// Largest message body; a larger one closes the channel with 406.
+        /// RabbitMQ's default, at most 512 MiB.
+        message_max_bytes: u64 = 16_777_216, reload, 1_024..=536_870_912;
+        /// Seconds between heartbeats, offered in `tune`; a peer silent for twice
+        /// as long is gone. 0 asks for none. RabbitMQ's default.
+        heartbeat_s: u16 = 60, reload, 0..=65_535;
+        /// Nesting of tables and arrays in arguments and headers. Bounds the
+        /// stack that a hostile table can use.
+        table_depth: u32 = 32, reload, 1..=128;
+        /// Entries of one table of arguments or headers, nested ones counted.
+        table_entries: u32 = 4_096, reload, 16..=1_000_000;
+        /// Connections in all. Keep it under the file descriptors that the service
+        /// is given.
+        connections_max: u32 = 65_536, reload, 1..=10_000_000;
+        /// Connections to one vhost.
+        connections_per_vhost: u32 = 65_536, reload, 1..=10_000_000;
+        /// Connections of one user.
+        connections_per_user: u32 = 65_536, reload, 1..=10_000_000;
+        /// Connections from one IP address. High, since a proxy in front makes all
+        /// clients come from its own.
+        connections_per_address: u32 = 65_536, reload, 1..=10_000_000;
+        /// Consumers on one channel.
+        consumers_per_channel: u32 = 4_096, reload, 1..=1_000_000;
+        /// Queues in one vhost. Stops a client that declares in a loop.
+        queues_per_vhost: u32 = 1_000_000, reload, 1..=100_000_000;
+        /// Exchanges in one vhost, the predeclared ones counted.
+        exchanges_per_vhost: u32 = 100_000, reload, 8..=100_000_000;
+        /// Bindings in one vhost.
+        bindings_per_vhost: u32 = 4_000_000, reload, 1..=100_000_000;
+        /// Messages that a channel may hold unacked whatever its prefetch; delivery
+        /// then waits for acks.
+        unacked_per_channel: u32 = 1_000_000, reload, 1..=100_000_000;
+        /// Seconds that a delivery may stay unacked before its channel is closed
+        /// with 406; 0 for ever. RabbitMQ's default, half an hour.
+        ack_timeout_s: u32 = 1_800, reload, 0..=31_536_000;
+        /// Bytes that may wait to be written to one connection. A client that does
+        /// not read is sent nothing more until it does.
+        outgoing_buffer_bytes: u32 = 1_048_576, reload, 65_536..=1_073_741_824;
+    }
+}
+
+choice! {
+    /// The engine that keeps persistent messages.
+    MessageEngine {
+        /// A write-ahead log in segments.
+        Log = "log",
+        /// sled, with bodies cut into chunks.
+        Sled = "sled",
+    }
+}
+
+choice! {
+    /// When what was written is made to survive a loss of power.
+    SyncMode {
+        /// Before it is confirmed.
+        Always = "always",
+        /// Every `sync_interval_ms`; confirms do not wait for it.
+        Interval = "interval",
+        /// Whenever the kernel likes.
+        Never = "never",
+    }
+}
+
+section! {
+    /// `[store]`: how definitions and persistent messages are kept.
+    Store = "store" {
+        /// Engine for persistent messages: "log" appends to segments, "sled" uses
+        /// the database that also keeps the definitions.
+        messages: MessageEngine = MessageEngine::Log, restart;
+        /// When messages are synced to disk. "always": before a confirm, many at
+        /// once. "interval": every sync_interval_ms, so that a loss of power (not of
+        /// the process) can lose confirmed messages. "never": left to the kernel.
+        sync: SyncMode = SyncMode::Always, reload;
+        /// Milliseconds between syncs with sync = "interval".
+        sync_interval_ms: u32 = 200, reload, 1..=60_000;
+        /// Memory for sled's page cache. Its own default is 1 GiB, far more than
+        /// definitions need.
+        sled_cache_bytes: u64 = 16_777_216, restart, 1_048_576..=68_719_476_736;
+        /// Size at which the log begins a new segment. Space is given back by the
+        /// segment.
+        segment_bytes: u64 = 67_108_864, restart, 1_048_576..=4_294_967_296;
+        /// Free disk space below which publishers are blocked, well before the
+        /// store fails for want of space.
+        disk_free_limit_bytes: u64 = 209_715_200, reload, 0..=1_125_899_906_842_624;
+        /// Memory above which publishers are blocked: a share of what the machine
+        /// or cgroup has, or bytes. RabbitMQ's default.
+        memory_limit: MemoryLimit = MemoryLimit::Share(0.6), reload;
+        /// Size of a file that is deleted when the disk is full after all, so that
+        /// messages can still be consumed and removed. 0 for none.
+        reserve_bytes: u64 = 16_777_216, restart, 0..=17_179_869_184;
+    }
+}
+
+choice! {
+    /// A SASL mechanism.
+    Mechanism {
+        /// User and password, as most clients send them.
+        Plain = "PLAIN",
+        /// The same in a table, as older clients send them.
+        Amqplain = "AMQPLAIN",
+    }
+}
+
+section! {
+    /// `[auth]`: who may log in, and how.
+    Auth = "auth" {
+        /// Mechanisms that are offered, in this order.
+        mechanisms: Vec<Mechanism> = vec![Mechanism::Plain, Mechanism::Amqplain], reload;
+        /// Whether the user `guest` is let in from this machine only. Its password
+        /// is known to everybody.
+        guest_loopback_only: bool = true, reload;
+        /// User that exists, with the tag administrator and all permissions on `/`,
+        /// as long as no `[[users]]` are declared.
+        default_user: String = "guest".into(), reload;
+        /// Password of default_user. WARREN_AUTH__DEFAULT_PASSWORD__FILE names a
+        /// file that holds it.
+        default_password: Secret = Secret::new("guest"), reload;
+    }
+}
+
+choice! {
+    /// How much is logged.
+    LogLevel {
+        /// Nothing.
+        Off = "off",
+        /// What needs somebody to act.
+        Error = "error",
+        /// What may need it soon.
+        Warn = "warn",
+        /// Starts, stops, connections.
+        Info = "info",
+        /// For finding a fault.
+        Debug = "debug",
+        /// Everything.
+        Trace = "trace",
+    }
+}
+
+choice! {
+    /// How lines of the log are written.
+    LogFormat {
+        /// Text on a terminal, JSON otherwise.
+        Auto = "auto",
+        /// Text.
+        Text = "text",
+        /// One JSON object a line.
+        Json = "json",
+    }
+}
+
+section! {
+    /// `[log]`: what is logged, to standard error.
+    Log = "log" {
+        /// Level of everything that modules does not name.
+        level: LogLevel = LogLevel::Info, reload;
+        /// "text" for people, "json" for machines; "auto" is text on a terminal and
+        /// JSON otherwise.
+        format: LogFormat = LogFormat::Auto, restart;
+        /// Levels of single modules, such as { net = "debug", store = "trace" }.
+        modules: BTreeMap<String, LogLevel> = BTreeMap::new(), reload;
+    }
+}
+
+section! {
+    /// `[metrics]`: what `/metrics` on the HTTP address tells Prometheus.
+    Metrics = "metrics" {
+        /// Whether `/metrics` is served.
+        enabled: bool = true, reload;
+        /// Whether there is a series for each queue. Costs time and space with many
+        /// thousands of queues.
+        per_queue: bool = true, reload;
+    }
+}

@@ -1,0 +1,221 @@
+//! What a queue is told, and what it asks for in return.
+
+use std::sync::Arc;
+
+use crate::model::{ChannelWindow, ConfirmTicket, Message, Millis};
+
+use super::QueueOptions;
+
+/// Place of a message in its queue; grows with every message, and a message keeps it when it is requeued.
+pub type Sequence = u64;
+
+/// One consumer within one queue. Keys of consumers that went are used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConsumerKey(pub u32);
+
+/// One message that is out and waits for its settlement.
+///
+/// The slot is used again after the settlement; the sequence tells an old id from a new one in the same slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnackedId {
+    /// Slot in the queue's table of unacked messages.
+    pub slot: u32,
+    /// The message's sequence.
+    pub sequence: Sequence,
+}
+
+/// A message on its way into a queue.
+#[derive(Debug)]
+pub struct Incoming {
+    /// The message.
+    pub message: Message,
+    /// Delivery mode 2: to be kept if the queue is durable.
+    pub persistent: bool,
+    /// Who waits for the outcome; `None` without confirms.
+    pub ticket: Option<ConfirmTicket>,
+}
+
+/// A message that the store gave back after a restart, in order of sequence.
+#[derive(Debug)]
+pub struct Restored {
+    /// Its place.
+    pub sequence: Sequence,
+    /// The message.
+    pub message: Message,
+    /// When it expires.
+    pub expires_at: Option<Millis>,
+    /// Whether it may have been delivered before.
+    pub redelivered: bool,
+    /// How often it was returned.
+    pub delivery_count: u32,
+}
+
+/// How a consumer wants its messages.
+#[derive(Clone, Debug, Default)]
+pub struct ConsumerOptions {
+    /// Settled on delivery: no acks, and no prefetch limit applies.
+    pub no_ack: bool,
+    /// Nobody else may consume from the queue.
+    pub exclusive: bool,
+    /// How many unacked messages it may hold; 0 for no limit.
+    pub prefetch: u32,
+    /// `x-priority`: higher is served first.
+    pub priority: i32,
+    /// The limit that it shares with its whole channel; `None` where no global limit was ever set on the channel.
+    pub window: Option<Arc<ChannelWindow>>,
+}
+
+/// What becomes of unacked messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done: they go for good.
+    Ack,
+    /// Back to their own places, redelivered.
+    Requeue,
+    /// Rejected: dead letters where there is a target, else gone.
+    Reject,
+    /// Back to their own places because their channel or connection ended, redelivered. Counts as a return.
+    Release,
+}
+
+/// One change of a queue. The time comes with [`super::QueueCore::apply`].
+#[derive(Debug)]
+pub enum Command<'a> {
+    /// Takes messages in, in order; drains the vector, which the caller uses again.
+    Enqueue(&'a mut Vec<Incoming>),
+    /// Puts back what the store kept, before anything else happens to the queue.
+    Restore(Vec<Restored>),
+    /// Goes on delivering after [`super::QueueCore::has_deliverable`] said that there is more.
+    Dispatch,
+    /// A new consumer; answers [`Reply::Subscribed`] or [`Reply::SubscribeRefused`].
+    Subscribe(ConsumerOptions),
+    /// A consumer goes; its unacked messages stay unacked until they are settled.
+    Unsubscribe(ConsumerKey),
+    /// Takes nothing more for now: its connection has enough to write.
+    Pause(ConsumerKey),
+    /// Takes messages again, or may: its connection has written, or its channel window has room.
+    Resume(ConsumerKey),
+    /// Settles unacked messages. Unknown ids are passed over (the channel has checked its tags).
+    Settle(Outcome, &'a [UnackedId]),
+    /// `basic.get`; answers [`Reply::Got`]. The bool is `no_ack`.
+    Get(bool),
+    /// Removes all that waits (not what is unacked); answers [`Reply::Purged`].
+    Purge,
+    /// A deadline may have come.
+    Tick,
+    /// Something used the queue without another command (a redeclare): `x-expires` counts anew.
+    Touch,
+    /// Other settings, from a policy.
+    Configure(QueueOptions),
+}
+
+/// What a command has to say at once.
+#[derive(Debug)]
+pub enum Reply {
+    /// Nothing.
+    Done,
+    /// The new consumer's key.
+    Subscribed(ConsumerKey),
+    /// No new consumer.
+    SubscribeRefused(SubscribeError),
+    /// The message at the head, if there was one, and how many wait behind it.
+    Got(Option<Delivery>, u64),
+    /// How many messages were removed.
+    Purged(u64),
+}
+
+/// Why a consumer cannot be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubscribeError {
+    /// Another consumer has exclusive access, or exclusive access was asked for and there are consumers.
+    Exclusive,
+}
+
+/// A message that goes to a consumer, or to who asked with `basic.get`.
+#[derive(Debug)]
+pub struct Delivery {
+    /// Its place in the queue.
+    pub sequence: Sequence,
+    /// The id for its settlement; `None` where none is owed (`no_ack`).
+    pub unacked: Option<UnackedId>,
+    /// The message.
+    pub message: Message,
+    /// Whether it may have been delivered before.
+    pub redelivered: bool,
+    /// How often it was returned before this delivery.
+    pub delivery_count: u32,
+}
+
+/// Why a message became a dead letter, in the words of the `x-death` header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeathReason {
+    /// `rejected`
+    Rejected,
+    /// `expired`
+    Expired,
+    /// `maxlen`
+    MaxLength,
+    /// `delivery_limit`
+    DeliveryLimit,
+}
+
+/// A message that leaves its queue for the dead-letter exchange.
+#[derive(Debug)]
+pub struct DeadLetter {
+    /// The message.
+    pub message: Message,
+    /// Why.
+    pub reason: DeathReason,
+    /// Where to.
+    pub target: super::DeadLetterTarget,
+}
+
+/// Something that has to happen outside, in the order in which it was asked for.
+#[derive(Debug)]
+pub enum Effect {
+    /// Write the message to this consumer.
+    Deliver(ConsumerKey, Delivery),
+    /// Keep the message on stable storage, then answer the ticket. Comes before the message's own `Deliver`.
+    Keep {
+        /// Its place, the key in the store.
+        sequence: Sequence,
+        /// The message.
+        message: Message,
+        /// When it expires.
+        expires_at: Option<Millis>,
+        /// Who waits for it.
+        ticket: Option<ConfirmTicket>,
+        /// The same command delivers it, so that its settlement may come before it has to be written.
+        in_flight: bool,
+    },
+    /// The store may forget these: settled, expired, dropped or purged. Asked for kept messages only.
+    Forget(Sequence),
+    /// The publisher may be told that the queue has it: nothing has to be stored.
+    Taken(ConfirmTicket),
+    /// The publisher must be told that the queue refused it.
+    Refused(ConfirmTicket),
+    /// Publish this to the dead-letter exchange, after the queue's lock was given back.
+    DeadLetter(DeadLetter),
+    /// A consumer became the single active one, or is no longer.
+    Activated(ConsumerKey, bool),
+    /// The queue was unused for `x-expires`: delete it.
+    Expired,
+}
+
+/// Effects of one or several commands, in order. The owner drains and reuses it.
+pub type Effects = Vec<Effect>;
+
+/// Counts that others ask a queue for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueState {
+    /// Messages that wait.
+    pub ready: u64,
+    /// Bytes of their bodies.
+    pub ready_bytes: u64,
+    /// Messages that are out and not settled.
+    pub unacked: u64,
+    /// Bytes of their bodies.
+    pub unacked_bytes: u64,
+    /// Consumers.
+    pub consumers: u32,
+}
