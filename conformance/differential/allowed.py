@@ -11,7 +11,7 @@ PAGE = HERE.parent / "DIFFERENCES.md"
 
 @dataclass(frozen=True)
 class Allowed:
-    """One difference: `*` in either line stands for any text."""
+    """One difference: `*` in the scenario or in either line stands for any text."""
 
     scenario: str
     rabbitmq: str
@@ -27,12 +27,12 @@ def load():
 def _same(pattern, text):
     # Only `*` is a pattern: brackets and question marks are part of the traces.
     literal = pattern.strip("\n").replace("[", "[[]").replace("?", "[?]")
-    return fnmatch.fnmatchcase(text, literal)
+    return literal.count("\n") == text.count("\n") and fnmatch.fnmatchcase(text, literal)
 
 
 def match(decided, name, left, right):
     for entry in decided:
-        if entry.scenario == name and _same(entry.rabbitmq, left) and _same(entry.warren, right):
+        if _same(entry.scenario, name) and _same(entry.rabbitmq, left) and _same(entry.warren, right):
             return entry
     return None
 

@@ -78,6 +78,9 @@ def show_body(body):
 def show_properties(properties):
     words = []
     for name, value in sorted(properties.items()):
+        if name == "headers" and isinstance(value, dict) and "x-death" in value:
+            # New in 3.13; a scenario of its own compares these.
+            value = {key: item for key, item in value.items() if not key.startswith("x-last-death-")}
         if isinstance(value, dict):
             value = repr(wire.typed(value))
         elif isinstance(value, str):

@@ -176,6 +176,20 @@ def reject_publish_dlx(s):
     channel.drain(dead)
 
 
+@scenario("dead-letter/last-death-headers")
+def last_death(s):
+    channel = s.channel()
+    queue, dead = dead_letters(channel, s)
+    channel.publish("", queue, "1")
+    channel.sync(queue)
+    channel.get(queue)
+    channel.cast("basic.reject", delivery_tag=1)
+    channel.await_count(dead, 1)
+    got = channel.get(dead, no_ack=True)
+    headers = got.properties["headers"]
+    s.note(f"last death: { {key: value for key, value in sorted(headers.items()) if key.startswith('x-last-death-')} }")
+
+
 @scenario("dead-letter/routing-key")
 def key(s):
     channel = s.channel()
@@ -589,27 +603,3 @@ def publish_missing(s):
     channel = s.channel(user="reader")
     channel.publish("other-x", "k", "x")
     channel.failed()
-
-
-@scenario("permission/topic-write")
-def topic_write(s):
-    channel = s.channel(user="topical")
-    channel.publish("amq.topic", "a.b", "x")
-    channel.sync()
-    channel.publish("amq.topic", "b.a", "x")
-    channel.failed()
-
-
-@scenario("permission/topic-read")
-def topic_read(s):
-    channel = s.channel(user="topical")
-    queue = channel.queue(s.name("q"))
-    channel.bind(queue, "amq.topic", "a.#", quiet=False)
-    channel.bind(queue, "amq.topic", "#", quiet=False)
-
-
-@scenario("permission/topic-unbind")
-def topic_unbind(s):
-    channel = s.channel(user="topical")
-    queue = channel.queue(s.name("q"))
-    channel.call("queue.unbind", queue=queue, exchange="amq.topic", routing_key="b")

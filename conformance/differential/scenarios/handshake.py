@@ -1,6 +1,7 @@
 """From the protocol header to open-ok, and the end of a connection."""
 
 import struct
+import time
 
 from scenario import scenario, wire
 
@@ -36,12 +37,15 @@ def server_properties(s):
     start = connection.take_control()
     s.note(f"version {start['version-major']}.{start['version-minor']} locales {start['locales']}")
     s.note(f"mechanisms {sorted(start['mechanisms'].split())}")
-    for key, value in sorted(start["server-properties"].items()):
-        if key == "capabilities":
-            for name, inner in sorted(value.value.items()):
-                s.note(f"capability {name} {inner!r}")
-        else:
-            s.note(f"property {key} {value!r}")
+    properties = start["server-properties"]
+    for name, inner in sorted(properties["capabilities"].value.items()):
+        s.note(f"capability {name} {inner!r}")
+    for key in ("product", "version"):
+        s.note(f"property {key} {properties[key]!r}")
+    for key in ("cluster_name", "copyright", "information", "platform"):
+        s.note(f"property {key} has type {properties[key].code if key in properties else None}")
+    usual = {"capabilities", "product", "version", "cluster_name", "copyright", "information", "platform"}
+    s.note(f"further properties {sorted(set(properties) - usual)}")
 
 
 @scenario("handshake/tune-values")
@@ -56,9 +60,10 @@ def tune_values(s):
 
 
 for label, header in {
-    "0-9": b"AMQP\x00\x00\x09\x00", "0-8": b"AMQP\x01\x01\x08\x00", "0-8-other": b"AMQP\x01\x01\x00\x08",
+    "0-9": b"AMQP\x00\x00\x09\x00", "0-8-other": b"AMQP\x01\x01\x00\x08",
     "0-10": b"AMQP\x01\x01\x00\x0a", "0-9-2": b"AMQP\x00\x00\x09\x02", "1-0": b"AMQP\x00\x01\x00\x00",
     "1-0-sasl": b"AMQP\x03\x01\x00\x00", "tls-in-amqp": b"AMQP\x02\x01\x00\x00",
+    "0-9-as-1-1-0-9": b"AMQP\x01\x01\x00\x09",
     "http": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "zeros": b"\0" * 8, "tls": bytes.fromhex("160301010001000000"),
     "almost": b"AMQQ\x00\x00\x09\x01",
 }.items():
@@ -87,6 +92,29 @@ def half_header(s):
     connection = s.raw()
     connection.send(b"AMQP")
     connection.hear_close(20)
+
+
+@scenario("handshake/one-byte-a-second", slow=True)
+def trickle(s):
+    connection = started(s)
+    data = wire.frame(1, 0, wire.method_payload("connection.start-ok", {"mechanism": "PLAIN"}))
+    for byte in data[:16]:
+        connection.send(bytes([byte]))
+        connection.pump(time.monotonic() + 1)
+        if connection.eof:
+            break
+    connection.hear_close()
+
+
+@scenario("handshake/many-silent-connections", slow=True)
+def many_silent(s):
+    crowd = [s.raw() for _ in range(200)]
+    s.connect().channel().call("exchange.declare", exchange="amq.direct", type="direct", passive=True)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and not all(one.eof for one in crowd):
+        for one in crowd:
+            one.pump(time.monotonic() + 0.05)
+    s.note(f"{sum(one.eof for one in crowd)} of {len(crowd)} were closed")
 
 
 @scenario("handshake/silence-after-start", slow=True)
@@ -390,6 +418,27 @@ def secure_ok(s):
     connection = s.connect()
     connection.say("connection.secure-ok", response="x")
     connection.hear_close()
+
+
+@scenario("connection/half-a-frame-then-silence", slow=True)
+def half_frame(s):
+    connection = tuned(s)
+    tune_ok(connection, heartbeat=1)
+    connection.say("connection.open", virtual_host="/")
+    connection.hear()
+    connection.send(wire.frame(1, 1, wire.method_payload("channel.open", {}))[:8])
+    connection.hear_close(12)
+
+
+@scenario("connection/any-frame-is-as-good-as-a-heartbeat", slow=True)
+def traffic(s):
+    connection = s.connect(heartbeat=1)
+    channel = connection.channel()
+    until = time.monotonic() + 5
+    while time.monotonic() < until and not connection.eof:
+        channel.sync()
+        connection.pump(min(until, time.monotonic() + 0.3))
+    s.note(f"open after 5 s: {not connection.eof}")
 
 
 @scenario("connection/heartbeats-ignored-by-client", slow=True)

@@ -20,9 +20,19 @@ def every_property(s):
                     delivery_mode=2, priority=5, correlation_id="corr", reply_to="reply", expiration="60000",
                     message_id="id", timestamp=1700000000, type="kind", user_id="guest", app_id="app",
                     cluster_id="cluster")
-    channel.publish("", queue, "body", content_type="", headers={}, delivery_mode=0, priority=0, timestamp=0)
+    channel.publish("", queue, "body", content_type="", headers={}, delivery_mode=1, priority=0, timestamp=0)
     channel.sync(queue)
     channel.drain(queue)
+
+
+for mode in (0, 1, 2, 3, 255):
+    @scenario(f"publish/delivery-mode-{mode}")
+    def delivery_mode(s, mode=mode):
+        channel = s.channel()
+        queue = channel.queue(s.name("q"))
+        channel.publish("", queue, "x", delivery_mode=mode)
+        if channel.sync(queue):
+            channel.get(queue)
 
 
 @scenario("publish/every-header-type")

@@ -164,7 +164,6 @@ for label, arguments in (
     ("single-active-consumer-string", {"x-single-active-consumer": "true"}),
     ("single-active-consumer-int", {"x-single-active-consumer": 1}),
     ("delivery-limit-on-classic", {"x-delivery-limit": 5}),
-    ("master-locator-unknown", {"x-queue-master-locator": "nonsense"}),
     ("unknown", {"x-anything": {"a": [1, None]}}),
     ("consumer-timeout", {"x-consumer-timeout": 60000}),
     ("two-wrong", {"x-max-length": -1, "x-expires": 0}),
