@@ -120,6 +120,8 @@ def start_rabbitmq():
 
 def start_warren(program):
     """`warren serve` on free ports with the accounts of `warren.toml`."""
+    if not Path(program).exists():
+        raise RuntimeError(f"there is no {program}: cargo build --release")
     folder = Path(tempfile.mkdtemp(prefix="warren-differential-"))
     log = folder / "log"
     with log.open("wb") as errors:

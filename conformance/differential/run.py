@@ -125,7 +125,11 @@ def main():
         allowed.PAGE.write_text(allowed.page(decided))
         return 0
     names = chosen(options)
-    peer, warren = open_brokers(options)
+    try:
+        peer, warren = open_brokers(options)
+    except RuntimeError as error:
+        print(error, file=sys.stderr)
+        return 2
     targets = [broker for broker in (peer, warren) if broker]
     started = time.monotonic()
     try:

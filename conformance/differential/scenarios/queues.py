@@ -138,6 +138,8 @@ for label, arguments in (
     ("message-ttl-negative", {"x-message-ttl": -1}),
     ("message-ttl-string", {"x-message-ttl": "5"}),
     ("message-ttl-too-large", {"x-message-ttl": LONG}),
+    ("message-ttl-ten-years", {"x-message-ttl": 315360000000}),
+    ("message-ttl-over-ten-years", {"x-message-ttl": 315360000001}),
     ("message-ttl-zero", {"x-message-ttl": 0}),
     ("message-ttl-timestamp", {"x-message-ttl": Typed("T", 5)}),
     ("expires-zero", {"x-expires": 0}),
