@@ -45,18 +45,19 @@ def chosen(options):
 def open_brokers(options):
     """(peer or None, warren or None), as far as the options need them."""
     peer = warren = None
-    if not options.warren_only:
-        peer = brokers.Broker("rabbitmq", *brokers.split_address(options.a)) if options.a else brokers.start_rabbitmq()
+    if not (options.self or options.peer_only):
+        warren = (brokers.Broker("warren", *brokers.split_address(options.b)) if options.b
+                  else brokers.start_warren(options.warren))
     try:
-        if options.self:
-            warren = brokers.Broker("rabbitmq again", peer.host, peer.port)
-        elif not options.peer_only:
-            warren = (brokers.Broker("warren", *brokers.split_address(options.b)) if options.b
-                      else brokers.start_warren(options.warren))
+        if not options.warren_only:
+            peer = (brokers.Broker("rabbitmq", *brokers.split_address(options.a)) if options.a
+                    else brokers.start_rabbitmq())
     except BaseException:
-        if peer:
-            peer.stop()
+        if warren:
+            warren.stop()
         raise
+    if options.self:
+        warren = brokers.Broker("rabbitmq again", peer.host, peer.port)
     return peer, warren
 
 

@@ -5,6 +5,7 @@ import pkgutil
 import traceback
 
 import client
+import trace
 import wire
 
 SCENARIOS = {}
@@ -42,16 +43,16 @@ def run(name, broker, prefix):
         session.finish()
     except (OSError, LookupError, ValueError) as error:
         session.trace.add(f"# at the end: {type(error).__name__}: {error}")
-    clean(broker, session.trace)
+    clean(broker, session.trace.declared)
     return session.trace.lines
 
 
-def clean(broker, trace):
+def clean(broker, declared):
     """Deletes whatever the scenario declared and didn't delete."""
-    queues, exchanges = trace.declared
+    queues, exchanges = declared
     if not queues and not exchanges:
         return
-    quiet = client.Trace("")
+    quiet = trace.Trace("")
     try:
         connection = client.Connection(quiet, "clean", (broker.host, broker.port)).handshake()
         channel = connection.channel()

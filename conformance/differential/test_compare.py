@@ -12,8 +12,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import allowed
-import client
 import run
+import trace
 import wire
 
 DECIDED = [allowed.Allowed("a/*", 'code=503 text="x [1]*"', "code=406 *", "why")]
@@ -61,13 +61,13 @@ class Compare(unittest.TestCase):
 
 class Trace(unittest.TestCase):
     def test_random_names_are_made_equal(self):
-        trace = client.Trace("dx1.")
-        trace.add('queue="amq.gen-Ab_9-xyzXYZ" consumer-tag="amq.ctag-1" name="dx1.q" x-death=[{time=T:17}]')
-        self.assertEqual(trace.lines, ['queue="amq.gen-*" consumer-tag="amq.ctag-*" name="~q" x-death=[{time=T:*}]'])
+        written = trace.Trace("dx1.")
+        written.add('queue="amq.gen-Ab_9-xyzXYZ" consumer-tag="amq.ctag-1" name="dx1.q" x-death=[{time=T:17}]')
+        self.assertEqual(written.lines, ['queue="amq.gen-*" consumer-tag="amq.ctag-*" name="~q" x-death=[{time=T:*}]'])
 
     def test_ranges(self):
-        self.assertEqual(client.show_range({5, 1, 2, 3}), "1-3,5")
-        self.assertEqual(client.show_range(set()), "none")
+        self.assertEqual(trace.show_range({5, 1, 2, 3}), "1-3,5")
+        self.assertEqual(trace.show_range(set()), "none")
 
 
 class Codec(unittest.TestCase):
