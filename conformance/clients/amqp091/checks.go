@@ -76,7 +76,7 @@ func heartbeat(*session) {
 	select {
 	case reason := <-closed:
 		fail("closed while only heartbeats were exchanged: %v", reason)
-	case <-time.After(4500 * time.Millisecond):
+	case <-time.After(8 * time.Second):
 	}
 	must(must1(connection.Channel()).Close())
 }
