@@ -33,8 +33,8 @@ impl Connection {
     /// must come again. `out` gets the few answers that need nobody's decision, in their place between the caller's.
     ///
     /// # Errors
-    /// A fault that ends the connection. No bytes were consumed; after [`Connection::fail`] the same bytes may be
-    /// given again and are passed over.
+    /// A fault that ends the connection. No bytes were consumed: after [`Connection::fail`] the same bytes must come
+    /// again, and their first frame is passed over.
     #[inline]
     pub fn next<'a>(&mut self, input: &'a [u8], out: &mut OutBuffer) -> Result<Step<'a>, AmqpError> {
         let mut consumed = 0;
@@ -50,7 +50,10 @@ impl Connection {
                 }
                 Ok(Taken::Silent(length)) => consumed += length,
                 Ok(Taken::Short) if consumed == 0 => return Ok(Step::NeedMore),
-                Err(error) if consumed == 0 => return Err(error),
+                Err(error) if consumed == 0 => {
+                    self.at_faulty_frame = true;
+                    return Err(error);
+                }
                 Ok(Taken::Short) | Err(_) => return Ok(Step::Skip { consumed }),
             }
         }
@@ -59,17 +62,14 @@ impl Connection {
     #[inline]
     fn take<'a>(&mut self, input: &'a [u8], out: &mut OutBuffer) -> Result<Taken<'a>, AmqpError> {
         if self.phase == Phase::Running && self.partial.is_none() {
-            match publish::in_place(input, self.frame_max, self.limits.message_max_bytes) {
-                InPlace::Whole {
-                    channel,
-                    consumed,
-                    publish,
-                } if self.channels.awaits_method(channel) => {
-                    return Ok(Taken::Event(consumed, Event::Publish { channel, publish }));
-                }
-                InPlace::Cut => return Ok(Taken::Short),
-                InPlace::Whole { .. } | InPlace::Other => return self.running(input, out),
-            }
+            let Some(channel) = publish::channel_of(input).filter(|&number| self.channels.awaits_method(number)) else {
+                return self.running(input, out);
+            };
+            return match publish::in_place(input, self.frame_max, self.limits.message_max_bytes) {
+                InPlace::Whole { consumed, publish } => Ok(Taken::Event(consumed, Event::Publish { channel, publish })),
+                InPlace::Cut => Ok(Taken::Short),
+                InPlace::Other => self.running(input, out),
+            };
         }
         self.take_slowly(input, out)
     }
@@ -398,7 +398,8 @@ impl Connection {
             self.end();
             return Taken::Silent(input.len());
         }
-        if head.kind != METHOD || head.channel != 0 || head.size > CLOSE_MAX {
+        let faulty = std::mem::take(&mut self.at_faulty_frame);
+        if faulty || head.kind != METHOD || head.channel != 0 || head.size > CLOSE_MAX {
             self.partial = Some(PartialFrame {
                 kind: head.kind,
                 channel: head.channel,
