@@ -63,7 +63,12 @@ impl Connection {
     fn take<'a>(&mut self, input: &'a [u8], out: &mut OutBuffer) -> Result<Taken<'a>, AmqpError> {
         if self.phase == Phase::Running && self.partial.is_none() {
             let Some(channel) = publish::channel_of(input).filter(|&number| self.channels.awaits_method(number)) else {
-                return self.running(input, out);
+                return match settle::ack_in_place(input) {
+                    Some((channel, event)) if self.channels.awaits_method(channel) => {
+                        Ok(Taken::Event(settle::ACK_LEN, event))
+                    }
+                    _ => self.running(input, out),
+                };
             };
             return match publish::in_place(input, self.frame_max, self.limits.message_max_bytes) {
                 InPlace::Whole { consumed, publish } => Ok(Taken::Event(consumed, Event::Publish { channel, publish })),

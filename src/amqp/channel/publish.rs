@@ -39,6 +39,24 @@ pub(in crate::amqp) fn method(fields: &[u8]) -> Result<PublishMethod<'_>, AmqpEr
     })
 }
 
+/// The same for a method without fault, which is all of them but a few: half the time of the way that can say what is
+/// wrong.
+#[inline]
+fn sound_method(fields: &[u8]) -> Option<PublishMethod<'_>> {
+    let (&[_, _, length], rest) = fields.split_first_chunk()?;
+    let (exchange, rest) = rest.split_at_checked(usize::from(length))?;
+    let (&length, rest) = rest.split_first()?;
+    let (routing_key, rest) = rest.split_at_checked(usize::from(length))?;
+    let &[bits @ (0 | 1)] = rest else {
+        return None;
+    };
+    Some(PublishMethod {
+        exchange: std::str::from_utf8(exchange).ok()?,
+        routing_key: std::str::from_utf8(routing_key).ok()?,
+        mandatory: bits != 0,
+    })
+}
+
 /// The content header of a publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::amqp) struct ContentHeader<'a> {
@@ -106,7 +124,7 @@ pub(in crate::amqp) fn in_place(input: &[u8], frame_max: u32, message_max: u64) 
         return InPlace::Other;
     };
     let channel = head.channel;
-    let Some(Ok(method)) = payload.get(4..).map(method) else {
+    let Some(method) = payload.get(4..).and_then(sound_method) else {
         return InPlace::Other;
     };
     let Some((head, payload, rest)) = whole_frame(rest, limit) else {
