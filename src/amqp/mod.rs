@@ -17,6 +17,7 @@ mod channel;
 mod channel_table;
 mod connection;
 mod content;
+mod content_frames;
 pub mod encode;
 mod event;
 mod fault;
