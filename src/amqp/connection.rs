@@ -3,6 +3,7 @@
 use crate::model::{AmqpError, ErrorScope, FieldTable, ReplyCode};
 
 use super::channel_table::{ChannelPhase, ChannelTable};
+use super::content::PendingContent;
 use super::event::ClientCapabilities;
 use super::limits::WireLimits;
 use super::out_buffer::OutBuffer;
@@ -57,6 +58,8 @@ pub struct Connection {
     pub(super) mechanism: Box<str>,
     pub(super) channels: ChannelTable,
     pub(super) partial: Option<PartialFrame>,
+    /// The next frame is the one in which a fault was found.
+    pub(super) at_faulty_frame: bool,
 }
 
 /// What is left to do after a refused login.
@@ -82,6 +85,7 @@ impl Connection {
             mechanism: Box::default(),
             channels: ChannelTable::default(),
             partial: None,
+            at_faulty_frame: false,
             limits,
         }
     }
@@ -228,6 +232,16 @@ impl Connection {
     #[must_use]
     pub fn capabilities(&self) -> ClientCapabilities {
         self.capabilities
+    }
+
+    /// Bytes of memory held for messages that have not come whole.
+    #[must_use]
+    pub fn pending_bytes(&self) -> usize {
+        self.channels
+            .iter()
+            .filter_map(|channel| channel.content.as_deref())
+            .map(PendingContent::held_bytes)
+            .sum()
     }
 
     /// Whether methods may be sent on the channel.

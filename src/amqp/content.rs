@@ -167,6 +167,11 @@ impl PendingContent {
         self.body.extend_from_slice(piece);
     }
 
+    /// Memory that it holds, in bytes.
+    pub fn held_bytes(&self) -> usize {
+        self.exchange.len() + self.routing_key.len() + self.properties.capacity() + self.body.capacity()
+    }
+
     /// The last bytes that came, to be quoted.
     pub fn tail(&self, length: usize) -> &[u8] {
         &self.body[self.body.len().saturating_sub(length)..]

@@ -6,7 +6,7 @@
 //! delivery tags are not known here.
 //!
 //! - A publish whose three frames lie together in the input is decoded where it lies, without allocation
-//!   ([`channel::publish`](self)); acks, nacks, rejects and gets likewise.
+//!   (`channel::publish`); acks, nacks, rejects and gets likewise.
 //! - All other methods are checked field by field first (`arguments`, `table_scan`: iterative, so no input can
 //!   exhaust the stack), then parsed by `amq_protocol`, and leave this folder as [`Request`].
 //! - Whatever comes in costs no more memory than the limits say: see [`WireLimits`].
@@ -17,6 +17,7 @@ mod channel;
 mod channel_table;
 mod connection;
 mod content;
+mod content_frames;
 pub mod encode;
 mod event;
 mod fault;

@@ -6,10 +6,10 @@ use super::channel::publish::{self, InPlace};
 use super::channel::{self, ChannelMethod, lifecycle, settle};
 use super::channel_table::ChannelPhase;
 use super::connection::{Connection, PartialFrame, Phase};
-use super::content::{PendingContent, Publish};
+use super::content::PendingContent;
 use super::event::{Event, Step};
 use super::fault;
-use super::frame::{BODY, END, FrameHead, HEAD_LEN, HEADER, HEARTBEAT, METHOD};
+use super::frame::{BODY, FrameHead, HEAD_LEN, HEADER, HEARTBEAT, METHOD};
 use super::handshake::{self, PROTOCOL_HEADER};
 use super::out_buffer::OutBuffer;
 use super::response::Response;
@@ -18,7 +18,7 @@ use super::response::Response;
 const CLOSE_MAX: usize = 512;
 
 /// What was found at the front of the input.
-enum Taken<'a> {
+pub(super) enum Taken<'a> {
     /// Too little to tell.
     Short,
     /// This much, and nothing to tell.
@@ -33,8 +33,8 @@ impl Connection {
     /// must come again. `out` gets the few answers that need nobody's decision, in their place between the caller's.
     ///
     /// # Errors
-    /// A fault that ends the connection. No bytes were consumed; after [`Connection::fail`] the same bytes may be
-    /// given again and are passed over.
+    /// A fault that ends the connection. No bytes were consumed: after [`Connection::fail`] the same bytes must come
+    /// again, and their first frame is passed over.
     #[inline]
     pub fn next<'a>(&mut self, input: &'a [u8], out: &mut OutBuffer) -> Result<Step<'a>, AmqpError> {
         let mut consumed = 0;
@@ -50,7 +50,10 @@ impl Connection {
                 }
                 Ok(Taken::Silent(length)) => consumed += length,
                 Ok(Taken::Short) if consumed == 0 => return Ok(Step::NeedMore),
-                Err(error) if consumed == 0 => return Err(error),
+                Err(error) if consumed == 0 => {
+                    self.at_faulty_frame = true;
+                    return Err(error);
+                }
                 Ok(Taken::Short) | Err(_) => return Ok(Step::Skip { consumed }),
             }
         }
@@ -59,17 +62,19 @@ impl Connection {
     #[inline]
     fn take<'a>(&mut self, input: &'a [u8], out: &mut OutBuffer) -> Result<Taken<'a>, AmqpError> {
         if self.phase == Phase::Running && self.partial.is_none() {
-            match publish::in_place(input, self.frame_max, self.limits.message_max_bytes) {
-                InPlace::Whole {
-                    channel,
-                    consumed,
-                    publish,
-                } if self.channels.awaits_method(channel) => {
-                    return Ok(Taken::Event(consumed, Event::Publish { channel, publish }));
-                }
-                InPlace::Cut => return Ok(Taken::Short),
-                InPlace::Whole { .. } | InPlace::Other => return self.running(input, out),
-            }
+            let Some(channel) = publish::channel_of(input).filter(|&number| self.channels.awaits_method(number)) else {
+                return match settle::ack_in_place(input) {
+                    Some((channel, event)) if self.channels.awaits_method(channel) => {
+                        Ok(Taken::Event(settle::ACK_LEN, event))
+                    }
+                    _ => self.running(input, out),
+                };
+            };
+            return match publish::in_place(input, self.frame_max, self.limits.message_max_bytes) {
+                InPlace::Whole { consumed, publish } => Ok(Taken::Event(consumed, Event::Publish { channel, publish })),
+                InPlace::Cut => Ok(Taken::Short),
+                InPlace::Other => self.running(input, out),
+            };
         }
         self.take_slowly(input, out)
     }
@@ -247,7 +252,7 @@ impl Connection {
     }
 
     /// RabbitMQ counts channels; their numbers may be any.
-    fn check_room(&self) -> Result<(), AmqpError> {
+    pub(super) fn check_room(&self) -> Result<(), AmqpError> {
         let count = self.channels.len();
         if self.channel_max != 0 && count >= self.channel_max.into() {
             return Err(fault::too_many_channels(count, self.channel_max));
@@ -270,126 +275,6 @@ impl Connection {
         }
     }
 
-    fn content_header<'a>(&mut self, number: u16, payload: &'a [u8], length: usize) -> Result<Taken<'a>, AmqpError> {
-        if payload.len() < 12 {
-            return Err(fault::unknown_frame(HEADER, payload));
-        }
-        let message_max = self.limits.message_max_bytes;
-        let Some(channel) = self.channels.get_mut(number) else {
-            self.check_room()?;
-            return Err(fault::expected_method());
-        };
-        let Some(content) = &mut channel.content else {
-            return Err(fault::expected_method());
-        };
-        if content.has_header() {
-            return Err(fault::expected_body());
-        }
-        let header = publish::header(payload)?;
-        if header.body_size > message_max {
-            channel.phase = ChannelPhase::Faulted;
-            channel.content = None;
-            let error = fault::message_too_large(header.body_size, message_max);
-            return Ok(Taken::Event(length, Event::ChannelFault { channel: number, error }));
-        }
-        content.set_header(header.properties, header.body_size);
-        Ok(self.finished_publish(number, length))
-    }
-
-    /// The publish event, if the channel's publish has come whole.
-    fn finished_publish(&mut self, number: u16, length: usize) -> Taken<'static> {
-        let channel = self.channels.get_mut(number);
-        match channel.and_then(|channel| channel.content.take_if(|content| content.is_whole())) {
-            Some(content) => {
-                let publish = Publish::assembled(content);
-                Taken::Event(
-                    length,
-                    Event::Publish {
-                        channel: number,
-                        publish,
-                    },
-                )
-            }
-            None => Taken::Silent(length),
-        }
-    }
-
-    /// Whether a body frame of this size may begin.
-    fn check_body(&mut self, head: FrameHead) -> Result<(), AmqpError> {
-        let Some(channel) = self.channels.get_mut(head.channel) else {
-            self.check_room()?;
-            return Err(fault::expected_method());
-        };
-        match &channel.content {
-            None => Err(fault::expected_method()),
-            Some(content) if !content.has_header() => Err(fault::expected_header()),
-            Some(content) if head.size as u64 > content.missing() => Err(fault::body_over_announced()),
-            Some(_) => Ok(()),
-        }
-    }
-
-    /// A frame whose payload is taken as it comes.
-    fn begin_partial<'a>(&mut self, head: FrameHead, input: &'a [u8], kept: bool) -> Result<Taken<'a>, AmqpError> {
-        let FrameHead { kind, channel, size } = head;
-        let partial = PartialFrame {
-            kind,
-            channel,
-            size,
-            left: size,
-            kept,
-        };
-        if input.len() >= head.frame_len() {
-            // All of it is there: a wrong end must be found before the payload is taken.
-            head.payload(input)?;
-        }
-        self.partial = Some(partial);
-        Ok(Taken::Silent(HEAD_LEN))
-    }
-
-    /// More of a frame's payload, or its end.
-    fn go_on<'a>(&mut self, mut partial: PartialFrame, input: &'a [u8]) -> Result<Taken<'a>, AmqpError> {
-        if partial.left > 0 {
-            let length = partial.left.min(input.len());
-            partial.left -= length;
-            if let Some(content) = self.content_of(partial) {
-                content.push(&input[..length]);
-            }
-            self.partial = Some(partial);
-            return Ok(Taken::Silent(length));
-        }
-        if input[0] != END {
-            let payload = self
-                .content_of(partial)
-                .map(|content| content.tail(partial.size))
-                .unwrap_or_default();
-            let error = fault::invalid_frame_end(partial.kind, payload, input[0]);
-            return self.lost(error);
-        }
-        self.partial = None;
-        Ok(if partial.kept {
-            self.finished_publish(partial.channel, 1)
-        } else {
-            Taken::Silent(1)
-        })
-    }
-
-    /// Out of step with the client: a closing connection throws away what comes, an open one fails.
-    fn lost<'a>(&mut self, error: AmqpError) -> Result<Taken<'a>, AmqpError> {
-        if self.phase == Phase::Closing {
-            self.end();
-            return Ok(Taken::Silent(1));
-        }
-        Err(error)
-    }
-
-    /// Where a partial frame's payload goes; nowhere once its channel or the connection has failed.
-    fn content_of(&mut self, partial: PartialFrame) -> Option<&mut PendingContent> {
-        if !partial.kept {
-            return None;
-        }
-        self.channels.get_mut(partial.channel)?.content.as_deref_mut()
-    }
-
     fn closing<'a>(&mut self, input: &'a [u8], out: &mut OutBuffer) -> Taken<'a> {
         let Some(head) = FrameHead::read(input) else {
             return Taken::Short;
@@ -398,7 +283,8 @@ impl Connection {
             self.end();
             return Taken::Silent(input.len());
         }
-        if head.kind != METHOD || head.channel != 0 || head.size > CLOSE_MAX {
+        let faulty = std::mem::take(&mut self.at_faulty_frame);
+        if faulty || head.kind != METHOD || head.channel != 0 || head.size > CLOSE_MAX {
             self.partial = Some(PartialFrame {
                 kind: head.kind,
                 channel: head.channel,

@@ -1,6 +1,7 @@
 //! `basic.ack`, `basic.nack`, `basic.reject` and `basic.get`, decoded in place.
 
 use crate::amqp::event::{Event, Outcome};
+use crate::amqp::frame::{END, METHOD};
 use crate::amqp::reader::Reader;
 use crate::model::{AmqpError, Method};
 
@@ -8,6 +9,48 @@ pub(in crate::amqp) const GET: u16 = 70;
 pub(in crate::amqp) const ACK: u16 = 80;
 pub(in crate::amqp) const REJECT: u16 = 90;
 pub(in crate::amqp) const NACK: u16 = 120;
+
+/// A whole `basic.ack` at the front of the input: its channel, and the event. `None` for anything else, or for a fault.
+#[inline]
+pub(in crate::amqp) fn ack_in_place(input: &[u8]) -> Option<(u16, Event<'static>)> {
+    let &[
+        METHOD,
+        c1,
+        c0,
+        0,
+        0,
+        0,
+        13,
+        0,
+        60,
+        0,
+        80,
+        t7,
+        t6,
+        t5,
+        t4,
+        t3,
+        t2,
+        t1,
+        t0,
+        bits,
+        END,
+    ] = input.first_chunk()?
+    else {
+        return None;
+    };
+    let channel = u16::from_be_bytes([c1, c0]);
+    let event = Event::Settle {
+        channel,
+        delivery_tag: u64::from_be_bytes([t7, t6, t5, t4, t3, t2, t1, t0]),
+        multiple: bits & 1 != 0,
+        outcome: Outcome::Ack,
+    };
+    Some((channel, event))
+}
+
+/// Bytes of a frame with `basic.ack`.
+pub(in crate::amqp) const ACK_LEN: usize = 21;
 
 /// Decodes one of the four; `None` for any other method of the basic class.
 #[inline]
