@@ -82,6 +82,7 @@ impl Broker {
     pub(super) fn place_exchange(&self, vhost: &Vhost, name: Name, spec: ExchangeSpec) -> Result<(), AmqpError> {
         let placed = vhost.router.write().declare(name.clone(), spec);
         vhost.changed();
+        Self::apply_exchange_policy(vhost, &name);
         placed.map(|_| ()).map_err(|error| {
             AmqpError::channel(
                 ReplyCode::PreconditionFailed,

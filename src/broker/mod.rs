@@ -12,6 +12,7 @@ mod definitions;
 mod direct_reply;
 mod exchanges;
 mod limits;
+mod policies;
 mod publish;
 mod queue_cell;
 mod queues;
@@ -19,6 +20,9 @@ mod restore;
 mod route_cache;
 mod timers;
 mod vhost;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,6 +38,7 @@ pub use bindings::check_binding_names;
 pub use direct_reply::{DIRECT_REPLY_QUEUE, ReplySink};
 pub use exchanges::{ExchangeDeclare, check_not_reserved};
 pub use limits::BrokerLimits;
+pub use policies::{ApplyTo, Policy, PolicyError, PolicyKind, QueuePolicy};
 pub use publish::PublishBatch;
 pub use queue_cell::{Aftermath, ConsumerSink, Flow, QueueCell, QueueDeclaration, QueueRef};
 pub use queues::{DeclaredQueue, DeleteCondition, QueueDeclare};

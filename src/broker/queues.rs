@@ -230,6 +230,7 @@ impl Broker {
         declaration: QueueDeclaration,
         options: QueueOptions,
     ) -> Arc<QueueCell> {
+        let options = Self::with_policies(vhost, &name, &declaration, options);
         let journal = declaration.is_kept().then(|| self.messages.journal(id));
         QueueCell::new(
             id,

@@ -82,6 +82,7 @@ impl Broker {
         };
         broker.restore_vhosts()?;
         broker.restore_accounts()?;
+        broker.restore_policies()?;
         broker.restore_exchanges()?;
         broker.restore_queues()?;
         broker.restore_bindings()?;

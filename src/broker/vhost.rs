@@ -9,6 +9,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::model::{AmqpError, Name, PropertiesView, ReplyCode};
 use crate::routing::{Cacheable, ExchangeKind, Router};
 
+use super::policies::PolicyBooks;
 use super::queue_cell::{QueueCell, QueueRef};
 
 /// A vhost. Changes of its topology are made one at a time, under `admin`; messages only read.
@@ -21,6 +22,7 @@ pub struct Vhost {
     pub(super) admin: Mutex<()>,
     pub(super) router: RwLock<Router<QueueRef>>,
     pub(super) queues: DashMap<Name, Arc<QueueCell>>,
+    pub(super) policies: RwLock<PolicyBooks>,
     generation: AtomicU64,
 }
 
@@ -34,6 +36,7 @@ impl Vhost {
             admin: Mutex::new(()),
             router: RwLock::new(Router::new()),
             queues: DashMap::new(),
+            policies: RwLock::default(),
             generation: AtomicU64::new(1),
         }
     }

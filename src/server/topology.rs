@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use crate::auth::{Permission, Tags, User, UserLimits};
-use crate::broker::{Broker, ExchangeDeclare, QueueDeclare, Vhost};
+use crate::broker::{ApplyTo, Broker, ExchangeDeclare, Policy, PolicyKind, QueueDeclare, Vhost};
 use crate::config::{self, ArgumentValue, Arguments, Config, Credential, DestinationType};
 use crate::model::{AmqpError, FieldTable, FieldValue};
 use crate::routing::{Binding, DestinationName};
@@ -46,6 +48,11 @@ pub fn apply(broker: &Broker, config: &Config) -> Result<(), Contradictions> {
         failed.check(&vhost.at, broker.declare_vhost(&vhost.name, &vhost.description));
     }
     declare_accounts(broker, config, &mut failed);
+    for declared in &config.policies {
+        if let Err(error) = broker.declare_policy(policy(declared)) {
+            failed.note(&declared.at, error);
+        }
+    }
     for exchange in &config.exchanges {
         if let Some(vhost) = find_vhost(broker, &exchange.vhost, &exchange.at, &mut failed) {
             failed.check(
@@ -84,6 +91,11 @@ fn check(broker: &Broker, config: &Config) -> Result<(), Contradictions> {
         let vhost = broker.vhost(&queue.vhost);
         let outcome = broker.would_declare_queue(vhost.as_deref(), &queue.vhost, &queue_declare(queue));
         faults.check(&queue.at, outcome);
+    }
+    for declared in &config.policies {
+        if let Err(error) = broker.check_policy(PolicyKind::User, policy(declared)) {
+            faults.note(&declared.at, error);
+        }
     }
     for declared in &config.bindings {
         check_ends(broker, config, declared, &mut faults);
@@ -211,6 +223,43 @@ fn binding(declared: &config::Binding) -> Binding {
         },
         routing_key: declared.routing_key.as_str().into(),
         arguments: table(&declared.arguments),
+    }
+}
+
+fn policy(declared: &config::Policy) -> Policy {
+    Policy {
+        vhost: declared.vhost.clone(),
+        name: declared.name.clone(),
+        pattern: declared.pattern.clone(),
+        apply_to: match declared.apply_to {
+            config::ApplyTo::All => ApplyTo::All,
+            config::ApplyTo::Exchanges => ApplyTo::Exchanges,
+            config::ApplyTo::Queues => ApplyTo::Queues,
+            config::ApplyTo::ClassicQueues => ApplyTo::ClassicQueues,
+            config::ApplyTo::QuorumQueues => ApplyTo::QuorumQueues,
+            config::ApplyTo::Streams => ApplyTo::Streams,
+        },
+        priority: declared.priority.into(),
+        definition: json_object(&declared.definition),
+    }
+}
+
+fn json_object(arguments: &Arguments) -> Map<String, Value> {
+    arguments
+        .iter()
+        .map(|(name, value)| (name.clone(), json(value)))
+        .collect()
+}
+
+fn json(value: &ArgumentValue) -> Value {
+    match value {
+        ArgumentValue::String(text) => Value::from(text.as_str()),
+        ArgumentValue::Integer(number) => Value::from(*number),
+        ArgumentValue::Double(number) => Value::from(*number),
+        ArgumentValue::Boolean(flag) => Value::from(*flag),
+        ArgumentValue::Timestamp(seconds) => Value::from(*seconds),
+        ArgumentValue::Array(values) => values.iter().map(json).collect(),
+        ArgumentValue::Table(entries) => Value::Object(json_object(entries)),
     }
 }
 

@@ -20,6 +20,12 @@ pub enum Table {
     /// Key: vhost and name.
     Policies,
     /// Key: vhost and name.
+    OperatorPolicies,
+    /// Key: vhost.
+    VhostLimits,
+    /// What durable exchanges and queues have seen. Key: see `broker`.
+    Deduplication,
+    /// Key: vhost and name.
     Exchanges,
     /// Key: vhost and name.
     Queues,

@@ -116,6 +116,9 @@ fn prefix(table: Table) -> u8 {
         Table::Queues => 6,
         Table::Bindings => 7,
         Table::Node => 8,
+        Table::OperatorPolicies => 9,
+        Table::VhostLimits => 10,
+        Table::Deduplication => 11,
     }
 }
 
