@@ -20,6 +20,7 @@ mod restore;
 mod route_cache;
 mod timers;
 mod vhost;
+mod vhost_limits;
 
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,7 @@ pub use queues::{DeclaredQueue, DeleteCondition, QueueDeclare};
 pub use restore::{BrokerParts, Restoration, RestoreError};
 pub use route_cache::{Route, RouteCache};
 pub use vhost::Vhost;
+pub use vhost_limits::VhostLimits;
 
 /// The whole broker. One a process; everything is reached through it.
 pub struct Broker {

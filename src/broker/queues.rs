@@ -137,6 +137,7 @@ impl Broker {
                 self.limits().queues_per_vhost,
             ));
         }
+        vhost.check_queue_limit(&declare.name)?;
         let queue = self.new_queue(vhost, declare.name, self.new_queue_id(), declaration, options);
         if queue.is_kept() {
             self.store(&[put_queue(&queue)])?;

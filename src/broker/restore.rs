@@ -83,6 +83,7 @@ impl Broker {
         broker.restore_vhosts()?;
         broker.restore_accounts()?;
         broker.restore_policies()?;
+        broker.restore_vhost_limits()?;
         broker.restore_exchanges()?;
         broker.restore_queues()?;
         broker.restore_bindings()?;

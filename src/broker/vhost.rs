@@ -11,6 +11,7 @@ use crate::routing::{Cacheable, ExchangeKind, Router};
 
 use super::policies::PolicyBooks;
 use super::queue_cell::{QueueCell, QueueRef};
+use super::vhost_limits::VhostLimits;
 
 /// A vhost. Changes of its topology are made one at a time, under `admin`; messages only read.
 pub struct Vhost {
@@ -23,6 +24,7 @@ pub struct Vhost {
     pub(super) router: RwLock<Router<QueueRef>>,
     pub(super) queues: DashMap<Name, Arc<QueueCell>>,
     pub(super) policies: RwLock<PolicyBooks>,
+    pub(super) limits: RwLock<VhostLimits>,
     generation: AtomicU64,
 }
 
@@ -37,6 +39,7 @@ impl Vhost {
             router: RwLock::new(Router::new()),
             queues: DashMap::new(),
             policies: RwLock::default(),
+            limits: RwLock::default(),
             generation: AtomicU64::new(1),
         }
     }

@@ -142,9 +142,10 @@ impl Broker {
                     key: key.clone(),
                     reason,
                 };
-                let vhost = self
-                    .vhost_of_policy(&policy.vhost)
-                    .map_err(|error| faulty(error.to_string()))?;
+                // That of a vhost that went with a crash in between belongs to nobody.
+                let Some(vhost) = self.vhost(&policy.vhost) else {
+                    continue;
+                };
                 let compiled = Compiled::new(policy, kind).map_err(|error| faulty(error.to_string()))?;
                 vhost.policies.write().of_kind_mut(kind).put(compiled);
             }

@@ -1,5 +1,6 @@
 //! The broker without sockets: what is declared, published and read through its own calls, with a clock that stands.
 
+mod limits;
 mod policies;
 
 use std::path::Path;
@@ -20,6 +21,13 @@ use super::{
 
 /// The time at which the clock of every test starts.
 pub(super) const START: u64 = 1_700_000_000_000;
+
+/// Nobody's password is at stake.
+pub(super) const CHEAP: HashingCost = HashingCost {
+    memory_kib: 8,
+    iterations: 1,
+    lanes: 1,
+};
 
 /// A broker with its clock.
 pub(super) struct Bench {
@@ -74,7 +82,7 @@ impl Bench {
         let clock = Arc::new(ManualClock::at(now));
         let parts = BrokerParts {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
-            accounts: Accounts::new(HashingCost::default()).unwrap(),
+            accounts: Accounts::new(CHEAP).unwrap(),
             state: Arc::clone(&state),
             messages,
             limits: BrokerLimits::default(),

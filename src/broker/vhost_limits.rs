@@ -1,0 +1,165 @@
+//! Limits of vhosts and users that operators set (RabbitMQ: "Virtual Hosts", "Per User Limits"). They hold for what
+//! comes; what stands beyond a new limit stays.
+
+use serde::{Deserialize, Serialize};
+
+use crate::auth::UserLimits;
+use crate::model::{AmqpError, ReplyCode};
+use crate::store::{StateChange, Table};
+
+use super::definitions::{key, put};
+use super::policies::PolicyKind;
+use super::restore::RestoreError;
+use super::{Broker, Vhost};
+
+/// What a vhost may hold; `None` or less than 0 for any number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
+pub struct VhostLimits {
+    /// Connections at a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_connections: Option<i64>,
+    /// Queues.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_queues: Option<i64>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct VhostLimitsRecord {
+    vhost: String,
+    limits: VhostLimits,
+}
+
+/// The limit that `count` has reached.
+fn reached(limit: Option<i64>, count: usize) -> Option<u64> {
+    let limit = u64::try_from(limit?).ok()?;
+    (count as u64 >= limit).then_some(limit)
+}
+
+impl Vhost {
+    /// Its limits.
+    #[must_use]
+    pub fn limits(&self) -> VhostLimits {
+        *self.limits.read()
+    }
+
+    /// 406 where one more queue would be too many.
+    pub(super) fn check_queue_limit(&self, queue: &str) -> Result<(), AmqpError> {
+        match reached(self.limits().max_queues, self.queue_count()) {
+            None => Ok(()),
+            Some(limit) => Err(AmqpError::channel(
+                ReplyCode::PreconditionFailed,
+                format_args!(
+                    "cannot declare queue '{queue}': queue limit in vhost '{}' ({limit}) is reached",
+                    self.name
+                ),
+            )),
+        }
+    }
+}
+
+impl Broker {
+    /// Sets the limits of a vhost in place of those it has; on stable storage when this returns. The defaults lift
+    /// all limits. False where there is no such vhost.
+    pub fn set_vhost_limits(&self, vhost: &str, limits: VhostLimits) -> Result<bool, AmqpError> {
+        let Some(vhost) = self.vhost(vhost) else {
+            return Ok(false);
+        };
+        let _admin = vhost.admin.lock();
+        let key = key(&[&vhost.name]);
+        let change = match limits == VhostLimits::default() {
+            true => StateChange::Remove(Table::VhostLimits, key),
+            false => {
+                let vhost = vhost.name.to_string();
+                put(Table::VhostLimits, key, &VhostLimitsRecord { vhost, limits })
+            }
+        };
+        self.store(&[change])?;
+        *vhost.limits.write() = limits;
+        Ok(true)
+    }
+
+    /// Sets the limits of a user in place of those it has; on stable storage when this returns. False where there is
+    /// no such user.
+    pub fn set_user_limits(&self, user: &str, limits: UserLimits) -> Result<bool, AmqpError> {
+        if self.accounts.set_limits(user, limits).is_err() {
+            return Ok(false);
+        }
+        if let Some(record) = self.accounts.user(user) {
+            self.store(&[put(Table::Users, key(&[user]), &record)])?;
+        }
+        Ok(true)
+    }
+
+    /// 530 where a vhost or a user that is about to open a connection has as many as it may: `open_in_vhost` and
+    /// `open_of_user` count those that are open already, the new one not among them.
+    ///
+    /// The vhost is looked at first, as RabbitMQ does.
+    pub fn check_connection_limits(
+        &self,
+        vhost: &Vhost,
+        user: &str,
+        open_in_vhost: usize,
+        open_of_user: usize,
+    ) -> Result<(), AmqpError> {
+        if let Some(limit) = reached(vhost.limits().max_connections, open_in_vhost) {
+            return Err(AmqpError::connection(
+                ReplyCode::NotAllowed,
+                format_args!(
+                    "access to vhost '{}' refused for user '{user}': connection limit ({limit}) is reached",
+                    vhost.name
+                ),
+            ));
+        }
+        match reached(self.user_limits(user).max_connections, open_of_user) {
+            None => Ok(()),
+            Some(limit) => Err(AmqpError::connection(
+                ReplyCode::NotAllowed,
+                format_args!("connection refused for user '{user}': user connection limit ({limit}) is reached"),
+            )),
+        }
+    }
+
+    /// 530 where a user that is about to open a channel has as many as it may; `open_of_user` counts those that are
+    /// open on all its connections.
+    pub fn check_channel_limit(&self, user: &str, open_of_user: usize) -> Result<(), AmqpError> {
+        match reached(self.user_limits(user).max_channels, open_of_user) {
+            None => Ok(()),
+            Some(limit) => Err(AmqpError::connection(
+                ReplyCode::NotAllowed,
+                format_args!(
+                    "number of channels opened for user '{user}' has reached the maximum allowed user limit of ({limit})"
+                ),
+            )),
+        }
+    }
+
+    /// Takes the policies and limits of a vhost out of the store; to be called with the deletion of the vhost, lest
+    /// another one of its name finds them.
+    pub fn forget_vhost_settings(&self, vhost: &Vhost) -> Result<(), AmqpError> {
+        let mut changes = vec![StateChange::Remove(Table::VhostLimits, key(&[&vhost.name]))];
+        for (kind, table) in [
+            (PolicyKind::User, Table::Policies),
+            (PolicyKind::Operator, Table::OperatorPolicies),
+        ] {
+            let policies = self.policies(kind, vhost);
+            let removal = |name: &str| StateChange::Remove(table, key(&[&vhost.name, name]));
+            changes.extend(policies.iter().map(|policy| removal(&policy.name)));
+        }
+        self.store(&changes)
+    }
+
+    pub(super) fn restore_vhost_limits(&self) -> Result<(), RestoreError> {
+        for (_, record) in self.records::<VhostLimitsRecord>(Table::VhostLimits, "limits of vhost")? {
+            // Those of a vhost that went with a crash in between belong to nobody.
+            if let Some(vhost) = self.vhost(&record.vhost) {
+                *vhost.limits.write() = record.limits;
+            }
+        }
+        Ok(())
+    }
+
+    fn user_limits(&self, user: &str) -> UserLimits {
+        self.accounts.user(user).map(|user| user.limits).unwrap_or_default()
+    }
+}
