@@ -6,6 +6,7 @@
 use crate::model::{AmqpError, FieldTable, FieldValue, Millis, ReplyCode};
 use crate::queue::{DeadLetterTarget, Overflow, QueueOptions};
 
+use super::deduplication::Deduplication;
 use super::queue_cell::QueueDeclaration;
 
 /// The longest time that RabbitMQ's timers take, in milliseconds.
@@ -47,6 +48,7 @@ const NOT_QUORUM: [&str; 3] = ["x-max-priority", "x-queue-mode", "x-queue-versio
 /// Arguments are looked at in the order of their names, so that of two faults the one is named that RabbitMQ names.
 pub fn queue_options(declaration: &QueueDeclaration, resource: &str) -> Result<QueueOptions, AmqpError> {
     let arguments = &declaration.arguments;
+    let tracked = Deduplication::read(arguments)?.is_some();
     let reader = Reader { arguments, resource };
     let quorum = reader.queue_type()? == Some("quorum");
     if quorum {
@@ -87,6 +89,8 @@ pub fn queue_options(declaration: &QueueDeclaration, resource: &str) -> Result<Q
         max_priority: max_priority.and_then(|n| u8::try_from(n).ok()).filter(|n| *n > 0),
         single_active_consumer: reader.boolean("x-single-active-consumer")?.unwrap_or(false),
         delivery_limit,
+        tracked,
+        delayed: false,
         dead_letter: dead_letter_exchange.map(|exchange| DeadLetterTarget {
             exchange: exchange.into(),
             routing_key: dead_letter_key.map(Into::into),

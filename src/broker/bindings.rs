@@ -6,7 +6,7 @@ use crate::store::{StateChange, Table};
 
 use super::definitions::{BindingRecord, key, pack, put};
 use super::exchanges::{check_not_default, over_limit};
-use super::queue_cell::QueueRef;
+use super::queue_cell::{Aftermath, QueueRef};
 use super::{Broker, Vhost};
 
 impl Broker {
@@ -15,7 +15,7 @@ impl Broker {
     /// `connection` is who asks: an exclusive queue of another one is locked.
     pub fn bind(&self, vhost: &Vhost, binding: Binding, connection: u64) -> Result<(), AmqpError> {
         check_binding_names(&binding.source, &binding.destination)?;
-        let _admin = vhost.admin.lock();
+        let admin = vhost.admin.lock();
         if vhost.exchange_is_internal(&binding.source).is_none() {
             return Err(vhost.no_exchange(&binding.source));
         }
@@ -38,6 +38,12 @@ impl Broker {
                 return Err(error);
             }
         }
+        if new {
+            let mut aftermath = Aftermath::default();
+            self.replay_history(vhost, &binding, &mut aftermath);
+            drop(admin);
+            self.settle_aftermath(&mut aftermath);
+        }
         Ok(())
     }
 
@@ -51,6 +57,7 @@ impl Broker {
         if !unbound.existed {
             return Ok(());
         }
+        self.drop_sides(vhost, &unbound.auto_deleted);
         let mut bindings = unbound.bindings;
         if durable {
             bindings.push(binding.clone());

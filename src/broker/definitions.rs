@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use crate::model::{FieldTable, decode_table, encode_table};
 use crate::store::{StateChange, Table};
 
-
 /// A durable exchange.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ExchangeRecord {
@@ -16,6 +15,12 @@ pub struct ExchangeRecord {
     pub kind: String,
     pub auto_delete: bool,
     pub internal: bool,
+    /// Under which id the store has the messages that wait in a delayed exchange.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<u64>,
+    /// Under which id the store has the values that a deduplicating exchange has seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<u64>,
     /// The field table as on the wire, in base64: every type comes back as it was.
     pub arguments: String,
 }
@@ -26,6 +31,9 @@ pub struct QueueRecord {
     pub vhost: String,
     pub name: String,
     pub id: u64,
+    /// Under which id the store has the values that a deduplicating queue has seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<u64>,
     pub auto_delete: bool,
     pub arguments: String,
 }

@@ -7,6 +7,7 @@ use crate::store::{StateChange, Table};
 use super::arguments::{check_same_argument, check_same_flag, inequivalent, resource, wrong_exchange_type};
 use super::bindings::removals;
 use super::definitions::{ExchangeRecord, key, pack, put};
+use super::exchange_side::{SideIds, check_arguments};
 use super::{Broker, Vhost};
 
 /// The argument that names where unrouted messages go.
@@ -63,10 +64,15 @@ impl Broker {
                 self.limits().exchanges_per_vhost,
             ));
         }
-        if spec.durable {
-            self.store(&[put_exchange(vhost, &declare.name, &spec)])?;
-        }
-        self.place_exchange(vhost, declare.name, spec)
+        let ids = self.new_side_ids(&spec)?;
+        let record = spec.durable.then(|| put_exchange(vhost, &declare.name, &spec, ids));
+        // Placed before it is stored: arguments that its type refuses must not stand in the store.
+        self.place_exchange(vhost, declare.name.clone(), spec, ids)?;
+        self.store(record.as_slice()).inspect_err(|_| {
+            let removed = vhost.router.write().delete(&declare.name);
+            vhost.changed();
+            self.drop_sides(vhost, &removed.exchanges);
+        })
     }
 
     /// Whether the declaration from the configuration could be made: the error that it would meet otherwise.
@@ -79,10 +85,20 @@ impl Broker {
     }
 
     /// Puts an exchange into the router without storing it.
-    pub(super) fn place_exchange(&self, vhost: &Vhost, name: Name, spec: ExchangeSpec) -> Result<(), AmqpError> {
+    pub(super) fn place_exchange(
+        &self,
+        vhost: &Vhost,
+        name: Name,
+        spec: ExchangeSpec,
+        ids: SideIds,
+    ) -> Result<(), AmqpError> {
+        self.place_side(vhost, &name, &spec, ids)?;
         let placed = vhost.router.write().declare(name.clone(), spec);
         vhost.changed();
-        Self::apply_exchange_policy(vhost, &name);
+        match &placed {
+            Ok(_) => Self::apply_exchange_policy(vhost, &name),
+            Err(_) => self.drop_sides(vhost, std::slice::from_ref(&name)),
+        }
         placed.map(|_| ()).map_err(|error| {
             AmqpError::channel(
                 ReplyCode::PreconditionFailed,
@@ -112,6 +128,7 @@ impl Broker {
         }
         let removed = vhost.router.write().delete(name);
         vhost.changed();
+        self.drop_sides(vhost, &removed.exchanges);
         self.store(&removals(vhost, &removed.exchanges, &removed.bindings))
     }
 
@@ -132,13 +149,15 @@ impl Broker {
 }
 
 /// The record of a durable exchange.
-pub(super) fn put_exchange(vhost: &Vhost, name: &Name, spec: &ExchangeSpec) -> StateChange {
+pub(super) fn put_exchange(vhost: &Vhost, name: &Name, spec: &ExchangeSpec, ids: SideIds) -> StateChange {
     let record = ExchangeRecord {
         vhost: vhost.name.to_string(),
         name: name.to_string(),
         kind: spec.kind.as_str().to_owned(),
         auto_delete: spec.auto_delete,
         internal: spec.internal,
+        room: ids.room.map(|id| id.0),
+        seen: ids.seen.map(|id| id.0),
         arguments: pack(&spec.arguments),
     };
     put(Table::Exchanges, key(&[&vhost.name, name]), &record)
@@ -161,13 +180,15 @@ pub(super) fn exchange_spec(declare: &ExchangeDeclare, vhost: &str) -> Result<Ex
             &resource("exchange", &declare.name, vhost),
         ));
     }
-    Ok(ExchangeSpec {
+    let spec = ExchangeSpec {
         kind,
         durable: declare.durable,
         auto_delete: declare.auto_delete,
         internal: declare.internal,
         arguments: declare.arguments.clone(),
-    })
+    };
+    check_arguments(&spec)?;
+    Ok(spec)
 }
 
 pub(super) fn check_same_exchange(

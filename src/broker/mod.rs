@@ -8,14 +8,18 @@ mod accounts;
 mod arguments;
 mod bindings;
 mod dead_letter;
+mod deduplication;
 mod definitions;
+mod delayed;
 mod direct_reply;
+mod exchange_side;
 mod exchanges;
 mod limits;
 mod policies;
 mod publish;
 mod queue_cell;
 mod queues;
+mod recent_history;
 mod restore;
 mod route_cache;
 mod timers;
@@ -34,6 +38,8 @@ use parking_lot::RwLock;
 use crate::auth::Accounts;
 use crate::model::{AmqpError, Clock, Millis, Name, ReplyCode};
 use crate::store::{MessageStore, QueueId, StateChange, StateStore, StoreError};
+
+use timers::Timed;
 
 pub use bindings::check_binding_names;
 pub use direct_reply::{DIRECT_REPLY_QUEUE, ReplySink};
@@ -117,7 +123,12 @@ impl Broker {
         while !aftermath.is_empty() {
             let now = self.now();
             for (source, letters, forgets) in std::mem::take(&mut aftermath.dead_letters) {
-                self.send_dead_letters(&source, letters, now, aftermath);
+                match self.vhost(&source.vhost) {
+                    Some(vhost) if vhost.is_waiting_room(&source) => {
+                        self.release_delayed(&vhost, letters, now, aftermath);
+                    }
+                    _ => self.send_dead_letters(&source, letters, now, aftermath),
+                }
                 source.forget(&forgets);
             }
             for queue in std::mem::take(&mut aftermath.to_delete) {
@@ -144,12 +155,13 @@ impl Broker {
     /// Ends [`Broker::run_timers`].
     pub fn stop_timers(&self) {
         self.timers.stop();
+        self.flush_sides();
     }
 
-    fn tick(&self, due: impl Iterator<Item = Arc<QueueCell>>) {
+    fn tick(&self, due: impl Iterator<Item = Arc<dyn Timed>>) {
         let mut aftermath = Aftermath::default();
-        for queue in due {
-            queue.tick(self.now(), &mut aftermath);
+        for timed in due {
+            timed.tick(self.now(), &mut aftermath);
         }
         self.settle_aftermath(&mut aftermath);
     }

@@ -11,14 +11,15 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use crate::model::{FieldTable, Millis, Name};
+use crate::model::{ConfirmTicket, FieldTable, Message, Millis, Name};
 use crate::queue::{
     Command, ConsumerKey, ConsumerOptions, DeadLetter, Delivery, Effect, Effects, Incoming, Outcome, QueueCore,
     QueueOptions, QueueState, Reply, Restored, SubscribeError, UnackedId,
 };
 use crate::store::{Keep, QueueId, QueueJournal};
 
-use super::timers::Timers;
+use super::deduplication::QueueDeduplication;
+use super::timers::{Timed, Timers};
 
 /// Whether a consumer can take more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +110,8 @@ struct Inner {
     keeps: Vec<Keep>,
     forgets: Vec<u64>,
     had_consumer: bool,
+    /// Where the queue was declared so.
+    deduplication: Option<Box<QueueDeduplication>>,
 }
 
 struct ConsumerLink {
@@ -147,6 +150,7 @@ impl QueueCell {
                 keeps: Vec::new(),
                 forgets: Vec::new(),
                 had_consumer: false,
+                deduplication: None,
             }),
         });
         cell.schedule(&cell.inner.lock().core);
@@ -178,12 +182,50 @@ impl QueueCell {
             }
             return;
         }
+        if inner.deduplication.is_some() {
+            return self.enqueue_once(&mut inner, batch, now, aftermath);
+        }
         self.apply(&mut inner, Command::Enqueue(batch), now, aftermath);
+    }
+
+    /// The same, but for what the queue has or has seen; one by one, since a message may repeat one of its own batch.
+    fn enqueue_once(&self, inner: &mut Inner, batch: &mut Vec<Incoming>, now: Millis, aftermath: &mut Aftermath) {
+        let mut one = Vec::with_capacity(1);
+        for incoming in batch.drain(..) {
+            let known = inner.deduplication.as_ref();
+            if !known.is_some_and(|known| known.is_duplicate(&incoming.message, now)) {
+                one.push(incoming);
+                self.apply(inner, Command::Enqueue(&mut one), now, aftermath);
+                continue;
+            }
+            match (incoming.ticket, &self.journal) {
+                // Confirmed with the next round to the disk, which has the first one if it waits there. No message
+                // has the number 0.
+                (Some(ticket), Some(journal)) => journal.forget(&[0], Some(ticket)),
+                (Some(ticket), None) => ticket.taken(),
+                (None, _) => {}
+            }
+        }
+    }
+
+    /// Makes the queue refuse duplicates; to be called before it has messages.
+    pub(super) fn deduplicate(&self, deduplication: QueueDeduplication) {
+        self.inner.lock().deduplication = Some(Box::new(deduplication));
+    }
+
+    /// Does something with what the queue knows about duplicates.
+    pub(super) fn with_deduplication<T>(&self, work: impl FnOnce(&QueueDeduplication) -> T) -> Option<T> {
+        self.inner.lock().deduplication.as_deref().map(work)
     }
 
     /// Puts back what the store kept.
     pub fn restore(&self, messages: Vec<Restored>, now: Millis, aftermath: &mut Aftermath) {
         let mut inner = self.inner.lock();
+        if let Some(deduplication) = &mut inner.deduplication {
+            for restored in &messages {
+                deduplication.came_back(restored.sequence, &restored.message, now);
+            }
+        }
         self.apply(&mut inner, Command::Restore(messages), now, aftermath);
     }
 
@@ -274,6 +316,12 @@ impl QueueCell {
         }
     }
 
+    /// The messages that wait, in order.
+    pub(super) fn messages(&self) -> Vec<Message> {
+        let inner = self.inner.lock();
+        inner.core.ready_messages().map(|view| view.message.clone()).collect()
+    }
+
     /// Takes new settings from a policy.
     pub fn configure(&self, options: QueueOptions, now: Millis, aftermath: &mut Aftermath) {
         let mut inner = self.inner.lock();
@@ -303,7 +351,7 @@ impl QueueCell {
     /// Does what the core asked for, until it asks for nothing more.
     fn run(&self, inner: &mut Inner, now: Millis, aftermath: &mut Aftermath) {
         loop {
-            self.execute(inner, aftermath);
+            self.execute(inner, now, aftermath);
             self.hand_over(inner, now);
             if !inner.core.has_deliverable() {
                 break;
@@ -313,7 +361,7 @@ impl QueueCell {
         self.schedule(&inner.core);
     }
 
-    fn execute(&self, inner: &mut Inner, aftermath: &mut Aftermath) {
+    fn execute(&self, inner: &mut Inner, now: Millis, aftermath: &mut Aftermath) {
         let mut dead_letters = Vec::new();
         for effect in inner.effects.drain(..) {
             match effect {
@@ -331,14 +379,28 @@ impl QueueCell {
                     expires_at,
                     ticket,
                     in_flight,
-                } => inner.keeps.push(Keep {
-                    sequence,
-                    message,
-                    expires_at,
-                    ticket,
-                    in_flight,
-                }),
-                Effect::Forget(sequence) => inner.forgets.push(sequence),
+                } => {
+                    if let Some(deduplication) = &mut inner.deduplication {
+                        deduplication.came(sequence, &message, now);
+                        if self.journal.is_none() || !message.properties().is_persistent() {
+                            ticket.into_iter().for_each(ConfirmTicket::taken);
+                            continue;
+                        }
+                    }
+                    inner.keeps.push(Keep {
+                        sequence,
+                        message,
+                        expires_at,
+                        ticket,
+                        in_flight,
+                    });
+                }
+                Effect::Forget(sequence) => {
+                    if let Some(deduplication) = &mut inner.deduplication {
+                        deduplication.went(sequence);
+                    }
+                    inner.forgets.push(sequence);
+                }
                 Effect::Taken(ticket) => ticket.taken(),
                 Effect::Refused(ticket) => ticket.refused(),
                 Effect::DeadLetter(letter) => dead_letters.push(letter),
@@ -354,6 +416,11 @@ impl QueueCell {
                 journal.forget(&inner.forgets, None);
                 inner.forgets.clear();
             }
+            if let Some(table) = inner.deduplication.as_ref().and_then(|known| known.table()) {
+                table.flush();
+            }
+        } else {
+            inner.forgets.clear();
         }
         if !dead_letters.is_empty() {
             // Forgotten only once the dead letters are placed, so that a crash between the two loses none.
@@ -400,6 +467,12 @@ impl QueueCell {
             self.scheduled.store(deadline, Atomic::Release);
             self.timers.schedule(deadline, &self.this);
         }
+    }
+}
+
+impl Timed for QueueCell {
+    fn tick(&self, now: Millis, aftermath: &mut Aftermath) {
+        Self::tick(self, now, aftermath);
     }
 }
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use crate::model::{AmqpError, FieldTable, FieldValue, Name, ReplyCode};
 use crate::queue::QueueOptions;
-use crate::store::{StateChange, Table};
+use crate::store::{QueueId, StateChange, Table};
 
 use super::arguments::{check_same_flag, check_same_queue_arguments, queue_options, resource};
 use super::bindings::removals;
+use super::deduplication::{Deduplication, QueueDeduplication, SeenTable};
 use super::definitions::{QueueRecord, key, pack, put};
 use super::exchanges::over_limit;
 use super::queue_cell::{Aftermath, QueueCell, QueueDeclaration, QueueRef};
@@ -72,6 +73,11 @@ impl QueueCell {
     #[must_use]
     pub fn is_kept(&self) -> bool {
         self.declaration.is_kept()
+    }
+
+    /// The id under which the values are kept that it has seen, for deduplication.
+    pub(super) fn seen_id(&self) -> Option<QueueId> {
+        self.with_deduplication(|known| known.table()?.id()).flatten()
     }
 
     /// Whether it was declared as a quorum queue.
@@ -139,6 +145,7 @@ impl Broker {
         }
         vhost.check_queue_limit(&declare.name)?;
         let queue = self.new_queue(vhost, declare.name, self.new_queue_id(), declaration, options);
+        self.equip_queue(&queue, None)?;
         if queue.is_kept() {
             self.store(&[put_queue(&queue)])?;
         }
@@ -199,10 +206,14 @@ impl Broker {
         vhost.queues.remove(&queue.name);
         let removed = vhost.router.write().remove_queue(&queue.name);
         vhost.changed();
+        self.drop_sides(&vhost, &removed.exchanges);
         let mut changes = removals(&vhost, &removed.exchanges, &removed.bindings);
         if queue.is_kept() {
             changes.push(StateChange::Remove(Table::Queues, key(&[&queue.vhost, &queue.name])));
             self.messages.remove_queue(queue.id);
+            if let Some(seen) = queue.seen_id() {
+                self.messages.remove_queue(seen);
+            }
         }
         let stored = self.store(&changes);
         drop(admin);
@@ -243,6 +254,20 @@ impl Broker {
             Arc::clone(&self.timers),
             self.now(),
         )
+    }
+
+    /// Gives a new queue what it needs to know duplicates; `seen` is the id under which its values were kept before.
+    pub(super) fn equip_queue(&self, queue: &QueueCell, seen: Option<QueueId>) -> Result<(), AmqpError> {
+        let Some(options) = Deduplication::read(&queue.declaration.arguments)? else {
+            return Ok(());
+        };
+        let kept = queue.is_kept() && options.is_on_disk();
+        let table = options.remembers().then(|| {
+            let journal = kept.then(|| self.messages.journal(seen.unwrap_or_else(|| self.new_queue_id())));
+            SeenTable::new(options.clone(), journal)
+        });
+        queue.deduplicate(QueueDeduplication::new(options, table));
+        Ok(())
     }
 
     fn agree(
@@ -296,6 +321,7 @@ fn put_queue(queue: &QueueCell) -> StateChange {
         vhost: queue.vhost.to_string(),
         name: queue.name.to_string(),
         id: queue.id.0,
+        seen: queue.seen_id().map(|id| id.0),
         auto_delete: queue.declaration.auto_delete,
         arguments: pack(&queue.declaration.arguments),
     };

@@ -16,6 +16,7 @@ use crate::store::{MessageStore, QueueId, StateStore, StoreError, StoredMessage,
 use super::arguments::{queue_options, resource};
 use super::bindings::{destination, place_binding};
 use super::definitions::{BindingRecord, ExchangeRecord, QueueRecord, VhostRecord, key, put, unpack};
+use super::exchange_side::SideIds;
 use super::queue_cell::{Aftermath, QueueDeclaration};
 use super::queues::place_queue;
 use super::{Broker, BrokerLimits, Vhost};
@@ -128,7 +129,12 @@ impl Broker {
                 internal: record.internal,
                 arguments: unpack(&record.arguments).map_err(&faulty)?,
             };
-            self.place_exchange(&vhost, record.name.into(), spec)
+            self.reserve_ids([record.room, record.seen]);
+            let ids = SideIds {
+                room: record.room.map(QueueId),
+                seen: record.seen.map(QueueId),
+            };
+            self.place_exchange(&vhost, record.name.into(), spec, ids)
                 .map_err(|error| faulty(error.text))?;
         }
         Ok(())
@@ -151,13 +157,21 @@ impl Broker {
             };
             let resource = resource("queue", &record.name, &record.vhost);
             let options = queue_options(&declaration, &resource).map_err(|error| faulty(error.text))?;
-            let next = self.next_queue.load(std::sync::atomic::Ordering::Relaxed);
-            self.next_queue
-                .store(next.max(record.id + 1), std::sync::atomic::Ordering::Relaxed);
+            self.reserve_ids([Some(record.id), record.seen]);
             let queue = self.new_queue(&vhost, record.name.into(), QueueId(record.id), declaration, options);
+            self.equip_queue(&queue, record.seen.map(QueueId))
+                .map_err(|error| faulty(error.text))?;
             place_queue(&vhost, &queue);
         }
         Ok(())
+    }
+
+    /// Makes sure that ids in use are not given out again.
+    fn reserve_ids(&self, ids: [Option<u64>; 2]) {
+        use std::sync::atomic::Ordering;
+        for id in ids.into_iter().flatten() {
+            self.next_queue.fetch_max(id.saturating_add(1), Ordering::Relaxed);
+        }
     }
 
     fn restore_bindings(&self) -> Result<(), RestoreError> {
@@ -194,12 +208,19 @@ impl Broker {
         for vhost in self.vhosts() {
             for queue in vhost.queues() {
                 restoration.queues += 1;
+                if let Some(seen) = queue.seen_id().and_then(|id| messages.remove(&id)) {
+                    queue.with_deduplication(|known| known.table().map(|table| table.restore(seen)));
+                }
                 let Some(stored) = messages.remove(&queue.id) else {
                     continue;
                 };
                 restoration.messages += stored.len();
+                self.rediscover(&vhost, &stored);
                 queue.restore(stored.into_iter().map(restored).collect(), now, &mut aftermath);
             }
+        }
+        for vhost in self.vhosts() {
+            restoration.messages += self.restore_sides(&vhost, &mut messages, &mut aftermath);
         }
         for orphan in messages.into_keys() {
             self.messages.remove_queue(orphan);
@@ -250,7 +271,7 @@ impl Broker {
 }
 
 /// What was kept may have been with a consumer when the process ended: it counts as redelivered.
-fn restored(stored: StoredMessage) -> Restored {
+pub(super) fn restored(stored: StoredMessage) -> Restored {
     Restored {
         sequence: stored.sequence,
         message: stored.message,

@@ -8,28 +8,35 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::model::{Clock, Millis};
 
-use super::queue_cell::QueueCell;
+use super::queue_cell::Aftermath;
+
+/// What has deadlines.
+pub trait Timed: Send + Sync {
+    /// A deadline may have come.
+    fn tick(&self, now: Millis, aftermath: &mut Aftermath);
+}
 
 /// The deadlines of all queues.
 ///
 /// A queue enters its earliest deadline when that moves forward; an entry that comes too early is harmless, since the
 /// queue looks at its own clock.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Timers {
     state: Mutex<State>,
     changed: Condvar,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
-    deadlines: BTreeMap<(Millis, u64), Weak<QueueCell>>,
+    deadlines: BTreeMap<(Millis, u64), Weak<dyn Timed>>,
     next_entry: u64,
     stopped: bool,
 }
 
 impl Timers {
     /// Enters a deadline.
-    pub fn schedule(&self, deadline: Millis, queue: &Weak<QueueCell>) {
+    pub fn schedule<T: Timed + 'static>(&self, deadline: Millis, timed: &Weak<T>) {
+        let timed: Weak<dyn Timed> = Weak::<T>::clone(timed);
         let mut state = self.state.lock();
         let first = state
             .deadlines
@@ -37,7 +44,7 @@ impl Timers {
             .is_none_or(|(key, _)| deadline < key.0);
         let entry = state.next_entry;
         state.next_entry += 1;
-        state.deadlines.insert((deadline, entry), queue.clone());
+        state.deadlines.insert((deadline, entry), timed);
         if first {
             self.changed.notify_one();
         }
@@ -45,14 +52,14 @@ impl Timers {
 
     /// Takes out what is due at `now`.
     #[must_use]
-    pub fn due(&self, now: Millis) -> Vec<Weak<QueueCell>> {
+    pub fn due(&self, now: Millis) -> Vec<Weak<dyn Timed>> {
         let mut state = self.state.lock();
         let later = state.deadlines.split_off(&(now + 1, 0));
         std::mem::replace(&mut state.deadlines, later).into_values().collect()
     }
 
     /// Sleeps until something is due and gives it; `None` once the timers were stopped.
-    pub fn wait(&self, clock: &dyn Clock) -> Option<Vec<Weak<QueueCell>>> {
+    pub fn wait(&self, clock: &dyn Clock) -> Option<Vec<Weak<dyn Timed>>> {
         loop {
             let now = clock.now();
             let due = self.due(now);

@@ -9,6 +9,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::model::{AmqpError, Name, PropertiesView, ReplyCode};
 use crate::routing::{Cacheable, ExchangeKind, Router};
 
+use super::exchange_side::{Entrance, ExchangeSide, Sides};
 use super::policies::PolicyBooks;
 use super::queue_cell::{QueueCell, QueueRef};
 use super::vhost_limits::VhostLimits;
@@ -24,6 +25,7 @@ pub struct Vhost {
     pub(super) router: RwLock<Router<QueueRef>>,
     pub(super) queues: DashMap<Name, Arc<QueueCell>>,
     pub(super) policies: RwLock<PolicyBooks>,
+    pub(super) sides: Sides,
     pub(super) limits: RwLock<VhostLimits>,
     generation: AtomicU64,
 }
@@ -39,6 +41,7 @@ impl Vhost {
             router: RwLock::new(Router::new()),
             queues: DashMap::new(),
             policies: RwLock::default(),
+            sides: Sides::default(),
             limits: RwLock::default(),
             generation: AtomicU64::new(1),
         }
@@ -136,7 +139,10 @@ impl Vhost {
         random: u64,
         out: &mut Vec<QueueRef>,
     ) -> Option<Cacheable> {
-        self.router.read().route(exchange, routing_key, properties, random, out)
+        let Some(side) = self.side(exchange) else {
+            return self.router.read().route(exchange, routing_key, properties, random, out);
+        };
+        self.route_beside(&side, exchange, &[routing_key], properties, random, out)
     }
 
     /// The same for a message with further keys from its CC and BCC headers; its own key comes first.
@@ -148,7 +154,34 @@ impl Vhost {
         random: u64,
         out: &mut Vec<QueueRef>,
     ) -> Option<Cacheable> {
-        self.router.read().route_many(exchange, keys, properties, random, out)
+        let Some(side) = self.side(exchange) else {
+            return self.router.read().route_many(exchange, keys, properties, random, out);
+        };
+        let keys: Vec<&str> = keys.into_iter().collect();
+        self.route_beside(&side, exchange, &keys, properties, random, out)
+    }
+
+    /// What an exchange has beside its bindings.
+    pub(super) fn side(&self, exchange: &str) -> Option<Arc<ExchangeSide>> {
+        self.sides.read().get(exchange).cloned()
+    }
+
+    /// Routes through an exchange that looks at every message.
+    fn route_beside(
+        &self,
+        side: &ExchangeSide,
+        exchange: &str,
+        keys: &[&str],
+        properties: PropertiesView<'_>,
+        random: u64,
+        out: &mut Vec<QueueRef>,
+    ) -> Option<Cacheable> {
+        if let Entrance::Routed(value) = side.enter(properties, out) {
+            let keys = keys.iter().copied();
+            self.router.read().route_many(exchange, keys, properties, random, out)?;
+            side.left(value.as_deref(), properties, out);
+        }
+        Some(Cacheable::No)
     }
 }
 

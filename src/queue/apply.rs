@@ -134,6 +134,8 @@ impl QueueCore {
         self.options = QueueOptions {
             durable: self.options.durable,
             max_priority: self.options.max_priority,
+            tracked: self.options.tracked,
+            delayed: self.options.delayed,
             ..options
         };
         self.touch(now);

@@ -26,7 +26,7 @@ impl QueueCore {
             let sequence = self.next_sequence;
             self.next_sequence += 1;
             let mut entry = self.entry(message, now);
-            entry.kept = persistent && self.options.durable;
+            entry.kept = (persistent && self.options.durable) || self.options.tracked;
             let turn = if self.ready.is_empty() {
                 self.consumers.take_turn()
             } else {
@@ -37,7 +37,7 @@ impl QueueCore {
                 Some(turn) => turn.no_ack,
                 None => entry.expires_at <= now,
             };
-            entry.kept &= !leaves;
+            entry.kept &= !leaves || self.options.tracked;
             if entry.kept {
                 effects.push(Effect::Keep {
                     sequence,
@@ -120,7 +120,10 @@ impl QueueCore {
     }
 
     fn entry(&self, message: Message, now: Millis) -> Entry {
-        let own = message.properties().expiration().and_then(decimal);
+        let own = match self.options.delayed {
+            true => super::delay(message.properties()),
+            false => message.properties().expiration().and_then(decimal),
+        };
         let ttl = match (own, self.options.message_ttl_ms) {
             (Some(own), Some(queue)) => Some(own.min(queue)),
             (own, queue) => own.or(queue),

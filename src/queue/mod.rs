@@ -10,6 +10,8 @@
 mod apply;
 mod command;
 mod consumers;
+mod deduplication;
+mod delay;
 mod dispatch;
 mod enqueue;
 mod entry;
@@ -28,6 +30,8 @@ pub use command::{
     Command, ConsumerKey, ConsumerOptions, DeadLetter, DeathReason, Delivery, Effect, Effects, Incoming, Outcome,
     QueueState, Reply, Restored, Sequence, SubscribeError, UnackedId,
 };
+pub use deduplication::SeenValues;
+pub use delay::{DELAY_HEADER, MAX_DELAY_MS, delay};
 pub use dispatch::{DISPATCH_BATCH, DISPATCH_BYTES};
 pub use expiry::EXPIRE_BATCH;
 pub use inspect::{ConsumerView, MessageView};

@@ -23,6 +23,12 @@ pub struct QueueOptions {
     pub single_active_consumer: bool,
     /// `x-delivery-limit`: how many times a message may be returned before it is dead-lettered.
     pub delivery_limit: Option<u32>,
+    /// Every message is kept and forgotten as if it were persistent, so that the owner sees each come and go (for
+    /// deduplication). Fixed with the queue.
+    pub tracked: bool,
+    /// Messages wait for the time in their `x-delay` header instead of expiring: the waiting room of a delayed
+    /// exchange. Fixed with the queue.
+    pub delayed: bool,
     /// `x-dead-letter-exchange` and `x-dead-letter-routing-key`.
     pub dead_letter: Option<DeadLetterTarget>,
 }

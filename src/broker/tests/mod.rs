@@ -1,5 +1,7 @@
 //! The broker without sockets: what is declared, published and read through its own calls, with a clock that stands.
 
+mod deduplication;
+mod delayed;
 mod limits;
 mod policies;
 

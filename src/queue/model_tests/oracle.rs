@@ -311,7 +311,8 @@ impl Oracle {
             count: 0,
         };
         self.next_sequence += 1;
-        let durable = new.persistent && self.options.durable;
+        let tracked = self.options.tracked;
+        let durable = (new.persistent && self.options.durable) || tracked;
         let member = if self.ready.is_empty() {
             self.choose(1, item.sequence).or_else(|| self.choose(0, item.sequence))
         } else {
@@ -321,7 +322,7 @@ impl Oracle {
             Some(member) => member.no_ack,
             None => ttl == Some(0),
         };
-        item.kept = durable && !at_once;
+        item.kept = durable && (!at_once || tracked);
         if new.confirm {
             self.answered(new.number);
         }

@@ -76,9 +76,10 @@ pub(super) fn options() -> impl Strategy<Value = QueueOptions> {
         prop::bool::weighted(0.3),
         prop::option::of(0u32..3),
         any::<bool>(),
+        prop::bool::weighted(0.2),
     );
     (limits, times, rest).prop_map(|((max_length, max_length_bytes, overflow), (ttl, expires_ms), rest)| {
-        let (durable, max_priority, single_active_consumer, delivery_limit, dead_letter) = rest;
+        let (durable, max_priority, single_active_consumer, delivery_limit, dead_letter, tracked) = rest;
         QueueOptions {
             durable,
             message_ttl_ms: ttl,
@@ -89,6 +90,8 @@ pub(super) fn options() -> impl Strategy<Value = QueueOptions> {
             max_priority,
             single_active_consumer,
             delivery_limit,
+            tracked,
+            delayed: false,
             dead_letter: dead_letter.then(|| DeadLetterTarget {
                 exchange: "dlx".into(),
                 routing_key: None,
@@ -279,11 +282,15 @@ impl Test {
             }
             Op::Configure(options) => {
                 let QueueOptions {
-                    durable, max_priority, ..
+                    durable,
+                    max_priority,
+                    tracked,
+                    ..
                 } = self.oracle.options;
                 let kept = QueueOptions {
                     durable,
                     max_priority,
+                    tracked,
                     ..options.clone()
                 };
                 self.apply(Command::Configure(options), |oracle, _| oracle.configure(kept));

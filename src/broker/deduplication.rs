@@ -1,0 +1,315 @@
+//! Deduplication: of two messages with the same value in a header only the first is taken, and both are confirmed.
+//!
+//! | argument | meaning |
+//! |---|---|
+//! | `x-message-deduplication` | `true` switches it on, for a queue or an exchange of any type |
+//! | `x-deduplication-header` | the header that is compared; `x-deduplication-header` where it is not given |
+//! | `x-cache-size` | how many values are remembered, the oldest goes first; 10,000 where it is not given |
+//! | `x-cache-ttl` | how long a value is remembered, in milliseconds; a message's own `x-cache-ttl` header comes first |
+//! | `x-cache-persistence` | `memory` keeps nothing over a restart; `disk` is usual for what is durable |
+//!
+//! Names and meaning are those of the message deduplication plug-in for RabbitMQ. A message without the header is never
+//! a duplicate. A **queue** without `x-cache-size` and `x-cache-ttl` refuses a value as long as a message with it is
+//! in the queue, waiting or unacked; with one of them it refuses what it has seen, consumed or not. An **exchange**
+//! refuses what it has routed to a queue before.
+//!
+//! **Over a restart.** Values of messages that are still in a queue are found again with them. Values of messages that
+//! are gone are kept on disk beside the messages, never before them: a crash may let a duplicate through, and never
+//! takes a first message for one. With a queue that is one or two settle windows (some milliseconds) after its
+//! message; with an exchange a second. A clean stop keeps all.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+
+use crate::model::{AmqpError, FieldTable, FieldValue, Message, Millis, Name, PropertiesView, ReplyCode};
+use crate::queue::SeenValues;
+use crate::store::{Keep, QueueId, QueueJournal, StoredMessage};
+
+const SWITCH: &str = "x-message-deduplication";
+const HEADER: &str = "x-deduplication-header";
+const SIZE: &str = "x-cache-size";
+const TTL: &str = "x-cache-ttl";
+const PERSISTENCE: &str = "x-cache-persistence";
+
+/// Values remembered where the declaration does not say how many.
+const DEFAULT_SIZE: usize = 10_000;
+
+/// What the arguments ask for.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Deduplication {
+    header: Name,
+    /// Both `None`: only what is in the queue counts.
+    size: Option<usize>,
+    ttl_ms: Option<Millis>,
+    on_disk: bool,
+}
+
+impl Deduplication {
+    /// What a queue's or an exchange's arguments ask for; `None` where it is off.
+    pub fn read(arguments: &FieldTable) -> Result<Option<Self>, AmqpError> {
+        let on = match arguments.get(SWITCH) {
+            None => return Ok(None),
+            Some(FieldValue::Bool(on)) => *on,
+            Some(other) => match other.as_text() {
+                Some("true") => true,
+                Some("false") => false,
+                _ => return Err(invalid(SWITCH, "a boolean")),
+            },
+        };
+        let header = match arguments.get(HEADER) {
+            None => HEADER,
+            Some(name) => name
+                .as_text()
+                .filter(|name| (1..=Name::MAX_BYTES).contains(&name.len()))
+                .ok_or_else(|| invalid(HEADER, "a string of 1 to 255 bytes"))?,
+        };
+        let on_disk = match arguments.get(PERSISTENCE).map(FieldValue::as_text) {
+            None | Some(Some("disk")) => true,
+            Some(Some("memory")) => false,
+            Some(_) => return Err(invalid(PERSISTENCE, "either 'disk' or 'memory'")),
+        };
+        let size = positive(arguments, SIZE)?;
+        let ttl_ms = positive(arguments, TTL)?;
+        Ok(on.then(|| Self {
+            header: header.into(),
+            size: size.map(|size| usize::try_from(size).unwrap_or(usize::MAX)),
+            ttl_ms,
+            on_disk,
+        }))
+    }
+
+    /// Whether values outlive their messages.
+    pub fn remembers(&self) -> bool {
+        self.size.is_some() || self.ttl_ms.is_some()
+    }
+
+    /// Whether the values of something durable are to be kept on disk.
+    pub fn is_on_disk(&self) -> bool {
+        self.on_disk
+    }
+
+    /// The value that a message is compared by.
+    pub fn value(&self, properties: PropertiesView<'_>) -> Option<Vec<u8>> {
+        if !properties.has_header(&[&self.header]) {
+            return None;
+        }
+        let headers = properties.headers().ok()?;
+        Some(match headers.get(&self.header)? {
+            FieldValue::LongString(bytes) | FieldValue::Bytes(bytes) => [b"S", bytes.as_slice()].concat(),
+            value => match value.as_integer() {
+                Some(number) => [b"I".as_slice(), &number.to_be_bytes()].concat(),
+                None => format!("{value:?}").into_bytes(),
+            },
+        })
+    }
+
+    /// When the value of a message that comes `now` is forgotten.
+    fn until(&self, properties: PropertiesView<'_>, now: Millis) -> Option<Millis> {
+        let own = match properties.has_header(&[TTL]) {
+            true => properties
+                .headers()
+                .ok()
+                .and_then(|headers| headers.get(TTL)?.as_integer()),
+            false => None,
+        };
+        let own = own.and_then(|ttl| Millis::try_from(ttl).ok());
+        own.or(self.ttl_ms).map(|ttl| now.saturating_add(ttl))
+    }
+}
+
+/// An integer above 0, as a number or in text.
+fn positive(arguments: &FieldTable, name: &str) -> Result<Option<u64>, AmqpError> {
+    let Some(value) = arguments.get(name) else {
+        return Ok(None);
+    };
+    let number = value.as_integer().or_else(|| value.as_text()?.parse().ok());
+    match number.and_then(|number| u64::try_from(number).ok()) {
+        None | Some(0) => Err(invalid(name, "an integer greater than 0")),
+        some => Ok(some),
+    }
+}
+
+fn invalid(name: &str, expected: &str) -> AmqpError {
+    AmqpError::channel(
+        ReplyCode::PreconditionFailed,
+        format_args!("Invalid argument, '{name}' must be {expected}"),
+    )
+}
+
+/// The values that a queue or an exchange remembers, and where they are kept.
+#[derive(Debug)]
+pub(super) struct SeenTable {
+    options: Deduplication,
+    journal: Option<Arc<QueueJournal>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    values: SeenValues,
+    /// Not given to the journal yet.
+    fresh: Vec<Keep>,
+    gone: Vec<u64>,
+}
+
+impl SeenTable {
+    /// An empty table.
+    pub fn new(options: Deduplication, journal: Option<Arc<QueueJournal>>) -> Self {
+        let values = SeenValues::new(options.size.unwrap_or(DEFAULT_SIZE));
+        Self {
+            options,
+            journal,
+            state: Mutex::new(State {
+                values,
+                fresh: Vec::new(),
+                gone: Vec::new(),
+            }),
+        }
+    }
+
+    /// The id under which its values are kept.
+    pub fn id(&self) -> Option<QueueId> {
+        self.journal.as_ref().map(|journal| journal.queue())
+    }
+
+    /// The value that a message is compared by.
+    pub fn value(&self, properties: PropertiesView<'_>) -> Option<Vec<u8>> {
+        self.options.value(properties)
+    }
+
+    /// Whether a value is remembered.
+    pub fn contains(&self, value: &[u8], now: Millis) -> bool {
+        self.state.lock().values.contains(value, now)
+    }
+
+    /// Remembers a message's value; true where something waits for [`SeenTable::flush`].
+    pub fn remember(&self, value: &[u8], properties: PropertiesView<'_>, now: Millis) -> bool {
+        let until = self.options.until(properties, now);
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let number = state.values.insert(value, until, &mut state.gone);
+        if self.journal.is_none() {
+            state.gone.clear();
+            return false;
+        }
+        state.fresh.push(Keep {
+            sequence: number,
+            message: Message::new("", "", &[0, 0], &[value]),
+            expires_at: until,
+            ticket: None,
+            in_flight: false,
+        });
+        true
+    }
+
+    /// Remembers the value of a message that came back after a restart, unless it is remembered already.
+    pub fn rediscover(&self, message: &Message, now: Millis) {
+        let properties = message.properties();
+        if let Some(value) = self.value(properties)
+            && !self.contains(&value, now)
+        {
+            self.remember(&value, properties, now);
+        }
+    }
+
+    /// Puts back what was kept.
+    pub fn restore(&self, stored: Vec<StoredMessage>) {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        for kept in stored {
+            let value = kept.message.body();
+            state
+                .values
+                .restore(kept.sequence, value, kept.expires_at, &mut state.gone);
+        }
+    }
+
+    /// Hands what is new to the journal; what it concerns must be there already.
+    pub fn flush(&self) {
+        let Some(journal) = &self.journal else {
+            return;
+        };
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        journal.keep(&mut state.fresh);
+        if !state.gone.is_empty() {
+            journal.forget(&state.gone, None);
+            state.gone.clear();
+        }
+    }
+}
+
+/// What a queue knows about the values of its messages.
+#[derive(Debug)]
+pub(super) struct QueueDeduplication {
+    options: Deduplication,
+    /// Where values outlive their messages.
+    table: Option<SeenTable>,
+    /// Where they do not: the message with each value, and back.
+    present: FxHashMap<Box<[u8]>, u64>,
+    values: FxHashMap<u64, Box<[u8]>>,
+}
+
+impl QueueDeduplication {
+    /// Of a queue without messages.
+    pub fn new(options: Deduplication, table: Option<SeenTable>) -> Self {
+        Self {
+            options,
+            table,
+            present: FxHashMap::default(),
+            values: FxHashMap::default(),
+        }
+    }
+
+    /// The table of values that outlive their messages.
+    pub fn table(&self) -> Option<&SeenTable> {
+        self.table.as_ref()
+    }
+
+    /// Whether the queue has the message already.
+    pub fn is_duplicate(&self, message: &Message, now: Millis) -> bool {
+        let Some(value) = self.options.value(message.properties()) else {
+            return false;
+        };
+        match &self.table {
+            Some(table) => table.contains(&value, now),
+            None => self.present.contains_key(value.as_slice()),
+        }
+    }
+
+    /// The queue took a message.
+    pub fn came(&mut self, sequence: u64, message: &Message, now: Millis) {
+        let properties = message.properties();
+        let Some(value) = self.options.value(properties) else {
+            return;
+        };
+        match &self.table {
+            Some(table) => {
+                table.remember(&value, properties, now);
+            }
+            None => {
+                self.present.insert(value.as_slice().into(), sequence);
+                self.values.insert(sequence, value.into());
+            }
+        }
+    }
+
+    /// The queue took a message before the restart.
+    pub fn came_back(&mut self, sequence: u64, message: &Message, now: Millis) {
+        match &self.table {
+            Some(table) => table.rediscover(message, now),
+            None => self.came(sequence, message, now),
+        }
+    }
+
+    /// A message left the queue.
+    pub fn went(&mut self, sequence: u64) {
+        if let Some(value) = self.values.remove(&sequence)
+            && self.present.get(&value) == Some(&sequence)
+        {
+            self.present.remove(&value);
+        }
+    }
+}
