@@ -11,7 +11,10 @@
 //! Names and meaning are those of the message deduplication plug-in for RabbitMQ. A message without the header is never
 //! a duplicate. A **queue** without `x-cache-size` and `x-cache-ttl` refuses a value as long as a message with it is
 //! in the queue, waiting or unacked; with one of them it refuses what it has seen, consumed or not. An **exchange**
-//! refuses what it has routed to a queue before.
+//! refuses what it has routed to a queue before; one of the type `x-message-deduplication` routes like a fanout.
+//!
+//! **Confirms.** A duplicate is confirmed with the next round to the disk, in which the first one is if it is still on
+//! its way; but for one that is with a consumer already, which may follow a settle window (a millisecond) later.
 //!
 //! **Over a restart.** Values of messages that are still in a queue are found again with them. Values of messages that
 //! are gone are kept on disk beside the messages, never before them: a crash may let a duplicate through, and never
@@ -23,8 +26,11 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
-use crate::model::{AmqpError, FieldTable, FieldValue, Message, Millis, Name, PropertiesView, ReplyCode};
+use crate::model::{
+    AmqpError, ConfirmTicket, FieldTable, FieldValue, Message, Millis, Name, PropertiesView, ReplyCode,
+};
 use crate::queue::SeenValues;
+use crate::routing::{ExchangeKind, ExchangeSpec};
 use crate::store::{Keep, QueueId, QueueJournal, StoredMessage};
 
 const SWITCH: &str = "x-message-deduplication";
@@ -78,6 +84,20 @@ impl Deduplication {
             ttl_ms,
             on_disk,
         }))
+    }
+
+    /// The same for an exchange: one of the type `x-message-deduplication` has it on and must say how many values.
+    pub fn of_exchange(spec: &ExchangeSpec) -> Result<Option<Self>, AmqpError> {
+        if spec.kind != ExchangeKind::MessageDeduplication {
+            return Self::read(&spec.arguments);
+        }
+        if spec.arguments.get(SIZE).is_none() {
+            let text = format_args!("Missing or invalid argument, '{SIZE}' must be an integer greater than 0");
+            return Err(AmqpError::channel(ReplyCode::PreconditionFailed, text));
+        }
+        let mut arguments = spec.arguments.clone();
+        arguments.insert(SWITCH, FieldValue::Bool(true));
+        Self::read(&arguments)
     }
 
     /// Whether values outlive their messages.
@@ -244,7 +264,8 @@ impl SeenTable {
 /// What a queue knows about the values of its messages.
 #[derive(Debug)]
 pub(super) struct QueueDeduplication {
-    options: Deduplication,
+    /// `None` for a queue that takes nothing.
+    options: Option<Deduplication>,
     /// Where values outlive their messages.
     table: Option<SeenTable>,
     /// Where they do not: the message with each value, and back.
@@ -256,8 +277,18 @@ impl QueueDeduplication {
     /// Of a queue without messages.
     pub fn new(options: Deduplication, table: Option<SeenTable>) -> Self {
         Self {
-            options,
+            options: Some(options),
             table,
+            present: FxHashMap::default(),
+            values: FxHashMap::default(),
+        }
+    }
+
+    /// Of a queue for which every message is a duplicate.
+    pub fn refuse_all() -> Self {
+        Self {
+            options: None,
+            table: None,
             present: FxHashMap::default(),
             values: FxHashMap::default(),
         }
@@ -270,7 +301,10 @@ impl QueueDeduplication {
 
     /// Whether the queue has the message already.
     pub fn is_duplicate(&self, message: &Message, now: Millis) -> bool {
-        let Some(value) = self.options.value(message.properties()) else {
+        let Some(options) = &self.options else {
+            return true;
+        };
+        let Some(value) = options.value(message.properties()) else {
             return false;
         };
         match &self.table {
@@ -279,10 +313,20 @@ impl QueueDeduplication {
         }
     }
 
-    /// The queue took a message.
-    pub fn came(&mut self, sequence: u64, message: &Message, now: Millis) {
+    /// The queue took a message. Gives it back if the store has to keep it; one that it does not is taken at once.
+    pub fn keep(&mut self, keep: Keep, has_journal: bool, now: Millis) -> Option<Keep> {
+        self.came(keep.sequence, &keep.message, now);
+        if has_journal && keep.message.properties().is_persistent() {
+            return Some(keep);
+        }
+        keep.ticket.into_iter().for_each(ConfirmTicket::taken);
+        None
+    }
+
+    /// A message is in the queue.
+    fn came(&mut self, sequence: u64, message: &Message, now: Millis) {
         let properties = message.properties();
-        let Some(value) = self.options.value(properties) else {
+        let Some(value) = self.options.as_ref().and_then(|options| options.value(properties)) else {
             return;
         };
         match &self.table {

@@ -15,7 +15,7 @@ use crate::queue::{QueueOptions, delay};
 use crate::routing::{ExchangeKind, ExchangeSpec};
 use crate::store::{QueueId, StoredMessage};
 
-use super::deduplication::{Deduplication, SeenTable};
+use super::deduplication::{Deduplication, QueueDeduplication, SeenTable};
 use super::queue_cell::{Aftermath, QueueCell, QueueDeclaration, QueueRef};
 use super::timers::{Timed, Timers};
 use super::{Broker, Vhost, delayed, recent_history};
@@ -37,6 +37,8 @@ pub(super) struct ExchangeSide {
     /// The last messages, for those who bind later.
     pub history: Option<QueueRef>,
     seen: Option<SeenTable>,
+    /// Takes duplicates, where their confirm has to wait for the first one's way to the disk.
+    duplicates: Option<QueueRef>,
     this: Weak<Self>,
     clock: Arc<dyn Clock>,
     timers: Arc<Timers>,
@@ -50,7 +52,7 @@ pub(super) type Sides = RwLock<BTreeMap<Name, Arc<ExchangeSide>>>;
 pub(super) enum Entrance {
     /// It is routed. The value is to be remembered once it was.
     Routed(Option<Vec<u8>>),
-    /// It goes nowhere, or only into the waiting room.
+    /// It does not go to its queues, or not yet.
     Done,
 }
 
@@ -62,6 +64,7 @@ impl ExchangeSide {
             && seen.contains(value, self.clock.now())
         {
             out.clear();
+            out.extend(self.duplicates.clone());
             return Entrance::Done;
         }
         if let Some(room) = &self.room
@@ -108,7 +111,7 @@ impl Timed for ExchangeSide {
 
 /// Refuses arguments that an exchange cannot have.
 pub(super) fn check_arguments(spec: &ExchangeSpec) -> Result<(), AmqpError> {
-    Deduplication::read(&spec.arguments)?;
+    Deduplication::of_exchange(spec)?;
     if spec.kind == ExchangeKind::RecentHistory {
         recent_history::length(&spec.arguments)?;
     }
@@ -118,7 +121,7 @@ pub(super) fn check_arguments(spec: &ExchangeSpec) -> Result<(), AmqpError> {
 impl Broker {
     /// The ids for what a new exchange keeps on disk.
     pub(super) fn new_side_ids(&self, spec: &ExchangeSpec) -> Result<SideIds, AmqpError> {
-        let on_disk = Deduplication::read(&spec.arguments)?.is_some_and(|options| options.is_on_disk());
+        let on_disk = Deduplication::of_exchange(spec)?.is_some_and(|options| options.is_on_disk());
         let waits = spec.kind == ExchangeKind::DelayedMessage;
         Ok(SideIds {
             room: (spec.durable && waits).then(|| self.new_queue_id()),
@@ -134,7 +137,7 @@ impl Broker {
         spec: &ExchangeSpec,
         ids: SideIds,
     ) -> Result<(), AmqpError> {
-        let deduplication = Deduplication::read(&spec.arguments)?;
+        let deduplication = Deduplication::of_exchange(spec)?;
         let room = (spec.kind == ExchangeKind::DelayedMessage)
             .then(|| self.hidden_queue(vhost, name, ids.room, delayed::options(name)));
         let history = match spec.kind {
@@ -148,16 +151,23 @@ impl Broker {
             return Ok(());
         }
         let seen = deduplication.map(|options| SeenTable::new(options, ids.seen.map(|id| self.messages.journal(id))));
+        let duplicates = ids.seen.map(|id| {
+            let sink = self.hidden_queue(vhost, name, Some(id), QueueOptions::default());
+            sink.0.deduplicate(QueueDeduplication::refuse_all());
+            sink
+        });
         let side = Arc::new_cyclic(|this| ExchangeSide {
             room,
             history,
             seen,
+            duplicates,
             this: this.clone(),
             clock: Arc::clone(&self.clock),
             timers: Arc::clone(&self.timers),
             scheduled: AtomicBool::new(false),
         });
         vhost.sides.write().insert(name.clone(), side);
+        vhost.has_sides.store(true, Ordering::Release);
         Ok(())
     }
 
@@ -167,7 +177,7 @@ impl Broker {
             let Some(side) = vhost.sides.write().remove(name) else {
                 continue;
             };
-            for hidden in [&side.room, &side.history].into_iter().flatten() {
+            for hidden in [&side.room, &side.history, &side.duplicates].into_iter().flatten() {
                 let _deleted: Result<_, std::convert::Infallible> = hidden.0.delete_if(|_| Ok(()));
             }
             let room = side.room.as_ref().filter(|room| room.0.journal().is_some());

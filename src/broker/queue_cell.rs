@@ -4,6 +4,8 @@
 //! once. What reaches into other queues (dead letters, deletion) is collected in an [`Aftermath`] and done after the
 //! lock was given back.
 
+mod once;
+
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering as Atomic};
@@ -11,7 +13,7 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use crate::model::{ConfirmTicket, FieldTable, Message, Millis, Name};
+use crate::model::{FieldTable, Millis, Name};
 use crate::queue::{
     Command, ConsumerKey, ConsumerOptions, DeadLetter, Delivery, Effect, Effects, Incoming, Outcome, QueueCore,
     QueueOptions, QueueState, Reply, Restored, SubscribeError, UnackedId,
@@ -188,36 +190,6 @@ impl QueueCell {
         self.apply(&mut inner, Command::Enqueue(batch), now, aftermath);
     }
 
-    /// The same, but for what the queue has or has seen; one by one, since a message may repeat one of its own batch.
-    fn enqueue_once(&self, inner: &mut Inner, batch: &mut Vec<Incoming>, now: Millis, aftermath: &mut Aftermath) {
-        let mut one = Vec::with_capacity(1);
-        for incoming in batch.drain(..) {
-            let known = inner.deduplication.as_ref();
-            if !known.is_some_and(|known| known.is_duplicate(&incoming.message, now)) {
-                one.push(incoming);
-                self.apply(inner, Command::Enqueue(&mut one), now, aftermath);
-                continue;
-            }
-            match (incoming.ticket, &self.journal) {
-                // Confirmed with the next round to the disk, which has the first one if it waits there. No message
-                // has the number 0.
-                (Some(ticket), Some(journal)) => journal.forget(&[0], Some(ticket)),
-                (Some(ticket), None) => ticket.taken(),
-                (None, _) => {}
-            }
-        }
-    }
-
-    /// Makes the queue refuse duplicates; to be called before it has messages.
-    pub(super) fn deduplicate(&self, deduplication: QueueDeduplication) {
-        self.inner.lock().deduplication = Some(Box::new(deduplication));
-    }
-
-    /// Does something with what the queue knows about duplicates.
-    pub(super) fn with_deduplication<T>(&self, work: impl FnOnce(&QueueDeduplication) -> T) -> Option<T> {
-        self.inner.lock().deduplication.as_deref().map(work)
-    }
-
     /// Puts back what the store kept.
     pub fn restore(&self, messages: Vec<Restored>, now: Millis, aftermath: &mut Aftermath) {
         let mut inner = self.inner.lock();
@@ -316,12 +288,6 @@ impl QueueCell {
         }
     }
 
-    /// The messages that wait, in order.
-    pub(super) fn messages(&self) -> Vec<Message> {
-        let inner = self.inner.lock();
-        inner.core.ready_messages().map(|view| view.message.clone()).collect()
-    }
-
     /// Takes new settings from a policy.
     pub fn configure(&self, options: QueueOptions, now: Millis, aftermath: &mut Aftermath) {
         let mut inner = self.inner.lock();
@@ -380,19 +346,16 @@ impl QueueCell {
                     ticket,
                     in_flight,
                 } => {
-                    if let Some(deduplication) = &mut inner.deduplication {
-                        deduplication.came(sequence, &message, now);
-                        if self.journal.is_none() || !message.properties().is_persistent() {
-                            ticket.into_iter().for_each(ConfirmTicket::taken);
-                            continue;
-                        }
-                    }
-                    inner.keeps.push(Keep {
+                    let keep = Keep {
                         sequence,
                         message,
                         expires_at,
                         ticket,
                         in_flight,
+                    };
+                    inner.keeps.extend(match &mut inner.deduplication {
+                        Some(known) => known.keep(keep, self.journal.is_some(), now),
+                        None => Some(keep),
                     });
                 }
                 Effect::Forget(sequence) => {

@@ -1,7 +1,7 @@
 //! One vhost: its exchanges and bindings in a router, its queues in a registry.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use dashmap::DashMap;
 use parking_lot::{Mutex, RwLock};
@@ -26,6 +26,8 @@ pub struct Vhost {
     pub(super) queues: DashMap<Name, Arc<QueueCell>>,
     pub(super) policies: RwLock<PolicyBooks>,
     pub(super) sides: Sides,
+    /// Whether any exchange ever had a side: most vhosts know none and need not look.
+    pub(super) has_sides: AtomicBool,
     pub(super) limits: RwLock<VhostLimits>,
     generation: AtomicU64,
 }
@@ -42,6 +44,7 @@ impl Vhost {
             queues: DashMap::new(),
             policies: RwLock::default(),
             sides: Sides::default(),
+            has_sides: AtomicBool::new(false),
             limits: RwLock::default(),
             generation: AtomicU64::new(1),
         }
@@ -163,6 +166,9 @@ impl Vhost {
 
     /// What an exchange has beside its bindings.
     pub(super) fn side(&self, exchange: &str) -> Option<Arc<ExchangeSide>> {
+        if !self.has_sides.load(Ordering::Acquire) {
+            return None;
+        }
         self.sides.read().get(exchange).cloned()
     }
 

@@ -37,11 +37,13 @@ pub enum ExchangeKind {
     DelayedMessage,
     /// `x-recent-history`: routes as fanout; the broker keeps the history.
     RecentHistory,
+    /// `x-message-deduplication`: routes as fanout; the broker refuses duplicates.
+    MessageDeduplication,
 }
 
 impl ExchangeKind {
     /// Every type.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Direct,
         Self::Fanout,
         Self::Topic,
@@ -51,6 +53,7 @@ impl ExchangeKind {
         Self::ModulusHash,
         Self::DelayedMessage,
         Self::RecentHistory,
+        Self::MessageDeduplication,
     ];
 
     /// The type of this name; `None` where there is none.
@@ -72,6 +75,7 @@ impl ExchangeKind {
             Self::ModulusHash => "x-modulus-hash",
             Self::DelayedMessage => "x-delayed-message",
             Self::RecentHistory => "x-recent-history",
+            Self::MessageDeduplication => "x-message-deduplication",
         }
     }
 }
@@ -172,9 +176,10 @@ impl Exchange {
             }
             ExchangeKind::Random => (flat(), Selection::Random(Targets::default())),
             ExchangeKind::ModulusHash => (flat(), Selection::ModulusHash(Targets::default())),
-            ExchangeKind::Fanout | ExchangeKind::RecentHistory | ExchangeKind::DelayedMessage => {
-                (flat(), Selection::All)
-            }
+            ExchangeKind::Fanout
+            | ExchangeKind::RecentHistory
+            | ExchangeKind::MessageDeduplication
+            | ExchangeKind::DelayedMessage => (flat(), Selection::All),
         };
         Ok(Self {
             name,
@@ -336,6 +341,14 @@ fn delayed_kind(arguments: &FieldTable) -> Result<ExchangeKind, DeclareError> {
         .get("x-delayed-type")
         .and_then(|value| value.as_text())
         .and_then(ExchangeKind::parse)
-        .filter(|kind| !matches!(kind, ExchangeKind::DelayedMessage | ExchangeKind::RecentHistory))
+        .filter(|kind| is_plain(*kind))
         .ok_or(DeclareError::DelayedType)
+}
+
+/// Whether the bindings alone say where a message goes.
+fn is_plain(kind: ExchangeKind) -> bool {
+    !matches!(
+        kind,
+        ExchangeKind::DelayedMessage | ExchangeKind::RecentHistory | ExchangeKind::MessageDeduplication
+    )
 }

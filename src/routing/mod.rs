@@ -14,8 +14,8 @@
 //! | `x-random` | `random` | one binding, by the number given |
 //! | `x-modulus-hash` | `modulus_hash` | one binding, by hash modulo their count |
 //!
-//! `x-delayed-message` routes by the type in `x-delayed-type` and `x-recent-history` like `fanout`; delay and history
-//! themselves need time and messages and are the broker's.
+//! `x-delayed-message` routes by the type in `x-delayed-type`, `x-recent-history` and `x-message-deduplication` like
+//! `fanout`; delay, history and deduplication themselves need time and messages and are the broker's.
 
 mod binding;
 mod consistent_hash;

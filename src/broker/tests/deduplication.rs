@@ -140,12 +140,35 @@ fn an_exchange_refuses_what_it_has_routed() {
     // Routed nowhere, so it was not taken.
     assert_eq!(bench.publish("e", "k", &id("a"), "0"), 0);
     bench.bind("e", "q", "k");
-    assert_eq!(bench.publish("e", "k", &id("a"), "1"), 1);
-    assert_eq!(bench.publish("e", "k", &id("a"), "2"), 0);
+    for body in ["1", "2"] {
+        bench.publish("e", "k", &id("a"), body);
+    }
     assert_eq!(bench.publish("e", "k", &[], "3"), 1);
     assert_eq!(bench.bodies("q"), ["1", "3"]);
     bench.advance(1000);
     assert_eq!(bench.publish("e", "k", &id("a"), "4"), 1);
+    assert_eq!(bench.bodies("q"), ["4"]);
+    // The duplicate was confirmed as the others were.
+    bench.broker.messages().shutdown().unwrap();
+    assert_eq!((bench.answers.taken(), bench.answers.refused()), (4, 0));
+}
+
+#[test]
+fn an_exchange_of_the_plug_ins_type() {
+    let bench = Bench::new();
+    let kind = "x-message-deduplication";
+    let refused = bench.try_exchange("e", kind, &[]).unwrap_err();
+    assert_eq!(
+        refused.text,
+        "PRECONDITION_FAILED - Missing or invalid argument, 'x-cache-size' must be an integer greater than 0"
+    );
+    bench.exchange("e", kind, &[("x-cache-size", number(1))]);
+    bench.queue("q", &[]);
+    bench.bind("e", "q", "");
+    for value in ["a", "a", "b", "a"] {
+        bench.publish("e", "any", &id(value), value);
+    }
+    assert_eq!(bench.bodies("q"), ["a", "b", "a"]);
 }
 
 /// What was published before the restart, and what of it was consumed.
@@ -174,7 +197,10 @@ fn restart(consumed: bool, clean: bool, publish: impl Fn(&Bench)) -> (usize, usi
     let counts = (second.waiting("remembers"), second.waiting("plain"));
     let present = second.waiting("present");
     assert_eq!(present, 1);
+    let answers = std::sync::Arc::clone(&second.answers);
     second.stop();
+    // Duplicates are confirmed as well.
+    assert_eq!((answers.taken(), answers.refused()), (3, 0));
     (counts.0 as usize, counts.1 as usize)
 }
 
