@@ -281,3 +281,6 @@ fn field_value(value: &ArgumentValue) -> FieldValue {
         ArgumentValue::Table(entries) => FieldValue::Table(table(entries)),
     }
 }
+
+#[cfg(test)]
+mod tests;
