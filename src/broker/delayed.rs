@@ -3,13 +3,17 @@
 //!
 //! Messages wait in a queue of the exchange's own, ordered by their time; persistent ones of a durable exchange stand
 //! on disk and are there after a restart, and those whose time came meanwhile go on at once. What waits is cancelled
-//! with the exchange. A publish is confirmed when its message waits as safely as it would in a queue. Whether it will
+//! with the exchange. The disk forgets one only when its queues have it there: a crash in between may send it twice and
+//! never loses it. A publish is confirmed when its message waits as safely as it would in a queue. Whether it will
 //! reach a queue nobody can know yet, so that `mandatory` returns nothing; keys of a BCC header are dropped with it.
 //!
 //! Beyond the plug-in: a waiting message takes about a hundred bytes beside its own, and dead letters that go to a
 //! delayed exchange wait as well.
 
-use crate::model::{FieldValue, Millis, Name};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::model::{ConfirmSink, ConfirmTicket, FieldValue, Name};
 use crate::queue::{DELAY_HEADER, DeadLetter, DeadLetterTarget, Incoming, QueueOptions, delay};
 use crate::routing::sender_selected_keys;
 
@@ -51,10 +55,17 @@ impl Broker {
     pub(super) fn release_delayed(
         &self,
         vhost: &Vhost,
+        room: &Arc<QueueCell>,
         letters: Vec<DeadLetter>,
-        now: Millis,
+        forgets: Vec<u64>,
         aftermath: &mut Aftermath,
     ) {
+        let now = self.now();
+        let release = Arc::new(Release {
+            room: Arc::clone(room),
+            forgets,
+            owed: AtomicUsize::new(1),
+        });
         let mut batch = PublishBatch::default();
         let mut queues = Vec::new();
         for letter in letters {
@@ -85,11 +96,44 @@ impl Broker {
                 let incoming = Incoming {
                     message: message.clone(),
                     persistent: view.is_persistent(),
-                    ticket: None,
+                    ticket: Some(release.ticket()),
                 };
                 batch.push(&queue, incoming);
             }
         }
         batch.flush(now, aftermath);
+        release.done();
+    }
+}
+
+/// Messages on their way out of a waiting room, whose disk forgets them once their queues have them.
+struct Release {
+    room: Arc<QueueCell>,
+    forgets: Vec<u64>,
+    /// Answers still owed, and one that is given when all are asked for.
+    owed: AtomicUsize,
+}
+
+impl Release {
+    fn ticket(self: &Arc<Self>) -> ConfirmTicket {
+        self.owed.fetch_add(1, Ordering::AcqRel);
+        ConfirmTicket::new(Arc::clone(self) as Arc<dyn ConfirmSink>, 0)
+    }
+
+    fn done(&self) {
+        if self.owed.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.room.forget(&self.forgets);
+        }
+    }
+}
+
+impl ConfirmSink for Release {
+    fn taken(&self, _tag: u64) {
+        self.done();
+    }
+
+    /// A queue that is full drops it, as it drops a dead letter.
+    fn refused(&self, _tag: u64) {
+        self.done();
     }
 }

@@ -45,7 +45,7 @@ pub use bindings::check_binding_names;
 pub use direct_reply::{DIRECT_REPLY_QUEUE, ReplySink};
 pub use exchanges::{ExchangeDeclare, check_not_reserved};
 pub use limits::BrokerLimits;
-pub use policies::{ApplyTo, Policy, PolicyError, PolicyKind, QueuePolicy};
+pub use policies::{ApplyTo, EffectivePolicy, Policy, PolicyError, PolicyKind};
 pub use publish::PublishBatch;
 pub use queue_cell::{Aftermath, ConsumerSink, Flow, QueueCell, QueueDeclaration, QueueRef};
 pub use queues::{DeclaredQueue, DeleteCondition, QueueDeclare};
@@ -125,11 +125,13 @@ impl Broker {
             for (source, letters, forgets) in std::mem::take(&mut aftermath.dead_letters) {
                 match self.vhost(&source.vhost) {
                     Some(vhost) if vhost.is_waiting_room(&source) => {
-                        self.release_delayed(&vhost, letters, now, aftermath);
+                        self.release_delayed(&vhost, &source, letters, forgets, aftermath);
                     }
-                    _ => self.send_dead_letters(&source, letters, now, aftermath),
+                    _ => {
+                        self.send_dead_letters(&source, letters, now, aftermath);
+                        source.forget(&forgets);
+                    }
                 }
-                source.forget(&forgets);
             }
             for queue in std::mem::take(&mut aftermath.to_delete) {
                 if let Err(error) = self.remove_queue(&queue, DeleteCondition::default()) {

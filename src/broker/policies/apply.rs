@@ -15,16 +15,16 @@ use super::book::{Compiled, Matching, PolicyBooks, Subject};
 use super::effective::queue_settings;
 use super::{Policy, PolicyError, PolicyKind};
 
-/// Which policies hold for a queue, and what they do to it.
+/// Which policies hold for a queue or an exchange, and what they do to it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct QueuePolicy {
+pub struct EffectivePolicy {
     /// Name of the policy.
     pub policy: Option<String>,
     /// Name of the operator policy.
     pub operator_policy: Option<String>,
     /// What the two say together, with the lower of two limits (RabbitMQ's `effective_policy_definition`).
     pub definition: Map<String, Value>,
-    /// Arguments of the queue that the policy takes the place of, in order of name.
+    /// Arguments that the policy takes the place of, in order of name.
     pub overridden: Vec<String>,
 }
 
@@ -83,7 +83,7 @@ impl Broker {
 
     /// The policies that hold for a queue.
     #[must_use]
-    pub fn policy_of_queue(&self, vhost: &Vhost, queue: &QueueCell) -> QueuePolicy {
+    pub fn policy_of_queue(&self, vhost: &Vhost, queue: &QueueCell) -> EffectivePolicy {
         let matching = vhost.policies.read().find(Subject::Queue {
             name: &queue.name,
             quorum: queue.is_quorum(),
@@ -93,7 +93,7 @@ impl Broker {
 
     /// The policies that hold for an exchange.
     #[must_use]
-    pub fn policy_of_exchange(&self, vhost: &Vhost, name: &str) -> QueuePolicy {
+    pub fn policy_of_exchange(&self, vhost: &Vhost, name: &str) -> EffectivePolicy {
         let matching = vhost.policies.read().find(Subject::Exchange(name));
         let router = vhost.router.read();
         let none = FieldTable::new();
@@ -236,7 +236,7 @@ fn table(kind: PolicyKind) -> Table {
 }
 
 /// What holds, in words. The names of arguments are those of settings with `prefix` before them.
-fn describe(matching: &Matching, arguments: &FieldTable, prefix: &str) -> QueuePolicy {
+fn describe(matching: &Matching, arguments: &FieldTable, prefix: &str) -> EffectivePolicy {
     let name = |compiled: &std::sync::Arc<Compiled>| compiled.policy.name.clone();
     let mut definition = Map::new();
     let mut overridden = Vec::new();
@@ -253,7 +253,7 @@ fn describe(matching: &Matching, arguments: &FieldTable, prefix: &str) -> QueueP
             }
         }
     }
-    QueuePolicy {
+    EffectivePolicy {
         policy: matching.user.as_ref().map(name),
         operator_policy: matching.operator.as_ref().map(name),
         definition,

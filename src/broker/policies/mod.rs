@@ -26,7 +26,7 @@ use serde_json::{Map, Value};
 
 use crate::model::AmqpError;
 
-pub use apply::QueuePolicy;
+pub use apply::EffectivePolicy;
 pub(super) use book::PolicyBooks;
 
 /// Whose policy it is.

@@ -1,6 +1,6 @@
 //! A queue that takes each message once.
 
-use crate::model::{ConfirmTicket, Message, Millis};
+use crate::model::{Message, Millis};
 use crate::queue::{Command, Incoming};
 
 use super::super::deduplication::QueueDeduplication;
