@@ -23,8 +23,6 @@ pub enum Table {
     OperatorPolicies,
     /// Key: vhost.
     VhostLimits,
-    /// What durable exchanges and queues have seen. Key: see `broker`.
-    Deduplication,
     /// Key: vhost and name.
     Exchanges,
     /// Key: vhost and name.

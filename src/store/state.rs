@@ -118,7 +118,6 @@ fn prefix(table: Table) -> u8 {
         Table::Node => 8,
         Table::OperatorPolicies => 9,
         Table::VhostLimits => 10,
-        Table::Deduplication => 11,
     }
 }
 
