@@ -25,7 +25,9 @@ impl Drop for Service {
 
 impl Service {
     fn signal(&self, name: &str) {
-        let kill = Command::new("kill").args([name, &self.0.id().to_string()]).status();
+        // `kill` is a part of every shell.
+        let command = format!("kill {name} {}", self.0.id());
+        let kill = Command::new("sh").args(["-c", &command]).status();
         assert!(kill.unwrap().success());
     }
 }

@@ -28,6 +28,8 @@ STOP_S = 30
 SECTION_S = 900
 # Maven switches colours off, even where it prints nothing else; no terminal shows that.
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+# Fewer mean that the README has lost one, or that it is not understood here: five languages and a walk.
+SECTIONS = 6
 # What the sections need, by conformance/install's names.
 NEEDED = ["pika", "amqplib", "amqp091-go", "amqp-client", "lapin"]
 
@@ -198,6 +200,8 @@ def main():
     if chosen.list:
         print("\n".join(section.title for section in found))
         return 0
+    if len(found) < SECTIONS:
+        sys.exit(f"quickstart: README.md has {len(found)} sections with output, not {SECTIONS}")
     if chosen.only:
         found = [section for section in found if section.title in chosen.only]
     if not found:
