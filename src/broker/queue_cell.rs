@@ -104,16 +104,13 @@ struct Inner {
     core: QueueCore,
     effects: Effects,
     /// By consumer key.
-    consumers: Vec<Option<ConsumerLink>>,
-    touched: Vec<ConsumerKey>,
+    consumers: Vec<Option<Arc<dyn ConsumerSink>>>,
+    deliveries: Vec<(ConsumerKey, Delivery)>,
+    /// Deliveries in a row for one consumer.
+    run: Vec<Delivery>,
     keeps: Vec<Keep>,
     forgets: Vec<u64>,
     had_consumer: bool,
-}
-
-struct ConsumerLink {
-    sink: Arc<dyn ConsumerSink>,
-    pending: Vec<Delivery>,
 }
 
 impl QueueCell {
@@ -143,7 +140,8 @@ impl QueueCell {
                 core: QueueCore::new(options, now),
                 effects: Effects::default(),
                 consumers: Vec::new(),
-                touched: Vec::new(),
+                deliveries: Vec::new(),
+                run: Vec::new(),
                 keeps: Vec::new(),
                 forgets: Vec::new(),
                 had_consumer: false,
@@ -213,10 +211,7 @@ impl QueueCell {
         if inner.consumers.len() <= at {
             inner.consumers.resize_with(at + 1, || None);
         }
-        inner.consumers[at] = Some(ConsumerLink {
-            sink,
-            pending: Vec::new(),
-        });
+        inner.consumers[at] = Some(sink);
         inner.had_consumer = true;
         announce(key);
         self.run(inner, now, aftermath);
@@ -290,7 +285,7 @@ impl QueueCell {
         let state = inner.core.state();
         may(state)?;
         self.deleted.store(true, Atomic::Release);
-        let sinks = inner.consumers.drain(..).flatten().map(|link| link.sink).collect();
+        let sinks = inner.consumers.drain(..).flatten().collect();
         Ok((state, sinks))
     }
 
@@ -317,14 +312,7 @@ impl QueueCell {
         let mut dead_letters = Vec::new();
         for effect in inner.effects.drain(..) {
             match effect {
-                Effect::Deliver(key, delivery) => {
-                    if let Some(Some(link)) = inner.consumers.get_mut(key.0 as usize) {
-                        if link.pending.is_empty() {
-                            inner.touched.push(key);
-                        }
-                        link.pending.push(delivery);
-                    }
-                }
+                Effect::Deliver(key, delivery) => inner.deliveries.push((key, delivery)),
                 Effect::Keep {
                     sequence,
                     message,
@@ -364,13 +352,20 @@ impl QueueCell {
         }
     }
 
-    /// Hands the collected deliveries to the consumers' connections, a lock and a wake-up each.
+    /// Hands the collected deliveries to the consumers' connections in their order, one lock for each run of the same
+    /// consumer: a channel's delivery tags follow the order of its messages.
     fn hand_over(&self, inner: &mut Inner, now: Millis) {
-        for key in inner.touched.drain(..) {
-            let Some(Some(link)) = inner.consumers.get_mut(key.0 as usize) else {
+        let mut deliveries = inner.deliveries.drain(..).peekable();
+        while let Some((key, first)) = deliveries.next() {
+            inner.run.push(first);
+            while let Some((_, next)) = deliveries.next_if(|(next, _)| *next == key) {
+                inner.run.push(next);
+            }
+            let Some(Some(sink)) = inner.consumers.get(key.0 as usize) else {
+                inner.run.clear();
                 continue;
             };
-            if link.sink.deliver(&mut link.pending) == Flow::Full {
+            if sink.deliver(&mut inner.run) == Flow::Full {
                 inner.core.apply(Command::Pause(key), now, &mut inner.effects);
             }
         }

@@ -191,8 +191,8 @@ impl Broker {
             return Ok(0);
         }
         let (state, sinks) = queue.delete_if(|state| match condition {
-            DeleteCondition { if_unused: true, .. } if state.consumers > 0 => Err(refuse("in use")),
             DeleteCondition { if_empty: true, .. } if state.ready > 0 => Err(refuse("not empty")),
+            DeleteCondition { if_unused: true, .. } if state.consumers > 0 => Err(refuse("in use")),
             _ => Ok(()),
         })?;
         vhost.queues.remove(&queue.name);

@@ -30,7 +30,12 @@ impl Session {
             channel.deliveries.window.set_limit(prefetch.into());
             self.resume_consumers(number);
         } else {
+            // RabbitMQ: a limit for each consumer ends one for the whole channel.
             channel.prefetch = prefetch;
+            if channel.deliveries.window.limit() > 0 {
+                channel.deliveries.window.set_limit(0);
+                self.resume_consumers(number);
+            }
         }
         self.write(number, Response::QosOk);
         Ok(())

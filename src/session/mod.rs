@@ -139,15 +139,21 @@ impl Session {
                 Ok(Step::NeedMore) => break,
                 Ok(Step::Skip { consumed }) => at += consumed,
                 Ok(Step::Event { consumed, event }) => {
+                    // What the core answered by itself came before this event.
+                    self.write_scratch();
                     self.event(event);
                     at += consumed;
                 }
-                Err(error) => self.fail(0, &error),
-            }
-            if !self.scratch.is_empty() {
-                self.write_scratch();
+                Err(error) => {
+                    self.fail(0, &error);
+                    if error.code == ReplyCode::FrameError {
+                        // Where the next frame begins is not known any more.
+                        self.next = Next::Close;
+                    }
+                }
             }
         }
+        self.write_scratch();
         self.flush();
         (at, self.next)
     }
@@ -343,6 +349,9 @@ impl Session {
     }
 
     fn write_scratch(&mut self) {
+        if self.scratch.is_empty() {
+            return;
+        }
         let scratch = &mut self.scratch;
         self.outbox.write(|out| out.append(scratch));
     }
