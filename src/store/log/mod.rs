@@ -449,3 +449,6 @@ impl Engine for LogEngine {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,7 +43,11 @@ impl LogEngine {
                 self.cut(*id, &found, end)?;
             }
         }
-        // The last one may have been written by a process that was killed before its sync.
+        // The last one may have been made or written by a process that was killed before its sync.
+        self.disk.sync_folder().map_err(|source| StoreError::Io {
+            path: self.disk.path().to_path_buf(),
+            source,
+        })?;
         if let Some(Segment { id, length, .. }) = self.segments.back().copied() {
             if let Some(Found { file, salt, .. }) = self.open_segment(id, false)? {
                 file.sync().map_err(io_failed(&*self.disk, id))?;
