@@ -186,16 +186,20 @@ impl Committer {
     }
 
     fn answer(&mut self, used: usize, written: Written, start: Instant) {
-        let mut total = 0;
-        let mut settled = 0;
+        let count = |of: fn(&QueueBatch) -> usize| self.batches[..used].iter().map(of).sum::<usize>() as u64;
+        let (total, settled) = (count(|batch| batch.keeps.len()), count(|batch| batch.forgets.len()));
+        let kept = written.kept as u64;
+        let took = start.elapsed().as_micros() as u64;
+        // Before the answers, so that who got one finds it counted.
+        self.counters.count(kept, total - kept, settled, took);
+        let mut at = 0;
         for batch in &mut self.batches[..used] {
-            settled += batch.forgets.len() as u64;
             batch.forgets.clear();
             batch.removed = false;
             for keep in batch.keeps.drain(..) {
-                total += 1;
+                at += 1;
                 match keep.ticket {
-                    Some(ticket) if total <= written.kept => ticket.taken(),
+                    Some(ticket) if at <= written.kept => ticket.taken(),
                     Some(ticket) => ticket.refused(),
                     None => {}
                 }
@@ -204,16 +208,13 @@ impl Committer {
             batch.keeps.shrink_to(1024);
             batch.forgets.shrink_to(4096);
         }
+        self.batches.truncate(64);
         for ticket in self.tickets.drain(..) {
             match written.settled {
                 true => ticket.taken(),
                 false => ticket.refused(),
             }
         }
-        self.batches.truncate(64);
-        let refused = (total - written.kept) as u64;
-        let took = start.elapsed().as_micros() as u64;
-        self.counters.count(written.kept as u64, refused, settled, took);
     }
 
     /// Syncs what was written. The engine is free meanwhile: others may read.

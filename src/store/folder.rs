@@ -56,6 +56,11 @@ impl Folder {
         &self.path
     }
 
+    /// Where an engine has its files.
+    pub(super) fn messages(&self, engine: EngineKind) -> PathBuf {
+        self.path.join(format!("messages-{}", engine.name()))
+    }
+
     /// Bytes that an unprivileged process may still write to the folder's file system.
     pub(super) fn free_space(&self) -> Result<u64, StoreError> {
         free_space(&self.path).map_err(io_error(&self.path))

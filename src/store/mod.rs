@@ -24,7 +24,7 @@ pub use engine::Recovered;
 pub use journal::QueueJournal;
 pub use message_store::{FatalHook, MessageStore};
 pub use options::{EngineKind, StoreOptions, SyncMode};
-pub use seam::{Keep, QueueId, StateChange, StateStore, StoreError, StoredMessage, Table};
+pub use seam::{Keep, Pairs, QueueId, StateChange, StateStore, StoreError, StoredMessage, Table};
 pub use statistics::Statistics;
 
 #[cfg(test)]

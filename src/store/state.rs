@@ -9,7 +9,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::folder::{Folder, free_space, io_error, sync_folder};
-use super::{StateChange, StateStore, StoreError, Table};
+use super::{Pairs, StateChange, StateStore, StoreError, Table};
 
 /// Free space under which nothing is given to sled: after an ENOSPC of its own it cannot go on, not even remove.
 pub(super) const SLED_SPACE_RESERVE: u64 = 16 << 20;
@@ -145,7 +145,7 @@ impl SledState {
 }
 
 impl StateStore for SledState {
-    fn scan(&self, table: Table) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn scan(&self, table: Table) -> Result<Pairs, StoreError> {
         self.database
             .scan_prefix(&[prefix(table)])
             .map(|pair| pair.map(|(key, value)| (key[1..].to_vec(), value.to_vec())))
@@ -181,7 +181,7 @@ pub(super) struct MemoryState {
 }
 
 impl StateStore for MemoryState {
-    fn scan(&self, table: Table) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn scan(&self, table: Table) -> Result<Pairs, StoreError> {
         let prefix = prefix(table);
         Ok(self
             .pairs

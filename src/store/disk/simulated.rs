@@ -105,7 +105,10 @@ impl State {
     }
 
     fn used(&self) -> u64 {
-        self.names.values().map(|file| self.files[*file].current.len() as u64).sum()
+        self.names
+            .values()
+            .map(|file| self.files[*file].current.len() as u64)
+            .sum()
     }
 }
 
@@ -251,7 +254,9 @@ impl Disk for SimulatedDisk {
         let mut state = self.state.lock();
         state.plain_call()?;
         let used = state.used();
-        Ok(state.capacity.map_or(u64::MAX, |capacity| capacity.saturating_sub(used)))
+        Ok(state
+            .capacity
+            .map_or(u64::MAX, |capacity| capacity.saturating_sub(used)))
     }
 }
 

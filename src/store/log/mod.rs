@@ -349,6 +349,8 @@ impl Engine for LogEngine {
                 recovered.messages += 1;
             }
         }
+        // Its windows are not needed for a while.
+        self.reader = Reader::new(Arc::clone(&self.disk));
         Ok(recovered)
     }
 

@@ -38,7 +38,12 @@ impl LogEngine {
             let end = self.replay_segment(*id, &found, &mut highest)?;
             if end < found.length {
                 if !last {
-                    return Err(damaged(&*self.disk, *id, end, "a record is damaged"));
+                    return Err(damaged(
+                        &*self.disk,
+                        *id,
+                        end,
+                        "a record is damaged; restore the folder from a backup",
+                    ));
                 }
                 self.cut(*id, &found, end)?;
             }
@@ -48,15 +53,15 @@ impl LogEngine {
             path: self.disk.path().to_path_buf(),
             source,
         })?;
-        if let Some(Segment { id, length, .. }) = self.segments.back().copied() {
-            if let Some(Found { file, salt, .. }) = self.open_segment(id, false)? {
-                file.sync().map_err(io_failed(&*self.disk, id))?;
-                self.active = Some(Active {
-                    file,
-                    salt,
-                    synced: length,
-                });
-            }
+        if let Some(Segment { id, length, .. }) = self.segments.back().copied()
+            && let Some(Found { file, salt, .. }) = self.open_segment(id, false)?
+        {
+            file.sync().map_err(io_failed(&*self.disk, id))?;
+            self.active = Some(Active {
+                file,
+                salt,
+                synced: length,
+            });
         }
         Ok(highest)
     }
@@ -99,7 +104,12 @@ impl LogEngine {
                 self.disk.sync_folder().map_err(failed())?;
                 Ok(None)
             }
-            Err(HeaderFault::Damaged) => Err(damaged(&*self.disk, id, 0, "the segment header is damaged")),
+            Err(HeaderFault::Damaged) => Err(damaged(
+                &*self.disk,
+                id,
+                0,
+                "the segment header is damaged; restore the folder from a backup",
+            )),
             Err(HeaderFault::Version(version)) => Err(StoreError::Foreign {
                 path: self.disk.path().join(name),
                 reason: format!(

@@ -121,12 +121,19 @@ impl Rig {
                 self.open_up(queue, *sequence, Fate::Gone);
             }
             if batch.removed {
-                let all: Vec<u64> = self.known.range((queue, 0)..(queue + 1, 0)).map(|(at, _)| at.1).collect();
-                all.into_iter().for_each(|sequence| self.open_up(queue, sequence, Fate::Gone));
+                let all: Vec<u64> = self
+                    .known
+                    .range((queue, 0)..(queue + 1, 0))
+                    .map(|(at, _)| at.1)
+                    .collect();
+                all.into_iter()
+                    .for_each(|sequence| self.open_up(queue, sequence, Fate::Gone));
             }
         }
         let written = self.engine()?.write(batches)?;
-        let keeps = batches.iter().flat_map(|b| b.keeps.iter().map(|keep| (b.queue.0, keep.sequence)));
+        let keeps = batches
+            .iter()
+            .flat_map(|b| b.keeps.iter().map(|keep| (b.queue.0, keep.sequence)));
         for place in keeps.skip(written.kept) {
             self.known.get_mut(&place).unwrap().next = Fate::Gone;
         }
@@ -166,7 +173,9 @@ impl Rig {
         let queue = self.queues[slot];
         let mut batch = QueueBatch::new(QueueId(queue));
         let live = self.known.range((queue, 0)..(queue + 1, 0));
-        let live = live.filter(|(_, known)| known.fate == Fate::Kept).map(|(place, _)| place.1);
+        let live = live
+            .filter(|(_, known)| known.fate == Fate::Kept)
+            .map(|(place, _)| place.1);
         batch.forgets = live.step_by(step).collect();
         batch
     }
@@ -371,7 +380,11 @@ fn a_full_disk_refuses_and_works_again() {
     let batch = rig.keeps(1, 5, 500);
     let last = (batch.queue.0, batch.keeps[4].sequence);
     rig.round(&[batch]).unwrap();
-    assert_eq!(rig.known[&last].fate, Fate::Kept, "the space that was drained is not used");
+    assert_eq!(
+        rig.known[&last].fate,
+        Fate::Kept,
+        "the space that was drained is not used"
+    );
     rig.crash(Some(0));
     rig.engine().unwrap();
 }
@@ -441,7 +454,13 @@ fn a_segment_of_another_version_is_refused_by_name() {
 
 #[test]
 fn settlements_of_any_shape_are_read_back() {
-    let shapes: [&[u64]; 5] = [&[0], &[5, 6, 7, 100], &[u64::MAX], &[0, u64::MAX - 1, u64::MAX], &[1, 3, 5, 7]];
+    let shapes: [&[u64]; 5] = [
+        &[0],
+        &[5, 6, 7, 100],
+        &[u64::MAX],
+        &[0, u64::MAX - 1, u64::MAX],
+        &[1, 3, 5, 7],
+    ];
     for sequences in shapes {
         let mut bytes = Vec::new();
         record::append_settle(&mut bytes, 3, QueueId(8), sequences);
