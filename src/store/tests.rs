@@ -375,3 +375,65 @@ fn free_space_is_known() {
     let opened = open(&options(dir.path(), EngineKind::Log));
     assert!(opened.store.free_space().unwrap() > 0);
 }
+
+#[test]
+fn a_folder_is_converted_both_ways_and_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = options(dir.path(), EngineKind::Log);
+    let sled = options(dir.path(), EngineKind::Sled);
+    let answers = Arc::new(Answers::default());
+    {
+        let opened = open(&log);
+        let put = StateChange::Put(Table::Queues, b"q".to_vec(), b"v".to_vec());
+        opened.state.commit(&[put]).unwrap();
+        for queue in [1, 2] {
+            let batch = (0..50).map(|at| keep(queue, at, 9000, Some(answers.ticket(queue << 32 | at))));
+            opened.store.journal(QueueId(queue)).keep(&mut batch.collect());
+        }
+        answers.wait_taken(100);
+        opened
+            .store
+            .journal(QueueId(1))
+            .forget(&(0..49).collect::<Vec<_>>(), None);
+        opened.store.shutdown().unwrap();
+    }
+    let before = inspect(&log).unwrap();
+    assert_eq!((before.queues[0].messages, before.queues[0].first_sequence), (1, 49));
+    assert_eq!((before.queues[1].messages, before.queues[1].body_bytes), (50, 450_000));
+    for (from, to) in [(&log, &sled), (&sled, &log), (&log, &sled)] {
+        assert_eq!(engine_of(dir.path()).unwrap(), from.engine);
+        assert_eq!(convert(from, to.engine).unwrap().messages, 51);
+        assert_eq!(inspect(to).unwrap().queues, before.queues);
+        assert!(matches!(refusal(from), StoreError::Foreign { .. }));
+    }
+    let opened = open(&sled);
+    assert_eq!(opened.found.len(), 51);
+    opened.found.iter().for_each(|stored| assert_same(stored, 9000));
+    assert_eq!(opened.state.scan(Table::Queues).unwrap().len(), 1);
+}
+
+#[test]
+fn an_inspection_finds_damage_and_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = options(dir.path(), EngineKind::Log);
+    assert!(matches!(inspect(&log), Err(StoreError::Foreign { .. })));
+    {
+        let opened = open(&log);
+        let answers = Arc::new(Answers::default());
+        let batch = (0..9).map(|at| keep(1, at, 500, Some(answers.ticket(at))));
+        opened.store.journal(QueueId(1)).keep(&mut batch.collect());
+        answers.wait_taken(9);
+        opened.store.shutdown().unwrap();
+    }
+    let segment = dir.path().join("messages-log/0000000001.log");
+    let whole = std::fs::read(&segment).unwrap();
+    // A torn tail is no damage, and is left for the start to cut.
+    let torn = [&whole[..], &[7; 100]].concat();
+    std::fs::write(&segment, &torn).unwrap();
+    assert_eq!(inspect(&log).unwrap().queues[0].messages, 9);
+    assert_eq!(std::fs::read(&segment).unwrap(), torn);
+    let mut damaged = whole.clone();
+    damaged[1000] ^= 1;
+    std::fs::write(&segment, &damaged).unwrap();
+    assert!(matches!(inspect(&log), Err(StoreError::Damaged { .. })));
+}

@@ -477,3 +477,22 @@ fn settlements_of_any_shape_are_read_back() {
         assert_eq!(read, sequences);
     }
 }
+
+/// Written by the first release of the format: has to open for ever.
+const SEGMENT_V1: &[u8] = include_bytes!("../../../tests/data/store/segment-v1.log");
+
+#[test]
+fn a_segment_of_the_first_release_opens() {
+    let disk: Arc<SimulatedDisk> = Arc::default();
+    let file = disk.create("0000000001.log").unwrap();
+    file.write_at(SEGMENT_V1, 0).unwrap();
+    let mut engine = LogEngine::new(disk, SEGMENT);
+    let mut found = Vec::new();
+    let recovered = engine.recover(&mut |stored| found.push(stored)).unwrap();
+    assert_eq!(recovered.highest_queue, Some(QueueId(8)));
+    let places: Vec<(u64, u64)> = found.iter().map(|stored| (stored.queue.0, stored.sequence)).collect();
+    assert_eq!(places, [(7, 1), (7, 3)]);
+    found.iter().for_each(|stored| assert_same(stored, 64));
+    assert_eq!(found[1].expires_at, Some(1003));
+    assert_eq!(engine.usage().disk_bytes, SEGMENT_V1.len() as u64);
+}
