@@ -43,6 +43,13 @@ impl Answers {
         assert!(counts.values().all(|answers| *answers == (1, 0)), "{counts:?}");
     }
 
+    fn wait_for(&self, tag: u64) {
+        let mut counts = self.counts.lock();
+        while !counts.contains_key(&tag) {
+            self.changed.wait(&mut counts);
+        }
+    }
+
     pub(super) fn of(&self, tag: u64) -> (u32, u32) {
         self.counts.lock().get(&tag).copied().unwrap_or_default()
     }
@@ -436,4 +443,42 @@ fn an_inspection_finds_damage_and_changes_nothing() {
     damaged[1000] ^= 1;
     std::fs::write(&segment, &damaged).unwrap();
     assert!(matches!(inspect(&log), Err(StoreError::Damaged { .. })));
+}
+
+#[test]
+fn no_wake_up_is_lost_however_deep_the_thread_sleeps() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = StoreOptions {
+        // It falls asleep at once, so that nearly every call meets another depth.
+        settle_window_us: 20,
+        settle_delay_ms: 1,
+        ..options(dir.path(), EngineKind::Memory)
+    };
+    let opened = open(&options);
+    let (store, answers) = (&opened.store, Arc::new(Answers::default()));
+    std::thread::scope(|scope| {
+        for queue in 0..2u64 {
+            let answers = &answers;
+            scope.spawn(move || {
+                let journal = store.journal(QueueId(queue));
+                for at in 0..3000u64 {
+                    let tag = queue << 32 | at;
+                    let keep = Keep {
+                        in_flight: at % 3 == 0,
+                        ..keep(queue, at, 1, Some(answers.ticket(tag)))
+                    };
+                    journal.keep(&mut vec![keep]);
+                    // Hangs if the thread sleeps through it.
+                    answers.wait_for(tag);
+                    if at % 5 == 0 {
+                        journal.forget(&[at], Some(answers.ticket(tag | 1 << 31)));
+                        answers.wait_for(tag | 1 << 31);
+                    } else {
+                        journal.forget(&[at], None);
+                    }
+                }
+            });
+        }
+    });
+    opened.store.shutdown().unwrap();
 }

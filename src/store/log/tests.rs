@@ -496,3 +496,28 @@ fn a_segment_of_the_first_release_opens() {
     assert_eq!(found[1].expires_at, Some(1003));
     assert_eq!(engine.usage().disk_bytes, SEGMENT_V1.len() as u64);
 }
+
+#[test]
+fn churn_stays_under_three_times_the_live_bytes() {
+    let mut rig = Rig::new();
+    // A cold message that stays, and a backlog that is consumed out of order behind it.
+    let cold = rig.keeps(2, 1, 600);
+    rig.round(&[cold]).unwrap();
+    for round in 0..1500usize {
+        let mut batch = rig.forgets(0, 1);
+        // Between 20 and 60 messages wait; every third round leaves its oldest ones alone.
+        let backlog = 20 + round % 40;
+        let excess = batch.forgets.len().saturating_sub(backlog);
+        let skip = if round % 3 == 0 { 10.min(batch.forgets.len()) } else { 0 };
+        batch.forgets = batch.forgets.into_iter().skip(skip).take(excess).collect();
+        batch.keeps = rig.keeps(0, 4, 200 + round % 500).keeps;
+        rig.round(&[batch]).unwrap();
+        let live = rig.live_bytes();
+        assert!(rig.disk.used() <= 3 * live + SEGMENT, "{} for {live}", rig.disk.used());
+    }
+    let rest = rig.forgets(0, 1);
+    rig.round(&[rest]).unwrap();
+    assert!(rig.disk.used() < SEGMENT, "{}", rig.disk.used());
+    rig.crash(Some(0));
+    rig.engine().unwrap();
+}
