@@ -43,7 +43,8 @@
 //! be told from a torn tail is damage to the very last write of a process that was killed; a clean end marks its end.
 //!
 //! sled gets nothing while less than 16 MiB are free, because it cannot go on after an ENOSPC of its own:
-//! [`StateStore::commit`] fails with an error that [`is_full`](StoreError::is_full), and nothing is changed.
+//! [`StateStore::commit`] fails with an error that [`is_full`](StoreError::is_full), and nothing is changed. The log
+//! refuses messages that would leave less than 8 MiB, so that the definitions can be opened again (that takes 4 MiB).
 //!
 //! # Figures
 //! `cargo bench --bench store` on 2 cores of a shared virtual machine, ext4, 1 KiB messages, each batch synced and

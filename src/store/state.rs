@@ -12,7 +12,9 @@ use super::folder::{Folder, free_space, io_error, sync_folder};
 use super::{Pairs, StateChange, StateStore, StoreError, Table};
 
 /// Free space under which nothing is given to sled: after an ENOSPC of its own it cannot go on, not even remove.
-pub(super) const SLED_SPACE_RESERVE: u64 = 16 << 20;
+const SPACE_TO_WRITE: u64 = 16 << 20;
+/// Free space under which a database is not opened: sled writes when it opens, and fails half-way without space.
+const SPACE_TO_OPEN: u64 = 4 << 20;
 
 /// A sled database with what its own `flush` leaves out.
 ///
@@ -28,9 +30,8 @@ pub(super) struct Database {
 impl Database {
     pub(super) fn open(path: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
         std::fs::create_dir_all(path).map_err(io_error(path))?;
-        if free_space(path).map_err(io_error(path))? < SLED_SPACE_RESERVE {
-            // sled needs space to open what it wrote before.
-            return Err(io_error(path)(io::ErrorKind::StorageFull.into()));
+        if free_space(path).map_err(io_error(path))? < SPACE_TO_OPEN {
+            return Err(no_space(path, SPACE_TO_OPEN));
         }
         let db = sled::Config::new()
             .path(path)
@@ -77,10 +78,11 @@ impl Database {
     pub(super) fn reserve(&self, bytes: u64) -> Result<(), StoreError> {
         let free = free_space(&self.path).map_err(io_error(&self.path))?;
         // sled writes a page anew for each change of it, hence twice the bytes.
-        match free >= SLED_SPACE_RESERVE.saturating_add(bytes.saturating_mul(2)) {
-            true => Ok(()),
-            false => Err(io_error(&self.path)(io::ErrorKind::StorageFull.into())),
+        let needed = SPACE_TO_WRITE.saturating_add(bytes.saturating_mul(2));
+        if free < needed {
+            return Err(no_space(&self.path, needed));
         }
+        Ok(())
     }
 
     pub(super) fn apply(&self, batch: sled::Batch) -> Result<(), StoreError> {
@@ -93,6 +95,11 @@ impl Database {
         self.db.flush().map_err(|error| database_error(&self.path, error))?;
         self.file.sync_data().map_err(io_error(&self.path))
     }
+}
+
+fn no_space(path: &Path, needed: u64) -> StoreError {
+    let text = format!("the disk is full: {needed} bytes must be free, so make space");
+    io_error(path)(io::Error::new(io::ErrorKind::StorageFull, text))
 }
 
 fn database_error(path: &Path, error: sled::Error) -> StoreError {

@@ -189,7 +189,7 @@ fn a_full_disk_refuses_once_each_and_recovers_without_a_restart() {
     let mut rig = rig(SyncMode::Always);
     rig.keep(1, false);
     rig.step(0);
-    rig.disk.set_capacity(Some(rig.disk.used() + 60));
+    rig.disk.set_capacity(Some(rig.disk.used() + 10));
     rig.keep(2, false);
     rig.keep(3, false);
     rig.step(1);
@@ -213,8 +213,8 @@ fn a_sync_that_fails_is_final_and_answers_nobody() {
     rig.keep(1, false);
     rig.step(0);
     rig.keep(2, false);
-    // Write, then sync.
-    let sync = rig.disk.calls() + 2;
+    // Free space, write, then sync.
+    let sync = rig.disk.calls() + 3;
     rig.disk.fail_at(Some((sync, Fault::Error(ErrorKind::StorageFull))));
     assert!(rig.committer.step(1).is_err());
     assert_eq!(rig.answers.all().len(), 1);

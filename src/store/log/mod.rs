@@ -277,6 +277,15 @@ impl LogEngine {
         Ok(true)
     }
 
+    /// Whether the round's messages leave something of the disk to the definitions, which sled cannot even open on a
+    /// full one. That costs a system call a round. Others may fill the disk nevertheless, which [`Self::flush`] sees.
+    fn has_space(&self, batches: &[QueueBatch]) -> bool {
+        let length = |batch: &QueueBatch| batch.keeps.iter().map(record::publish_len).sum::<usize>() as u64;
+        let bytes: u64 = batches.iter().map(length).sum();
+        // A file system that does not say how much is free has to be tried.
+        bytes == 0 || self.disk.free_space().unwrap_or(u64::MAX) >= bytes + 2 * self.reserve_bytes()
+    }
+
     /// Lets settlements take effect and notes what has to be written of them.
     fn settle(&mut self, batch: &QueueBatch) {
         let mut sequences = Vec::with_capacity(batch.forgets.len());
@@ -356,10 +365,10 @@ impl Engine for LogEngine {
 
     fn write(&mut self, batches: &[QueueBatch]) -> Result<Written, StoreError> {
         self.written = 0;
-        let mut full = false;
+        let mut full = !self.has_space(batches);
         'batches: for batch in batches {
             for keep in &batch.keeps {
-                if !self.append_keep(batch.queue, keep)? {
+                if full || !self.append_keep(batch.queue, keep)? {
                     full = true;
                     break 'batches;
                 }

@@ -365,7 +365,7 @@ fn a_full_disk_refuses_and_works_again() {
     let mut rig = Rig::new();
     let first = rig.keeps(0, 20, 500);
     rig.round(&[first]).unwrap();
-    rig.disk.set_capacity(Some(rig.disk.used() + 700));
+    rig.disk.set_capacity(Some(rig.disk.used() + 1200));
     let mut refused = 0;
     for _ in 0..5 {
         let batch = rig.keeps(1, 1, 500);
