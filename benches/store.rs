@@ -1,8 +1,8 @@
 //! What a message costs in each engine: `cargo bench --bench store [-- FOLDER]`.
 //!
-//! 1 KiB messages of one queue in batches, each batch confirmed before the next: written with a sync each ("in"), then
-//! settled with a sync each ("out"). "flow" settles each batch while it waits, as a consumer that keeps up does. The
-//! time is the wall's, the CPU that of the whole process.
+//! 1 KiB messages of one queue in batches, each batch confirmed before the next: written with a sync each ("in"), read
+//! back by a new start ("recovered") and settled with a sync each ("out"). "flow" settles each batch while it waits, as
+//! a consumer that keeps up does. The time is the wall's, the CPU that of the whole process.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use std::thread::Thread;
 use std::time::Instant;
 
 use warren::model::{ConfirmSink, ConfirmTicket, Message};
-use warren::store::{EngineKind, Keep, MessageStore, QueueId, QueueJournal, StoreOptions};
+use warren::store::{EngineKind, Keep, MessageStore, QueueId, QueueJournal, StateStore, StoreOptions};
 
 /// Counts answers and wakes who waits for the last of them.
 struct Waiter {
@@ -93,13 +93,17 @@ impl Bench {
     }
 }
 
+fn open(options: &StoreOptions) -> (MessageStore, Arc<dyn StateStore>) {
+    let on_fatal = Arc::new(|error: &warren::store::StoreError| panic!("{error}"));
+    MessageStore::open(options.clone(), on_fatal).expect("the store opens")
+}
+
 fn run(dir: &Path, engine: EngineKind, batch: u64, count: u64) {
     let options = StoreOptions {
         engine,
         ..StoreOptions::new(dir)
     };
-    let on_fatal = Arc::new(|error: &warren::store::StoreError| panic!("{error}"));
-    let (mut store, _state) = MessageStore::open(options, on_fatal).expect("the store opens");
+    let (mut store, mut state) = open(&options);
     store.recover(&mut |_| {}).expect("an empty folder");
     let mut bench = Bench {
         journal: store.journal(QueueId(1)),
@@ -119,6 +123,14 @@ fn run(dir: &Path, engine: EngineKind, batch: u64, count: u64) {
         }
     });
     let disk = store.statistics().disk_bytes;
+    store.shutdown().expect("what is owed is written");
+    drop((state, bench.journal));
+    (store, state) = open(&options);
+    measure(&format!("{name} recovered"), count, || {
+        let recovered = store.recover(&mut |_| {}).expect("nothing is damaged");
+        assert_eq!(recovered.messages, count);
+    });
+    bench.journal = store.journal(QueueId(1));
     measure(&format!("{name} out  by {batch}"), count, || {
         for first in (0..count / batch).map(|round| round * batch) {
             bench.forget(&(first..first + batch).collect::<Vec<_>>());
@@ -146,6 +158,7 @@ fn run(dir: &Path, engine: EngineKind, batch: u64, count: u64) {
         statistics.commit_max_us
     );
     store.shutdown().expect("what is owed is written");
+    drop(state);
 }
 
 fn main() {

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -33,12 +34,11 @@ impl Database {
         if free_space(path).map_err(io_error(path))? < SPACE_TO_OPEN {
             return Err(no_space(path, SPACE_TO_OPEN));
         }
-        let db = sled::Config::new()
+        let config = sled::Config::new()
             .path(path)
             .cache_capacity(cache_bytes.max(1 << 20))
-            .flush_every_ms(None)
-            .open()
-            .map_err(|error| database_error(path, error))?;
+            .flush_every_ms(None);
+        let db = open_patiently(&config).map_err(|error| database_error(path, error))?;
         let db_path = path.join("db");
         let file = File::open(&db_path).map_err(io_error(&db_path))?;
         sync_folder(path).map_err(io_error(path))?;
@@ -95,6 +95,22 @@ impl Database {
         self.db.flush().map_err(|error| database_error(&self.path, error))?;
         self.file.sync_data().map_err(io_error(&self.path))
     }
+}
+
+/// Opens a database that this process may just have closed: sled's own threads give its lock back a moment later. No
+/// other process has it, since the folder is locked before.
+fn open_patiently(config: &sled::Config) -> sled::Result<sled::Db> {
+    const ATTEMPTS: u32 = 200;
+    const PAUSE: Duration = Duration::from_millis(10);
+    for _ in 1..ATTEMPTS {
+        match config.open() {
+            Err(sled::Error::Io(error)) if error.to_string().contains("could not acquire lock") => {
+                std::thread::sleep(PAUSE);
+            }
+            other => return other,
+        }
+    }
+    config.open()
 }
 
 fn no_space(path: &Path, needed: u64) -> StoreError {
