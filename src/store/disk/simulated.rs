@@ -30,6 +30,8 @@ enum Change {
 #[derive(Default)]
 struct Content {
     current: Vec<u8>,
+    /// Up to where bytes were written: what a file is longer takes no space.
+    allocated: usize,
     durable: Vec<u8>,
     changes: Vec<Change>,
 }
@@ -105,10 +107,7 @@ impl State {
     }
 
     fn used(&self) -> u64 {
-        self.names
-            .values()
-            .map(|file| self.files[*file].current.len() as u64)
-            .sum()
+        self.names.values().map(|file| self.files[*file].allocated as u64).sum()
     }
 }
 
@@ -183,6 +182,11 @@ impl SimulatedDisk {
                 }
             }
             content.current = content.durable.clone();
+            content.allocated = content
+                .current
+                .iter()
+                .rposition(|byte| *byte != 0)
+                .map_or(0, |at| at + 1);
         }
         for entry in entries.drain(..) {
             if survives() {
@@ -290,12 +294,15 @@ impl DiskFile for SimulatedFile {
             None => (bytes.len(), None),
         };
         if let Some(capacity) = state.capacity {
-            length = length.min(capacity.saturating_sub(state.used()) as usize);
+            let free = capacity.saturating_sub(state.used()) as usize;
+            let inside = state.files[self.file].allocated.saturating_sub(offset as usize);
+            length = length.min(inside + free);
             if length == 0 && !bytes.is_empty() {
                 return Err(io::ErrorKind::StorageFull.into());
             }
         }
         let content = &mut state.files[self.file];
+        content.allocated = content.allocated.max(offset as usize + length);
         let change = Change::Write(offset, bytes[..length].to_vec());
         apply(&mut content.current, &change);
         content.changes.push(change);
@@ -306,6 +313,7 @@ impl DiskFile for SimulatedFile {
         let mut state = self.state.lock();
         state.plain_call()?;
         let content = &mut state.files[self.file];
+        content.allocated = content.allocated.min(length as usize);
         apply(&mut content.current, &Change::Truncate(length));
         content.changes.push(Change::Truncate(length));
         Ok(())

@@ -61,6 +61,7 @@ impl LogEngine {
                 file,
                 salt,
                 synced: length,
+                extended: length,
             });
         }
         Ok(highest)
