@@ -94,7 +94,6 @@ impl Session {
         let setup = ConsumerSetup {
             tag: consume.tag.clone(),
             queue_index: channel.queue_index(&queue),
-            no_ack: consume.no_ack,
             hears_cancel,
         };
         let consumer = Consumer::new(Arc::clone(&channel.deliveries), Arc::clone(&queue), setup);

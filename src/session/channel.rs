@@ -88,12 +88,6 @@ impl Channel {
         }
     }
 
-    /// Its number.
-    #[must_use]
-    pub fn number(&self) -> u16 {
-        self.deliveries.number
-    }
-
     /// The queue that `name` means: the last one declared where it is empty (section 1.7.2.1).
     pub fn queue_name(&self, name: &Name) -> Result<Name, AmqpError> {
         if !name.is_empty() {
