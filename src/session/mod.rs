@@ -144,13 +144,10 @@ impl Session {
                     self.event(event);
                     at += consumed;
                 }
-                Err(error) => {
-                    self.fail(0, &error);
-                    if error.code == ReplyCode::FrameError {
-                        // Where the next frame begins is not known any more.
-                        self.next = Next::Close;
-                    }
-                }
+                Err(error) => self.fail(0, &error),
+            }
+            if self.wire.is_over() {
+                self.next = Next::Close;
             }
         }
         self.write_scratch();
