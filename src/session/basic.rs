@@ -233,12 +233,11 @@ impl Session {
 
     /// All unacked deliveries of the channel go back to their places and out again.
     pub(super) fn recover(&mut self, number: u16, asynchronous: bool) -> Result<(), AmqpError> {
-        self.settle(number, 0, true, Outcome::Requeue)?;
-        self.flush();
+        // The answer goes first, as RabbitMQ's does: clients drop what they hold when it comes.
         if !asynchronous {
             self.write(number, Response::RecoverOk);
         }
-        Ok(())
+        self.settle(number, 0, true, Outcome::Requeue)
     }
 
     /// The queue of that name, if this user may read it and no other connection has it for itself.
