@@ -55,6 +55,19 @@ pub struct QueueDeclaration {
     pub arguments: FieldTable,
 }
 
+/// Which queue it is.
+#[derive(Clone, Debug)]
+pub struct QueueIdentity {
+    /// Its key in the store.
+    pub id: QueueId,
+    /// The vhost it is in.
+    pub vhost: Name,
+    /// Its name.
+    pub name: Name,
+    /// How it was declared.
+    pub declaration: QueueDeclaration,
+}
+
 impl QueueDeclaration {
     /// Whether the queue and its persistent messages survive a restart: an exclusive queue ends with its connection,
     /// so it is not kept even if it was declared durable.
@@ -117,20 +130,17 @@ impl QueueCell {
     /// A new, empty queue.
     #[must_use]
     pub fn new(
-        id: QueueId,
-        vhost: Name,
-        name: Name,
-        declaration: QueueDeclaration,
+        identity: QueueIdentity,
         options: QueueOptions,
         journal: Option<Arc<QueueJournal>>,
         timers: Arc<Timers>,
         now: Millis,
     ) -> Arc<Self> {
         let cell = Arc::new_cyclic(|this| Self {
-            id,
-            name,
-            vhost,
-            declaration,
+            id: identity.id,
+            name: identity.name,
+            vhost: identity.vhost,
+            declaration: identity.declaration,
             this: this.clone(),
             journal,
             timers,
@@ -225,6 +235,25 @@ impl QueueCell {
         if let Some(link) = inner.consumers.get_mut(key.0 as usize) {
             *link = None;
         }
+        self.delete_if_unused(&inner, aftermath);
+    }
+
+    /// Takes a channel's consumers away and gives back what it held unacked, in one step: nobody is served later
+    /// messages before those that come back. An auto-delete queue goes with its last consumer.
+    pub fn leave(&self, consumers: &[ConsumerKey], unacked: &[UnackedId], now: Millis, aftermath: &mut Aftermath) {
+        let mut inner = self.inner.lock();
+        self.apply(&mut inner, Command::Leave { consumers, unacked }, now, aftermath);
+        for key in consumers {
+            if let Some(sink) = inner.consumers.get_mut(key.0 as usize) {
+                *sink = None;
+            }
+        }
+        if !consumers.is_empty() {
+            self.delete_if_unused(&inner, aftermath);
+        }
+    }
+
+    fn delete_if_unused(&self, inner: &Inner, aftermath: &mut Aftermath) {
         if self.declaration.auto_delete && inner.had_consumer && inner.core.state().consumers == 0 {
             aftermath.to_delete.extend(self.this.upgrade());
         }

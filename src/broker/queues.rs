@@ -10,7 +10,7 @@ use super::arguments::{check_same_flag, check_same_queue_arguments, queue_option
 use super::bindings::removals;
 use super::definitions::{QueueRecord, key, pack, put};
 use super::exchanges::over_limit;
-use super::queue_cell::{Aftermath, QueueCell, QueueDeclaration, QueueRef};
+use super::queue_cell::{Aftermath, QueueCell, QueueDeclaration, QueueIdentity, QueueRef};
 use super::{Broker, Vhost};
 
 /// What `queue.declare` says.
@@ -231,16 +231,13 @@ impl Broker {
         options: QueueOptions,
     ) -> Arc<QueueCell> {
         let journal = declaration.is_kept().then(|| self.messages.journal(id));
-        QueueCell::new(
+        let identity = QueueIdentity {
             id,
-            vhost.name.clone(),
+            vhost: vhost.name.clone(),
             name,
             declaration,
-            options,
-            journal,
-            Arc::clone(&self.timers),
-            self.now(),
-        )
+        };
+        QueueCell::new(identity, options, journal, Arc::clone(&self.timers), self.now())
     }
 
     fn agree(

@@ -63,7 +63,7 @@ pub(super) fn message(queue: u64, sequence: u64, length: usize) -> Message {
     let body: Vec<u8> = (0..length)
         .map(|at| (at as u64 * 31 + sequence + queue) as u8)
         .collect();
-    Message::new("orders", &format!("key.{queue}.{sequence}"), &[0x10, 0, 2], &[&body])
+    Message::new("orders", format!("key.{queue}.{sequence}"), &[0x10, 0, 2], &[&body])
 }
 
 pub(super) fn keep(queue: u64, sequence: u64, length: usize, ticket: Option<ConfirmTicket>) -> Keep {
