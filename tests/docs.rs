@@ -1,5 +1,6 @@
 //! What the documentation says of options, files and links.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -55,6 +56,33 @@ fn the_readme_gives_the_true_defaults() {
         seen += 1;
     }
     assert_eq!(seen, 7);
+}
+
+/// Only the server reads the configuration, so what it does not name has no effect.
+#[test]
+fn the_readme_names_every_option_without_effect() {
+    // The configuration itself makes a user of these.
+    let within = ["auth.default_user", "auth.default_password"];
+    let files = fs::read_dir(root().join("src/server")).unwrap();
+    let server: String = files
+        .map(|file| fs::read_to_string(file.unwrap().path()).unwrap())
+        .collect();
+    let used = |path: &str| {
+        let key = format!(".{}", path.rsplit('.').next().unwrap());
+        let mut places = server.match_indices(&key);
+        places.any(|(at, _)| !server[at + key.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+    };
+    let mut idle: BTreeSet<String> = Config::options().iter().map(|option| option.path()).collect();
+    idle.extend(Config::entry_options().iter().map(|option| option.section.to_owned()));
+    idle.retain(|path| !used(path) && !within.contains(&path.as_str()));
+
+    let readme = readme();
+    let start = readme.find("without effect so far:");
+    let paragraph = start
+        .map(|at| readme[at..].split("\n\n").next().unwrap())
+        .unwrap_or_default();
+    let named: BTreeSet<String> = paragraph.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+    assert_eq!(named, idle, "what README.md names, and what src/server does not");
 }
 
 #[test]
