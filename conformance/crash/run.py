@@ -133,6 +133,7 @@ class Run:
         # Whatever is heard from here on counts still; but being thrown out is no fault any more.
         if in_order:
             until.set()
+            self.history.note("stopping")
             self.process.stop()
         else:
             self.process.kill()

@@ -139,6 +139,12 @@ class CheckerTest(unittest.TestCase):
     def test_an_ack_of_a_dropped_connection_may_not_have_come(self):
         self.passes(*self.acked(), ("gone", "c"), ("deliver", "d", A1, True))
 
+    def test_connections_that_end_with_the_broker_give_back(self):
+        taken = [*publish(A1), ("deliver", "c", A1, False), ("stopping",)]
+        self.passes(*taken, ("deliver", "d", A1, True))
+        self.passes(*taken, ("settle", "c", [A1]), ("deliver", "d", A1, True))
+        self.fails("twice", *taken, ("settle", "c", [A1]), ("handled", "c"), ("deliver", "d", A1, True))
+
     def test_twice_in_a_queue(self):
         self.assertIn("twice", self.judge(*publish(A1), *crash(), census(A1, A1)))
 
