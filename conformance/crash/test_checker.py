@@ -125,6 +125,12 @@ class CheckerTest(unittest.TestCase):
         self.passes(*begun, *crash(), census())
         self.passes(*begun, *crash(), census(A1))
 
+    def test_what_is_published_before_the_reply_is_open_too(self):
+        for kind in ("purge", "delete"):
+            self.passes((f"{kind}-begin", "a"), *publish(A1), *crash(), census())
+            self.passes((f"{kind}-begin", "a"), *publish(A1), (f"{kind}-end", "a"), *crash(), census())
+            self.fails("lost", (f"{kind}-begin", "a"), (f"{kind}-end", "a"), *publish(A1), *crash(), census())
+
     # Twice
 
     def test_delivered_again_after_its_ack(self):
