@@ -149,6 +149,7 @@ class CheckerTest(unittest.TestCase):
         taken = [*publish(A1), ("deliver", "c", A1, False), ("stopping",)]
         self.passes(*taken, ("deliver", "d", A1, True))
         self.passes(*taken, ("settle", "c", [A1]), ("deliver", "d", A1, True))
+        self.passes(*publish(A1), ("stopping",), ("deliver", "d", A1, True), ("deliver", "c", A1, False))
         self.fails("twice", *taken, ("settle", "c", [A1]), ("handled", "c"), ("deliver", "d", A1, True))
 
     def test_twice_in_a_queue(self):
