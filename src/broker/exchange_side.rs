@@ -16,7 +16,7 @@ use crate::routing::{ExchangeKind, ExchangeSpec};
 use crate::store::{QueueId, StoredMessage};
 
 use super::deduplication::{Deduplication, QueueDeduplication, SeenTable};
-use super::queue_cell::{Aftermath, QueueCell, QueueDeclaration, QueueRef};
+use super::queue_cell::{Aftermath, QueueCell, QueueDeclaration, QueueIdentity, QueueRef};
 use super::timers::{Timed, Timers};
 use super::{Broker, Vhost, delayed, recent_history};
 
@@ -104,6 +104,10 @@ impl ExchangeSide {
 }
 
 impl Timed for ExchangeSide {
+    fn title(&self) -> String {
+        "a deduplicating exchange".to_owned()
+    }
+
     fn tick(&self, _now: Millis, _aftermath: &mut Aftermath) {
         self.flush();
     }
@@ -252,16 +256,15 @@ impl Broker {
             durable: kept.is_some(),
             ..options
         };
-        QueueRef(QueueCell::new(
-            kept.unwrap_or_else(|| self.new_queue_id()),
-            vhost.name.clone(),
-            name.clone(),
+        let identity = QueueIdentity {
+            id: kept.unwrap_or_else(|| self.new_queue_id()),
+            vhost: vhost.name.clone(),
+            name: name.clone(),
             declaration,
-            options,
-            kept.map(|id| self.messages.journal(id)),
-            Arc::clone(&self.timers),
-            self.now(),
-        ))
+        };
+        let journal = kept.map(|id| self.messages.journal(id));
+        let timers = Arc::clone(&self.timers);
+        QueueRef(QueueCell::new(identity, options, journal, timers, self.now()))
     }
 }
 

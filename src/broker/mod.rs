@@ -29,6 +29,7 @@ mod vhost_limits;
 #[cfg(test)]
 mod tests;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -41,6 +42,7 @@ use crate::store::{MessageStore, QueueId, StateChange, StateStore, StoreError};
 
 use timers::Timed;
 
+pub use arguments::MAX_TIMER_MS;
 pub use bindings::check_binding_names;
 pub use direct_reply::{DIRECT_REPLY_QUEUE, ReplySink};
 pub use exchanges::{ExchangeDeclare, check_not_reserved};
@@ -144,7 +146,13 @@ impl Broker {
     /// Runs the deadlines of queues until [`Broker::stop_timers`]; blocks its thread.
     pub fn run_timers(&self) {
         while let Some(due) = self.timers.wait(&*self.clock) {
-            self.tick(due.iter().filter_map(std::sync::Weak::upgrade));
+            for timed in due.iter().filter_map(std::sync::Weak::upgrade) {
+                // A fault in one queue must not end the deadlines of all others.
+                let ticked = catch_unwind(AssertUnwindSafe(|| self.tick(std::iter::once(Arc::clone(&timed)))));
+                if ticked.is_err() {
+                    tracing::error!(of = %timed.title(), "a deadline panicked");
+                }
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use super::bindings::removals;
 use super::deduplication::{Deduplication, QueueDeduplication, SeenTable};
 use super::definitions::{QueueRecord, key, pack, put};
 use super::exchanges::over_limit;
-use super::queue_cell::{Aftermath, QueueCell, QueueDeclaration, QueueRef};
+use super::queue_cell::{Aftermath, QueueCell, QueueDeclaration, QueueIdentity, QueueRef};
 use super::{Broker, Vhost};
 
 /// What `queue.declare` says.
@@ -131,8 +131,9 @@ impl Broker {
         }
         let declaration = declare.declaration(owner);
         let options = queue_options(&declaration, &resource)?;
-        let _admin = vhost.admin.lock();
+        let admin = vhost.admin.lock();
         if let Some(queue) = vhost.find_queue(&declare.name) {
+            drop(admin);
             return self.agree(&queue, &declare, owner, &resource);
         }
         if vhost.queue_count() >= self.limits().queues_per_vhost {
@@ -199,8 +200,8 @@ impl Broker {
             return Ok(0);
         }
         let (state, sinks) = queue.delete_if(|state| match condition {
-            DeleteCondition { if_unused: true, .. } if state.consumers > 0 => Err(refuse("in use")),
             DeleteCondition { if_empty: true, .. } if state.ready > 0 => Err(refuse("not empty")),
+            DeleteCondition { if_unused: true, .. } if state.consumers > 0 => Err(refuse("in use")),
             _ => Ok(()),
         })?;
         vhost.queues.remove(&queue.name);
@@ -244,16 +245,13 @@ impl Broker {
     ) -> Arc<QueueCell> {
         let options = Self::with_policies(vhost, &name, &declaration, options);
         let journal = declaration.is_kept().then(|| self.messages.journal(id));
-        QueueCell::new(
+        let identity = QueueIdentity {
             id,
-            vhost.name.clone(),
+            vhost: vhost.name.clone(),
             name,
             declaration,
-            options,
-            journal,
-            Arc::clone(&self.timers),
-            self.now(),
-        )
+        };
+        QueueCell::new(identity, options, journal, Arc::clone(&self.timers), self.now())
     }
 
     /// Gives a new queue what it needs to know duplicates; `seen` is the id under which its values were kept before.

@@ -12,6 +12,9 @@ use super::queue_cell::Aftermath;
 
 /// What has deadlines.
 pub trait Timed: Send + Sync {
+    /// What it is, for the log.
+    fn title(&self) -> String;
+
     /// A deadline may have come.
     fn tick(&self, now: Millis, aftermath: &mut Aftermath);
 }
