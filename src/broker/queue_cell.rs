@@ -21,7 +21,7 @@ use crate::queue::{
 use crate::store::{Keep, QueueId, QueueJournal};
 
 use super::deduplication::QueueDeduplication;
-use super::timers::{Timed, Timers};
+use super::timers::Timers;
 
 /// Whether a consumer can take more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -454,16 +454,6 @@ impl QueueCell {
             self.scheduled.store(deadline, Atomic::Release);
             self.timers.schedule(deadline, &self.this);
         }
-    }
-}
-
-impl Timed for QueueCell {
-    fn title(&self) -> String {
-        format!("{self:?}")
-    }
-
-    fn tick(&self, now: Millis, aftermath: &mut Aftermath) {
-        Self::tick(self, now, aftermath);
     }
 }
 

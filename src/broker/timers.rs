@@ -8,7 +8,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::model::{Clock, Millis};
 
-use super::queue_cell::Aftermath;
+use super::queue_cell::{Aftermath, QueueCell};
 
 /// What has deadlines.
 pub trait Timed: Send + Sync {
@@ -17,6 +17,16 @@ pub trait Timed: Send + Sync {
 
     /// A deadline may have come.
     fn tick(&self, now: Millis, aftermath: &mut Aftermath);
+}
+
+impl Timed for QueueCell {
+    fn title(&self) -> String {
+        format!("{self:?}")
+    }
+
+    fn tick(&self, now: Millis, aftermath: &mut Aftermath) {
+        QueueCell::tick(self, now, aftermath);
+    }
 }
 
 /// The deadlines of all queues.
