@@ -1,30 +1,22 @@
-//! What a message becomes when it dies: the `x-death` header and the keys it goes on with.
-//!
-//! RabbitMQ: "Dead Letter Exchanges". Entries of `x-death` are merged by queue and reason, newest first; `count` is a
-//! 64-bit integer, `time` the first death in seconds.
+//! What a message becomes when it dies, and where it goes (RabbitMQ: "Dead Letter Exchanges").
 
-use crate::model::{FieldTable, FieldValue, Message, Millis, Name};
+use crate::model::{Message, Millis};
 use crate::queue::{DeadLetter, DeathReason, Incoming};
 use crate::routing::sender_selected_keys;
 
 use super::publish::PublishBatch;
 use super::queue_cell::{Aftermath, QueueCell};
+use super::x_death::{Deaths, Obituary, record_death};
 
 /// A dead letter, ready to be routed.
 #[derive(Debug)]
 pub struct Corpse {
     /// The message under its new exchange, key and headers.
     pub message: Message,
-    /// The keys to route it with: the first is its routing key, the others come from CC and BCC.
+    /// The keys to route it with: the first is its routing key, the others come from CC.
     pub keys: Vec<String>,
-    deaths: Vec<Death>,
+    deaths: Deaths,
     /// A rejection cuts no cycle: somebody decided.
-    rejected: bool,
-}
-
-#[derive(Debug)]
-struct Death {
-    queue: Vec<u8>,
     rejected: bool,
 }
 
@@ -42,32 +34,38 @@ impl DeathReason {
 }
 
 impl Corpse {
-    /// Writes the death of `letter` in `queue` into its headers.
+    /// Writes the death of `letter` in `queue` into its headers. Its expiration goes, and CC too where the queue has
+    /// a routing key of its own for dead letters.
     #[must_use]
     pub fn new(letter: &DeadLetter, queue: &str, now: Millis) -> Self {
         let old = &letter.message;
         let mut properties = old.properties().decode().unwrap_or_default();
         let mut headers = properties.headers.take().unwrap_or_default();
+        // The receivers of BCC stay unknown; it was taken out when the message was published.
+        headers.remove("BCC");
         let mut old_keys = vec![old.routing_key().into_owned()];
         // A header that is no list of keys never came past the publish.
         let further = sender_selected_keys(&headers).unwrap_or_default();
         old_keys.extend(further.into_iter().map(str::to_owned));
+        if letter.target.routing_key.is_some() {
+            headers.remove("CC");
+        }
+        let expiration = properties.expiration.take();
         let deaths = record_death(
             &mut headers,
-            letter,
-            queue,
-            &old_keys,
-            properties.expiration.take(),
-            now,
+            &Obituary {
+                queue,
+                reason: letter.reason.word(),
+                exchange: old.exchange(),
+                routing_keys: &old_keys,
+                expiration: expiration.as_deref(),
+                time_s: now / 1000,
+            },
         );
         let keys = match &letter.target.routing_key {
-            Some(key) => {
-                headers.remove("CC");
-                vec![key.as_str().to_owned()]
-            }
+            Some(key) => vec![key.as_str().to_owned()],
             None => old_keys,
         };
-        headers.remove("BCC");
         properties.headers = Some(headers);
         Self {
             message: old.republished(&letter.target.exchange, &keys[0], &properties.encode()),
@@ -80,13 +78,7 @@ impl Corpse {
     /// Whether the message went through `queue` before and nobody rejected it since: it would go round for ever.
     #[must_use]
     pub fn cycles_into(&self, queue: &str) -> bool {
-        if self.rejected {
-            return false;
-        }
-        match self.deaths.iter().position(|death| death.queue == queue.as_bytes()) {
-            Some(at) => self.deaths[..=at].iter().all(|death| !death.rejected),
-            None => false,
-        }
+        !self.rejected && self.deaths.cycle_into(queue)
     }
 }
 
@@ -121,81 +113,4 @@ impl super::Broker {
         }
         batch.flush(now, aftermath);
     }
-}
-
-fn record_death(
-    headers: &mut FieldTable,
-    letter: &DeadLetter,
-    queue: &str,
-    keys: &[String],
-    expiration: Option<Name>,
-    now: Millis,
-) -> Vec<Death> {
-    let reason = letter.reason.word();
-    let mut entries = match headers.remove("x-death") {
-        Some(FieldValue::Array(entries)) => entries,
-        _ => Vec::new(),
-    };
-    let same = entries.iter().position(|entry| is_death(entry, queue, reason));
-    let entry = match same.map(|at| entries.remove(at)) {
-        Some(FieldValue::Table(mut entry)) => {
-            let count = entry.get("count").and_then(FieldValue::as_integer).unwrap_or(0);
-            entry.insert("count", FieldValue::I64(count + 1));
-            entry
-        }
-        _ => new_death(letter, queue, keys, expiration, now),
-    };
-    entries.insert(0, FieldValue::Table(entry));
-    let deaths = entries.iter().filter_map(death).collect();
-    headers.insert("x-death", FieldValue::Array(entries));
-    let exchange = letter.message.exchange();
-    for (name, value) in [("exchange", exchange), ("queue", queue), ("reason", reason)] {
-        let first = format!("x-first-death-{name}");
-        if headers.get(&first).is_none() {
-            headers.insert(first, FieldValue::text(value));
-        }
-        headers.insert(format!("x-last-death-{name}"), FieldValue::text(value));
-    }
-    deaths
-}
-
-fn new_death(letter: &DeadLetter, queue: &str, keys: &[String], expiration: Option<Name>, now: Millis) -> FieldTable {
-    let mut entry: FieldTable = [
-        ("count", FieldValue::I64(1)),
-        ("reason", FieldValue::text(letter.reason.word())),
-        ("queue", FieldValue::text(queue)),
-        ("time", FieldValue::Timestamp(now / 1000)),
-        ("exchange", FieldValue::text(letter.message.exchange())),
-        (
-            "routing-keys",
-            FieldValue::Array(keys.iter().map(|key| FieldValue::text(key)).collect()),
-        ),
-    ]
-    .into_iter()
-    .collect();
-    if let Some(expiration) = expiration {
-        entry.insert("original-expiration", FieldValue::text(&expiration));
-    }
-    entry
-}
-
-fn is_death(entry: &FieldValue, queue: &str, reason: &str) -> bool {
-    let FieldValue::Table(entry) = entry else {
-        return false;
-    };
-    let is = |name, value| entry.get(name).and_then(FieldValue::as_text) == Some(value);
-    is("queue", queue) && is("reason", reason)
-}
-
-fn death(entry: &FieldValue) -> Option<Death> {
-    let FieldValue::Table(entry) = entry else {
-        return None;
-    };
-    let Some(FieldValue::LongString(queue)) = entry.get("queue") else {
-        return None;
-    };
-    Some(Death {
-        queue: queue.clone(),
-        rejected: entry.get("reason").and_then(FieldValue::as_text) == Some("rejected"),
-    })
 }

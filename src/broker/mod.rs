@@ -19,6 +19,10 @@ mod restore;
 mod route_cache;
 mod timers;
 mod vhost;
+mod x_death;
+
+#[cfg(test)]
+mod feature_tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
