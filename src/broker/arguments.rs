@@ -59,7 +59,7 @@ pub fn queue_options(declaration: &QueueDeclaration, resource: &str) -> Result<Q
         return Err(reader.refuse("x-dead-letter-routing-key", "routing_key_but_no_dlx_defined"));
     }
     let strategies = ["at-most-once", "at-least-once"];
-    reader.one_of("x-dead-letter-strategy", &strategies, |_| {
+    let strategy = reader.one_of("x-dead-letter-strategy", &strategies, |_| {
         "invalid_dlx_strategy".to_owned()
     })?;
     let delivery_limit = match reader.integer("x-delivery-limit", 0, i64::from(u32::MAX))? {
@@ -91,6 +91,7 @@ pub fn queue_options(declaration: &QueueDeclaration, resource: &str) -> Result<Q
             exchange: exchange.into(),
             routing_key: dead_letter_key.map(Into::into),
         }),
+        dead_letter_at_least_once: strategy == Some("at-least-once"),
     })
 }
 

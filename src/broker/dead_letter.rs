@@ -1,11 +1,15 @@
 //! What a message becomes when it dies, and where it goes (RabbitMQ: "Dead Letter Exchanges").
 
+use std::sync::Arc;
+
 use crate::model::{Message, Millis};
 use crate::queue::{DeadLetter, DeathReason, Incoming};
 use crate::routing::sender_selected_keys;
+use crate::store::QueueId;
 
+use super::letter_desk::LetterTry;
 use super::publish::PublishBatch;
-use super::queue_cell::{Aftermath, QueueCell};
+use super::queue_cell::{Aftermath, QueueCell, QueueRef};
 use super::x_death::{Deaths, Obituary, record_death};
 
 /// A dead letter, ready to be routed.
@@ -37,7 +41,7 @@ impl Corpse {
     /// Writes the death of `letter` in `queue` into its headers. Its expiration goes, and CC too where the queue has
     /// a routing key of its own for dead letters.
     #[must_use]
-    pub fn new(letter: &DeadLetter, queue: &str, now: Millis) -> Self {
+    pub fn new(letter: &DeadLetter, queue: &str) -> Self {
         let old = &letter.message;
         let mut properties = old.properties().decode().unwrap_or_default();
         let mut headers = properties.headers.take().unwrap_or_default();
@@ -59,7 +63,7 @@ impl Corpse {
                 exchange: old.exchange(),
                 routing_keys: &old_keys,
                 expiration: expiration.as_deref(),
-                time_s: now / 1000,
+                time_s: letter.died_at / 1000,
             },
         );
         let keys = match &letter.target.routing_key {
@@ -82,13 +86,25 @@ impl Corpse {
     }
 }
 
+/// A letter that may come back.
+struct Tried {
+    attempt: Arc<LetterTry>,
+    letter: DeadLetter,
+    targets: Vec<QueueId>,
+}
+
 impl super::Broker {
-    /// Routes dead letters of one queue and puts them where they lead. One that would go round for ever, or that
-    /// leads nowhere, is dropped (RabbitMQ: "Dead Letter Exchanges", at-most-once).
+    /// Routes dead letters of one queue and puts them where they lead; takes out of `forgets` what the queue keeps
+    /// after all.
+    ///
+    /// A letter that its queue does not hold and that would go round for ever, or leads nowhere, is dropped (RabbitMQ:
+    /// "Dead Letter Exchanges", at-most-once). One that a full target refuses goes back to its queue, unless it had to
+    /// leave there for want of room.
     pub(super) fn send_dead_letters(
         &self,
-        source: &QueueCell,
+        source: &Arc<QueueCell>,
         letters: Vec<DeadLetter>,
+        forgets: &mut Vec<u64>,
         now: Millis,
         aftermath: &mut Aftermath,
     ) {
@@ -97,20 +113,80 @@ impl super::Broker {
         };
         let mut batch = PublishBatch::default();
         let mut queues = Vec::new();
-        for letter in &letters {
-            let corpse = Corpse::new(letter, &source.name, now);
+        let mut tried = Vec::new();
+        for letter in letters {
+            let corpse = Corpse::new(&letter, &source.name);
             let message = &corpse.message;
             let keys = corpse.keys.iter().map(String::as_str);
             vhost.route_many(message.exchange(), keys, message.properties(), 0, &mut queues);
-            for queue in queues.drain(..).filter(|queue| !corpse.cycles_into(&queue.0.name)) {
+            queues.retain(|queue| !corpse.cycles_into(&queue.0.name));
+            let answering = answering(source, &letter, &mut queues);
+            let attempt = (answering > 0).then(|| LetterTry::new(source, letter.sequence, letter.held, answering));
+            let targets = queues.iter().map(|queue| queue.0.id).collect();
+            for queue in queues.drain(..) {
+                let asked = letter.held || queue.0.may_refuse();
+                let ticket = attempt.as_ref().filter(|_| asked);
                 let incoming = Incoming {
                     message: message.clone(),
                     persistent: message.properties().is_persistent(),
-                    ticket: None,
+                    ticket: ticket.map(|attempt| attempt.ticket(queue.0.id)),
                 };
                 batch.push(&queue, incoming);
             }
+            if let Some(attempt) = attempt.filter(|_| !letter.held) {
+                tried.push(Tried {
+                    attempt,
+                    letter,
+                    targets,
+                });
+            }
         }
         batch.flush(now, aftermath);
+        take_back(source, tried, forgets, now, aftermath);
+        source.settle_letters(now, aftermath);
+    }
+}
+
+/// Leaves those targets in `queues` that still have to get the letter, and says how many of them will answer. A held
+/// letter that leads nowhere stays where it is for now.
+fn answering(source: &QueueCell, letter: &DeadLetter, queues: &mut Vec<QueueRef>) -> usize {
+    if letter.held {
+        let found = queues.len();
+        queues.retain(|queue| !source.letters().is_placed(letter.sequence, queue.0.id));
+        if queues.is_empty() {
+            source.letters().note(letter.sequence, found == 0);
+        }
+        return queues.len();
+    }
+    let may_come_back = letter.sequence != 0 && letter.reason != DeathReason::MaxLength;
+    if !may_come_back {
+        return 0;
+    }
+    queues.iter().filter(|queue| queue.0.may_refuse()).count()
+}
+
+/// Gives the source back what a target refused at once.
+fn take_back(source: &QueueCell, tried: Vec<Tried>, forgets: &mut Vec<u64>, now: Millis, aftermath: &mut Aftermath) {
+    let mut refused = Vec::new();
+    for Tried {
+        attempt,
+        letter,
+        targets,
+    } in tried
+    {
+        let refused_by = attempt.refused_by();
+        if refused_by.is_empty() {
+            continue;
+        }
+        let placed = targets
+            .into_iter()
+            .filter(|target| !refused_by.contains(target))
+            .collect();
+        source.letters().note_placed(letter.sequence, placed);
+        forgets.retain(|sequence| *sequence != letter.sequence);
+        refused.push(letter);
+    }
+    if !refused.is_empty() {
+        source.take_back(refused, now, aftermath);
     }
 }

@@ -141,4 +141,5 @@ fn headers(message: &Message) -> FieldTable {
     message.properties().headers().unwrap()
 }
 
+mod at_least_once;
 mod dead_letters;

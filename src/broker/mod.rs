@@ -11,6 +11,7 @@ mod dead_letter;
 mod definitions;
 mod direct_reply;
 mod exchanges;
+mod letter_desk;
 mod limits;
 mod publish;
 mod queue_cell;
@@ -113,8 +114,8 @@ impl Broker {
     pub fn settle_aftermath(&self, aftermath: &mut Aftermath) {
         while !aftermath.is_empty() {
             let now = self.now();
-            for (source, letters, forgets) in std::mem::take(&mut aftermath.dead_letters) {
-                self.send_dead_letters(&source, letters, now, aftermath);
+            for (source, letters, mut forgets) in std::mem::take(&mut aftermath.dead_letters) {
+                self.send_dead_letters(&source, letters, &mut forgets, now, aftermath);
                 source.forget(&forgets);
             }
             for queue in std::mem::take(&mut aftermath.to_delete) {

@@ -18,6 +18,7 @@ use crate::queue::{
 };
 use crate::store::{Keep, QueueId, QueueJournal};
 
+use super::letter_desk::LetterDesk;
 use super::timers::Timers;
 
 /// Whether a consumer can take more.
@@ -97,6 +98,9 @@ pub struct QueueCell {
     deleted: AtomicBool,
     /// The deadline that the timers know of, 0 for none.
     scheduled: AtomicU64,
+    /// It may refuse messages: dead letters sent here may have to go back.
+    may_refuse: AtomicBool,
+    letters: LetterDesk,
     inner: Mutex<Inner>,
 }
 
@@ -139,6 +143,8 @@ impl QueueCell {
             timers,
             deleted: AtomicBool::new(false),
             scheduled: AtomicU64::new(0),
+            may_refuse: AtomicBool::new(options.may_refuse()),
+            letters: LetterDesk::default(),
             inner: Mutex::new(Inner {
                 core: QueueCore::new(options, now),
                 effects: Effects::default(),
@@ -268,6 +274,7 @@ impl QueueCell {
     /// A deadline may have come.
     pub fn tick(&self, now: Millis, aftermath: &mut Aftermath) {
         self.scheduled.store(0, Atomic::Release);
+        self.settle_letters(now, aftermath);
         let mut inner = self.inner.lock();
         if !self.is_deleted() {
             self.apply(&mut inner, Command::Tick, now, aftermath);
@@ -277,6 +284,7 @@ impl QueueCell {
     /// Takes new settings from a policy.
     pub fn configure(&self, options: QueueOptions, now: Millis, aftermath: &mut Aftermath) {
         let mut inner = self.inner.lock();
+        self.may_refuse.store(options.may_refuse(), Atomic::Release);
         self.apply(&mut inner, Command::Configure(options), now, aftermath);
     }
 
@@ -373,6 +381,51 @@ impl QueueCell {
             if link.sink.deliver(&mut link.pending) == Flow::Full {
                 inner.core.apply(Command::Pause(key), now, &mut inner.effects);
             }
+        }
+    }
+
+    /// Whether a message sent here may be refused.
+    #[must_use]
+    pub fn may_refuse(&self) -> bool {
+        self.may_refuse.load(Atomic::Acquire)
+    }
+
+    /// What became of the dead letters that this queue holds.
+    pub(super) fn letters(&self) -> &LetterDesk {
+        &self.letters
+    }
+
+    /// All targets of a letter have answered. Called with locks of others held: the rest is done by the timers, or by
+    /// who sent the letter.
+    pub(super) fn letter_answered(&self, sequence: u64, refused: bool, placed: Vec<QueueId>) {
+        if refused {
+            self.letters.note_placed(sequence, placed);
+        }
+        if self.letters.note(sequence, refused) {
+            self.timers.schedule(0, &self.this);
+        }
+    }
+
+    /// Tells the queue what became of its letters.
+    pub(super) fn settle_letters(&self, now: Millis, aftermath: &mut Aftermath) {
+        let answers = self.letters.answers();
+        if answers.is_empty() {
+            return;
+        }
+        let mut inner = self.inner.lock();
+        if !self.is_deleted() {
+            self.apply(&mut inner, Command::DeadLettered(&answers.placed), now, aftermath);
+            if !answers.refused.is_empty() {
+                self.apply(&mut inner, Command::DeadLetterRefused(&answers.refused), now, aftermath);
+            }
+        }
+    }
+
+    /// Takes back dead letters that were refused where they led.
+    pub(super) fn take_back(&self, letters: Vec<DeadLetter>, now: Millis, aftermath: &mut Aftermath) {
+        let mut inner = self.inner.lock();
+        if !self.is_deleted() {
+            self.apply(&mut inner, Command::TakeBack(letters), now, aftermath);
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::model::Millis;
 
 use super::consumers::Consumers;
+use super::letters::Letters;
 use super::ready::Ready;
 use super::unacked::Unacked;
 use super::{Command, ConsumerKey, ConsumerOptions, Effects, Outcome, QueueOptions, QueueState, Reply, Sequence};
@@ -17,11 +18,14 @@ pub struct QueueCore {
     pub(super) ready: Ready,
     pub(super) unacked: Unacked,
     pub(super) consumers: Consumers,
+    pub(super) letters: Letters,
     pub(super) next_sequence: Sequence,
     /// When the queue was last used, for `x-expires`.
     pub(super) used_at: Millis,
     /// The owner was told that the queue has expired.
     pub(super) expiry_told: bool,
+    /// The time of the command at work.
+    pub(super) now: Millis,
 }
 
 impl QueueCore {
@@ -33,9 +37,11 @@ impl QueueCore {
             consumers: Consumers::new(options.single_active_consumer),
             options,
             unacked: Unacked::default(),
+            letters: Letters::default(),
             next_sequence: 1,
             used_at: now,
             expiry_told: false,
+            now,
         }
     }
 
@@ -46,6 +52,7 @@ impl QueueCore {
     /// any command either nothing waits, or nobody can take it, or [`Self::has_deliverable`] says that the batch was
     /// full and [`Command::Dispatch`] should follow.
     pub fn apply(&mut self, command: Command<'_>, now: Millis, effects: &mut Effects) -> Reply {
+        self.now = now;
         self.expire_due(now, effects);
         match command {
             Command::Enqueue(incoming) => self.enqueue(incoming, now, effects),
@@ -68,6 +75,9 @@ impl QueueCore {
             Command::Touch => self.touch(now),
             Command::Configure(options) => self.configure(options, now, effects),
             Command::Restore(messages) => self.restore(messages, now, effects),
+            Command::DeadLettered(sequences) => self.letters_placed(sequences, effects),
+            Command::DeadLetterRefused(sequences) => self.letters_refused(sequences, effects),
+            Command::TakeBack(letters) => self.take_back(letters, effects),
         }
         Reply::Done
     }
@@ -80,6 +90,7 @@ impl QueueCore {
             ready_bytes: self.ready.bytes(),
             unacked: self.unacked.len(),
             unacked_bytes: self.unacked.bytes(),
+            held: self.letters.len(),
             consumers: self.consumers.len(),
         }
     }
@@ -140,6 +151,7 @@ impl QueueCore {
         self.consumers
             .set_single_active(self.options.single_active_consumer, effects);
         self.shorten(effects);
+        self.send_letters(effects);
         self.dispatch(now, effects);
     }
 }

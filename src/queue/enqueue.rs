@@ -99,22 +99,44 @@ impl QueueCore {
     /// Removes a message for good: as a dead letter where there is a reason and a target.
     ///
     /// The dead letter comes before the store may forget the message, so that a crash between the two loses nothing.
-    pub(super) fn discard(&self, sequence: Sequence, entry: Entry, reason: Option<DeathReason>, effects: &mut Effects) {
-        if let Some(reason) = reason {
-            self.dead_letter(entry.message, reason, effects);
+    pub(super) fn discard(
+        &mut self,
+        sequence: Sequence,
+        entry: Entry,
+        reason: Option<DeathReason>,
+        effects: &mut Effects,
+    ) {
+        if let Some(reason) = reason
+            && self.options.dead_letter.is_some()
+        {
+            if self.holds_letters() {
+                self.hold_letter(sequence, entry.message, entry.kept, reason, effects);
+                return;
+            }
+            self.dead_letter(sequence, entry.message, entry.kept, reason, effects);
         }
         if entry.kept {
             effects.push(Effect::Forget(sequence));
         }
     }
 
-    pub(super) fn dead_letter(&self, message: Message, reason: DeathReason, effects: &mut Effects) {
+    pub(super) fn dead_letter(
+        &self,
+        sequence: Sequence,
+        message: Message,
+        kept: bool,
+        reason: DeathReason,
+        effects: &mut Effects,
+    ) {
         if let Some(target) = &self.options.dead_letter {
-            let target = target.clone();
             effects.push(Effect::DeadLetter(super::DeadLetter {
+                sequence,
                 message,
                 reason,
-                target,
+                target: target.clone(),
+                died_at: self.now,
+                kept,
+                held: false,
             }));
         }
     }

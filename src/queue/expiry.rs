@@ -15,10 +15,11 @@ impl QueueCore {
     /// its own time, wherever it stands.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Millis> {
+        let rest = self.unused_until().into_iter().chain(self.letters.next_try()).min();
         if !self.ready.has_expiring() {
-            return self.unused_until();
+            return rest;
         }
-        self.ready.next_expiry().into_iter().chain(self.unused_until()).min()
+        self.ready.next_expiry().into_iter().chain(rest).min()
     }
 
     pub(super) fn tick(&mut self, now: Millis, effects: &mut Effects) {
@@ -26,6 +27,7 @@ impl QueueCore {
             self.expiry_told = true;
             effects.push(Effect::Expired);
         }
+        self.send_letters(effects);
         self.dispatch(now, effects);
     }
 

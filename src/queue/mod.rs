@@ -4,7 +4,7 @@
 //! outside: deliveries, records for the store, dead letters. The same commands in the same order give the same state
 //! and the same effects, so that a lock drives them today and a replicated log can later.
 //!
-//! `apply` takes commands apart; `enqueue`, `dispatch`, `settle`, `limits` and `expiry` carry them out on what `ready`,
+//! `apply` takes commands apart; `enqueue`, `dispatch`, `settle`, `limits`, `expiry` and `letters` carry them out on what `ready`,
 //! `unacked` and `consumers` (with `single_active`) hold; `inspect` only looks.
 
 mod apply;
@@ -15,6 +15,7 @@ mod enqueue;
 mod entry;
 mod expiry;
 mod inspect;
+mod letters;
 mod limits;
 mod options;
 mod ready;
@@ -31,6 +32,7 @@ pub use command::{
 pub use dispatch::{DISPATCH_BATCH, DISPATCH_BYTES};
 pub use expiry::EXPIRE_BATCH;
 pub use inspect::{ConsumerView, MessageView};
+pub use letters::{LETTER_RETRY_MS, LETTER_WINDOW};
 pub use options::{DeadLetterTarget, Overflow, QueueOptions};
 
 #[cfg(test)]

@@ -25,6 +25,17 @@ pub struct QueueOptions {
     pub delivery_limit: Option<u32>,
     /// `x-dead-letter-exchange` and `x-dead-letter-routing-key`.
     pub dead_letter: Option<DeadLetterTarget>,
+    /// `x-dead-letter-strategy = at-least-once`: the queue holds a dead letter until every target has it. Needs
+    /// [`Overflow::RejectPublish`].
+    pub dead_letter_at_least_once: bool,
+}
+
+impl QueueOptions {
+    /// Whether the queue can refuse a message at all.
+    #[must_use]
+    pub fn may_refuse(&self) -> bool {
+        self.overflow != Overflow::DropHead && (self.max_length.is_some() || self.max_length_bytes.is_some())
+    }
 }
 
 /// Where dead letters of a queue go.

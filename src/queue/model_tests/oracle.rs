@@ -14,7 +14,8 @@ pub(super) enum Seen {
     Forget(Sequence),
     Taken(u64),
     Refused(u64),
-    Dead(u64, DeathReason),
+    /// Message, reason, sequence, held.
+    Dead(u64, DeathReason, Sequence, bool),
     Activated(u32, bool),
     Expired,
 }
@@ -92,6 +93,9 @@ pub(super) struct Oracle {
     pub(super) told: bool,
     pub(super) window_limit: u32,
     pub(super) window_taken: u32,
+    /// Letters that the queue holds: the item, why, whether it is on its way.
+    pub(super) letters: Vec<(Item, DeathReason, bool)>,
+    pub(super) letters_not_before: Millis,
     pub(super) ledger: Ledger,
     /// Sequences that the store holds, by the effects seen.
     pub(super) stored: BTreeSet<Sequence>,
@@ -116,6 +120,8 @@ impl Oracle {
             told: false,
             window_limit: 0,
             window_taken: 0,
+            letters: Vec::new(),
+            letters_not_before: 0,
             ledger: Ledger::default(),
             stored: BTreeSet::new(),
             tickets: BTreeMap::new(),
@@ -153,19 +159,71 @@ impl Oracle {
     }
 
     fn gone(&mut self, item: &Item, reason: Option<DeathReason>) {
+        let target = self.options.dead_letter.is_some();
+        if self.options.dead_letter_at_least_once
+            && self.options.overflow == Overflow::RejectPublish
+            && target
+            && let Some(reason) = reason
+        {
+            self.letters.push((item.clone(), reason, false));
+            self.send_letters();
+            return;
+        }
         match reason {
             Some(DeathReason::Expired) => self.ledger.expired += 1,
             Some(_) => self.ledger.dropped += 1,
             None => self.ledger.done += 1,
         }
         if let Some(reason) = reason
-            && self.options.dead_letter.is_some()
+            && target
         {
-            self.expect(Seen::Dead(item.number, reason));
+            self.expect(Seen::Dead(item.number, reason, item.sequence, false));
         }
         if item.kept {
             self.expect(Seen::Forget(item.sequence));
         }
+    }
+
+    fn send_letters(&mut self) {
+        if self.options.dead_letter.is_none() {
+            while let Some(at) = self.letters.iter().position(|(.., out)| !out) {
+                self.letter_gone(at);
+            }
+            return;
+        }
+        if self.letters_not_before > self.now {
+            return;
+        }
+        for at in 0..self.letters.len() {
+            if let (item, reason, false) = self.letters[at].clone() {
+                self.letters[at].2 = true;
+                self.expect(Seen::Dead(item.number, reason, item.sequence, true));
+            }
+        }
+    }
+
+    fn letter_gone(&mut self, at: usize) {
+        let (item, ..) = self.letters.remove(at);
+        self.ledger.dropped += 1;
+        if item.kept {
+            self.expect(Seen::Forget(item.sequence));
+        }
+    }
+
+    pub(super) fn letter_answered(&mut self, sequence: Sequence, refused: bool) {
+        let at = self
+            .letters
+            .iter()
+            .position(|(item, ..)| item.sequence == sequence)
+            .unwrap();
+        if refused {
+            let (item, reason, _) = self.letters.remove(at);
+            self.letters.push((item, reason, false));
+            self.letters_not_before = self.now + LETTER_RETRY_MS;
+        } else {
+            self.letter_gone(at);
+        }
+        self.send_letters();
     }
 
     fn expire(&mut self) {
@@ -282,10 +340,14 @@ impl Oracle {
     pub(super) fn enqueue(&mut self, messages: &[New]) {
         self.dispatch();
         for new in messages {
-            let full = self.over(self.ready.len() as u64 + 1, self.ready_bytes() + new.bytes);
+            let held: u64 = self.letters.iter().map(|(item, ..)| item.bytes).sum();
+            let full = self.over(
+                (self.ready.len() + self.letters.len()) as u64 + 1,
+                self.ready_bytes() + held + new.bytes,
+            );
             if full && self.options.overflow != Overflow::DropHead {
                 if self.options.overflow == Overflow::RejectPublishDlx && self.options.dead_letter.is_some() {
-                    self.expect(Seen::Dead(new.number, DeathReason::MaxLength));
+                    self.expect(Seen::Dead(new.number, DeathReason::MaxLength, 0, false));
                 }
                 if new.confirm {
                     self.answered(new.number);
@@ -454,6 +516,7 @@ impl Oracle {
             self.told = true;
             self.expect(Seen::Expired);
         }
+        self.send_letters();
         self.dispatch();
     }
 
@@ -474,6 +537,7 @@ impl Oracle {
             self.review();
         }
         self.shorten();
+        self.send_letters();
         self.dispatch();
     }
 
@@ -496,7 +560,9 @@ impl Oracle {
 
     pub(super) fn next_deadline(&self) -> Option<Millis> {
         let messages = self.ready.iter().filter_map(|item| item.expires_at);
-        messages.chain(self.unused_until()).min()
+        let letters = self.letters.iter().any(|(.., out)| !out);
+        let letters = letters.then_some(self.letters_not_before);
+        messages.chain(self.unused_until()).chain(letters).min()
     }
 
     pub(super) fn state(&self) -> QueueState {
@@ -505,6 +571,7 @@ impl Oracle {
             ready_bytes: self.ready_bytes(),
             unacked: self.out.len() as u64,
             unacked_bytes: self.out.iter().map(|out| out.item.bytes).sum(),
+            held: self.letters.len() as u64,
             consumers: self.members.len() as u32,
         }
     }

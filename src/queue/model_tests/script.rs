@@ -31,6 +31,7 @@ pub(super) enum Op {
     Configure(QueueOptions),
     WindowLimit(u32),
     SetWindow(usize, bool),
+    Letter(usize, bool),
     Restart,
 }
 
@@ -75,7 +76,7 @@ pub(super) fn options() -> impl Strategy<Value = QueueOptions> {
         prop_oneof![2 => Just(None), 1 => (1u8..5).prop_map(Some)],
         prop::bool::weighted(0.3),
         prop::option::of(0u32..3),
-        any::<bool>(),
+        prop::option::of(any::<bool>()),
     );
     (limits, times, rest).prop_map(|((max_length, max_length_bytes, overflow), (ttl, expires_ms), rest)| {
         let (durable, max_priority, single_active_consumer, delivery_limit, dead_letter) = rest;
@@ -89,7 +90,8 @@ pub(super) fn options() -> impl Strategy<Value = QueueOptions> {
             max_priority,
             single_active_consumer,
             delivery_limit,
-            dead_letter: dead_letter.then(|| DeadLetterTarget {
+            dead_letter_at_least_once: dead_letter == Some(true),
+            dead_letter: dead_letter.map(|_| DeadLetterTarget {
                 exchange: "dlx".into(),
                 routing_key: None,
             }),
@@ -128,6 +130,7 @@ pub(super) fn ops() -> impl Strategy<Value = Op> {
         1 => options().prop_map(Op::Configure),
         1 => (0u32..4).prop_map(Op::WindowLimit),
         1 => (any::<usize>(), any::<bool>()).prop_map(|(which, on)| Op::SetWindow(which, on)),
+        3 => (any::<usize>(), any::<bool>()).prop_map(|(which, refused)| Op::Letter(which, refused)),
         1 => Just(Op::Restart),
     ]
 }
@@ -188,7 +191,7 @@ fn seen(effect: &Effect) -> (Seen, Option<UnackedId>) {
         Effect::Forget(sequence) => Seen::Forget(*sequence),
         Effect::Taken(ticket) => Seen::Taken(tag(ticket)),
         Effect::Refused(ticket) => Seen::Refused(tag(ticket)),
-        Effect::DeadLetter(dead) => Seen::Dead(number(&dead.message), dead.reason),
+        Effect::DeadLetter(dead) => Seen::Dead(number(&dead.message), dead.reason, dead.sequence, dead.held),
         Effect::Activated(key, active) => Seen::Activated(key.0, *active),
         Effect::Expired => Seen::Expired,
     };
@@ -294,6 +297,7 @@ impl Test {
                 self.window_has_room();
             }
             Op::SetWindow(which, on) => self.set_window(which, on),
+            Op::Letter(which, refused) => self.letter(which, refused),
             Op::Restart => self.restart(),
         }
         self.settle_down();
@@ -443,6 +447,26 @@ impl Test {
         });
     }
 
+    /// The broker answers for a letter on its way.
+    fn letter(&mut self, which: usize, refused: bool) {
+        let on_their_way: Vec<Sequence> = self
+            .oracle
+            .letters
+            .iter()
+            .filter(|(.., out)| *out)
+            .map(|(item, ..)| item.sequence)
+            .collect();
+        let Some(at) = which.checked_rem(on_their_way.len()) else {
+            return;
+        };
+        let sequences = [on_their_way[at]];
+        let command = match refused {
+            true => Command::DeadLetterRefused(&sequences),
+            false => Command::DeadLettered(&sequences),
+        };
+        self.apply(command, |oracle, _| oracle.letter_answered(sequences[0], refused));
+    }
+
     fn get(&mut self, no_ack: bool) {
         self.apply(Command::Get(no_ack), |oracle, reply| {
             let want = oracle.get(no_ack);
@@ -467,7 +491,13 @@ impl Test {
             redelivered: true,
             ..out.item
         });
-        let (mut kept, lost): (Vec<Item>, Vec<Item>) = waiting.chain(out).partition(|item| item.kept);
+        let letters = std::mem::take(&mut oracle.letters).into_iter();
+        let letters = letters.map(|(item, ..)| Item {
+            redelivered: true,
+            ..item
+        });
+        oracle.letters_not_before = 0;
+        let (mut kept, lost): (Vec<Item>, Vec<Item>) = waiting.chain(out).chain(letters).partition(|item| item.kept);
         oracle.ledger.lost += lost.len() as u64;
         kept.sort_by_key(|item| std::cmp::Reverse(item.sequence));
         oracle.members.clear();
@@ -539,11 +569,16 @@ impl Test {
                 !oracle.options.single_active_consumer || oracle.active == Some(member.age)
             );
         }
-        let held = oracle.ready.iter().chain(oracle.out.iter().map(|out| &out.item));
+        let letters = oracle.letters.iter().map(|(item, ..)| item);
+        let held = oracle
+            .ready
+            .iter()
+            .chain(oracle.out.iter().map(|out| &out.item))
+            .chain(letters);
         let kept = held.filter(|item| item.kept).map(|item| item.sequence).collect();
         assert_eq!(oracle.stored, kept, "the store holds what is kept");
         let ledger = &oracle.ledger;
-        let here = (oracle.ready.len() + oracle.out.len()) as u64;
+        let here = (oracle.ready.len() + oracle.out.len() + oracle.letters.len()) as u64;
         let gone = ledger.done + ledger.expired + ledger.dropped + ledger.purged + ledger.lost;
         assert_eq!(ledger.accepted, here + gone, "{ledger:?}");
         assert_eq!(oracle.tickets.len() as u64, self.confirms);
@@ -559,6 +594,10 @@ impl Test {
             self.run(Op::Settle(Outcome::Ack, vec![0]));
         }
         self.run(Op::Purge);
+        self.run(Op::Wait(LETTER_RETRY_MS));
+        while !self.oracle.letters.is_empty() {
+            self.run(Op::Letter(0, false));
+        }
         let empty = QueueState::default();
         assert_eq!(self.core.state(), empty);
         assert!(self.oracle.stored.is_empty());

@@ -6,6 +6,7 @@
 mod consumers;
 mod delivery;
 mod expiry;
+mod letters;
 mod limits;
 mod settle;
 
@@ -227,7 +228,9 @@ impl Q {
                     DeathReason::MaxLength => "maxlen",
                     DeathReason::DeliveryLimit => "delivery_limit",
                 };
-                format!("dead {} {reason}", text(&dead.message))
+                let held = if dead.held { " held" } else { "" };
+                self.names.insert(dead.sequence, text(&dead.message));
+                format!("dead {} {reason}{held}", text(&dead.message))
             }
             Effect::Activated(key, true) => format!("active {}", key.0),
             Effect::Activated(key, false) => format!("idle {}", key.0),
