@@ -11,8 +11,14 @@ use super::queue_cell::QueueDeclaration;
 /// The longest time that RabbitMQ's timers take, in milliseconds.
 const MAX_TIMER_MS: i64 = 4_294_967_295;
 
+/// The delays of a queue that only says that it retries.
+const DEFAULT_RETRY_DELAYS: &str = "1s,10s,1m";
+
+/// How many retries a queue may have.
+const MAX_RETRIES: usize = 100;
+
 /// Arguments that a second declaration of the same queue must repeat.
-const QUEUE_ARGUMENTS: [&str; 14] = [
+const QUEUE_ARGUMENTS: &[&str] = &[
     "x-dead-letter-exchange",
     "x-dead-letter-routing-key",
     "x-dead-letter-strategy",
@@ -21,11 +27,13 @@ const QUEUE_ARGUMENTS: [&str; 14] = [
     "x-max-length",
     "x-max-length-bytes",
     "x-max-priority",
+    "x-message-retry",
     "x-message-ttl",
     "x-overflow",
     "x-queue-mode",
     "x-queue-type",
     "x-queue-version",
+    "x-retry-delays",
     "x-single-active-consumer",
 ];
 
@@ -71,12 +79,14 @@ pub fn queue_options(declaration: &QueueDeclaration, resource: &str) -> Result<Q
     let max_length = reader.integer("x-max-length", 0, i64::MAX)?.map(|n| n as u64);
     let max_length_bytes = reader.integer("x-max-length-bytes", 0, i64::MAX)?.map(|n| n as u64);
     let max_priority = reader.integer("x-max-priority", 0, 255)?;
+    let retry = reader.boolean("x-message-retry")?;
     let message_ttl_ms = reader.timer("x-message-ttl", 0)?;
     let overflow = reader.overflow()?;
     reader.one_of("x-queue-mode", &["default", "lazy"], |mode| {
         format!("\"unsupported queue mode '{mode}'\"")
     })?;
     reader.queue_version()?;
+    let retry_delays_ms = reader.retry_delays(retry)?;
     Ok(QueueOptions {
         durable: declaration.is_kept(),
         message_ttl_ms,
@@ -91,6 +101,7 @@ pub fn queue_options(declaration: &QueueDeclaration, resource: &str) -> Result<Q
             exchange: exchange.into(),
             routing_key: dead_letter_key.map(Into::into),
         }),
+        retry_delays_ms,
         dead_letter_at_least_once: strategy == Some("at-least-once"),
     })
 }
@@ -284,6 +295,28 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The delays of `x-retry-delays`; `x-message-retry` alone has those of [`DEFAULT_RETRY_DELAYS`], and as `false`
+    /// turns retries off.
+    fn retry_delays(&self, retry: Option<bool>) -> Result<Vec<Millis>, AmqpError> {
+        let given = self.text("x-retry-delays")?;
+        let text = given.unwrap_or(DEFAULT_RETRY_DELAYS);
+        let delays: Option<Vec<Millis>> = text.split(',').map(|delay| duration_ms(delay.trim())).collect();
+        match delays {
+            _ if retry == Some(false) || (retry.is_none() && given.is_none()) => Ok(Vec::new()),
+            Some(delays) if delays.len() <= MAX_RETRIES => Ok(delays),
+            Some(delays) => Err(self.refuse(
+                "x-retry-delays",
+                format_args!("\"expected at most {MAX_RETRIES} delays, got {}\"", delays.len()),
+            )),
+            None => Err(self.refuse(
+                "x-retry-delays",
+                format_args!(
+                    "\"expected delays such as '{DEFAULT_RETRY_DELAYS}' (units ms, s, m, h, d), got '{text}'\""
+                ),
+            )),
+        }
+    }
+
     /// A quorum queue is durable and belongs to nobody.
     fn check_quorum(&self, declaration: &QueueDeclaration) -> Result<(), AmqpError> {
         let property = match declaration {
@@ -313,6 +346,21 @@ impl<'a> Reader<'a> {
             )),
         }
     }
+}
+
+/// A duration such as `10s`: at least 1 ms, at most what a timer takes.
+fn duration_ms(text: &str) -> Option<Millis> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+    let unit: u64 = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    let ms = number.parse::<u64>().ok()?.checked_mul(unit)?;
+    (1..=MAX_TIMER_MS as u64).contains(&ms).then_some(ms)
 }
 
 /// The 406 for an exchange named by something that is no text.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::model::{Message, Millis};
-use crate::queue::{DeadLetter, DeathReason, Incoming};
+use crate::queue::{DeadLetter, DeathReason, Incoming, RETRY_AT_HEADER, RETRY_COUNT_HEADER};
 use crate::routing::sender_selected_keys;
 use crate::store::QueueId;
 
@@ -47,6 +47,9 @@ impl Corpse {
         let mut headers = properties.headers.take().unwrap_or_default();
         // The receivers of BCC stay unknown; it was taken out when the message was published.
         headers.remove("BCC");
+        // Retries are counted by the queue that the message leaves.
+        headers.remove(RETRY_COUNT_HEADER);
+        headers.remove(RETRY_AT_HEADER);
         let mut old_keys = vec![old.routing_key().into_owned()];
         // A header that is no list of keys never came past the publish.
         let further = sender_selected_keys(&headers).unwrap_or_default();

@@ -143,3 +143,4 @@ fn headers(message: &Message) -> FieldTable {
 
 mod at_least_once;
 mod dead_letters;
+mod retries;

@@ -5,6 +5,7 @@ use crate::model::Millis;
 use super::consumers::Consumers;
 use super::letters::Letters;
 use super::ready::Ready;
+use super::retry::Retries;
 use super::unacked::Unacked;
 use super::{Command, ConsumerKey, ConsumerOptions, Effects, Outcome, QueueOptions, QueueState, Reply, Sequence};
 
@@ -19,6 +20,7 @@ pub struct QueueCore {
     pub(super) unacked: Unacked,
     pub(super) consumers: Consumers,
     pub(super) letters: Letters,
+    pub(super) retries: Retries,
     pub(super) next_sequence: Sequence,
     /// When the queue was last used, for `x-expires`.
     pub(super) used_at: Millis,
@@ -38,6 +40,7 @@ impl QueueCore {
             options,
             unacked: Unacked::default(),
             letters: Letters::default(),
+            retries: Retries::default(),
             next_sequence: 1,
             used_at: now,
             expiry_told: false,
@@ -53,7 +56,11 @@ impl QueueCore {
     /// full and [`Command::Dispatch`] should follow.
     pub fn apply(&mut self, command: Command<'_>, now: Millis, effects: &mut Effects) -> Reply {
         self.now = now;
+        let woke = !self.retries.is_empty() && self.wake_retries();
         self.expire_due(now, effects);
+        if woke {
+            self.shorten(effects);
+        }
         match command {
             Command::Enqueue(incoming) => self.enqueue(incoming, now, effects),
             Command::Settle(outcome, ids) => self.settle(outcome, ids, now, effects),
@@ -90,7 +97,7 @@ impl QueueCore {
             ready_bytes: self.ready.bytes(),
             unacked: self.unacked.len(),
             unacked_bytes: self.unacked.bytes(),
-            held: self.letters.len(),
+            held: self.letters.len() + self.retries.len(),
             consumers: self.consumers.len(),
         }
     }

@@ -72,7 +72,7 @@ pub enum Outcome {
     Ack,
     /// Back to their own places, redelivered.
     Requeue,
-    /// Rejected: dead letters where there is a target, else gone.
+    /// Rejected: back after a delay where the queue retries, else dead letters where there is a target, else gone.
     Reject,
     /// Back to their own places because their channel or connection ended, redelivered. Counts as a return.
     Release,
@@ -110,7 +110,7 @@ pub enum Command<'a> {
     Settle(Outcome, &'a [UnackedId]),
     /// `basic.get`; answers [`Reply::Got`]. The bool is `no_ack`.
     Get(bool),
-    /// Removes all that waits (not what is unacked); answers [`Reply::Purged`].
+    /// Removes all that waits, for a retry too (not what is unacked, nor dead letters); answers [`Reply::Purged`].
     Purge,
     /// A deadline may have come.
     Tick,
@@ -244,7 +244,7 @@ pub struct QueueState {
     pub unacked: u64,
     /// Bytes of their bodies.
     pub unacked_bytes: u64,
-    /// Messages that are neither: dead letters that wait for their targets.
+    /// Messages that are neither: dead letters that wait for their targets, rejected ones that wait for their retry.
     pub held: u64,
     /// Consumers.
     pub consumers: u32,

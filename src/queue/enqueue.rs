@@ -80,7 +80,9 @@ impl QueueCore {
                 redelivered: restored.redelivered,
                 indexed: false,
             };
-            self.ready.push(restored.sequence, entry);
+            if let Some(entry) = self.restore_retry(restored.sequence, entry) {
+                self.ready.push(restored.sequence, entry);
+            }
         }
         self.expire_due(now, effects);
         self.shorten(effects);

@@ -15,7 +15,8 @@ impl QueueCore {
     /// its own time, wherever it stands.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Millis> {
-        let rest = self.unused_until().into_iter().chain(self.letters.next_try()).min();
+        let own = [self.unused_until(), self.letters.next_try(), self.retries.next()];
+        let rest = own.into_iter().flatten().min();
         if !self.ready.has_expiring() {
             return rest;
         }

@@ -12,8 +12,8 @@ impl QueueCore {
     /// Whether one more message would be over a limit. As in RabbitMQ a consumer that could take it makes no
     /// difference, which shows only where the message alone is over the limit.
     pub(super) fn would_overflow(&self, message: &Message) -> bool {
-        let length = self.ready.len() + self.letters.len() + 1;
-        let bytes = self.ready.bytes() + self.letters.bytes() + message.body_len() as u64;
+        let length = self.ready.len() + self.letters.len() + self.retries.len() + 1;
+        let bytes = self.ready.bytes() + self.letters.bytes() + self.retries.bytes() + message.body_len() as u64;
         self.over(length, bytes)
     }
 

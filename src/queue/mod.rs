@@ -4,7 +4,7 @@
 //! outside: deliveries, records for the store, dead letters. The same commands in the same order give the same state
 //! and the same effects, so that a lock drives them today and a replicated log can later.
 //!
-//! `apply` takes commands apart; `enqueue`, `dispatch`, `settle`, `limits`, `expiry` and `letters` carry them out on what `ready`,
+//! `apply` takes commands apart; `enqueue`, `dispatch`, `settle`, `limits`, `expiry`, `retry` and `letters` carry them out on what `ready`,
 //! `unacked` and `consumers` (with `single_active`) hold; `inspect` only looks.
 
 mod apply;
@@ -19,6 +19,7 @@ mod letters;
 mod limits;
 mod options;
 mod ready;
+mod retry;
 mod settle;
 mod single_active;
 mod unacked;
@@ -34,6 +35,8 @@ pub use expiry::EXPIRE_BATCH;
 pub use inspect::{ConsumerView, MessageView};
 pub use letters::{LETTER_RETRY_MS, LETTER_WINDOW};
 pub use options::{DeadLetterTarget, Overflow, QueueOptions};
+
+pub use retry::{RETRY_AT_HEADER, RETRY_COUNT_HEADER};
 
 #[cfg(test)]
 mod model_tests;

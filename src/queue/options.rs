@@ -28,6 +28,9 @@ pub struct QueueOptions {
     /// `x-dead-letter-strategy = at-least-once`: the queue holds a dead letter until every target has it. Needs
     /// [`Overflow::RejectPublish`].
     pub dead_letter_at_least_once: bool,
+    /// `x-retry-delays`: after how many milliseconds a rejected message comes back, for its first rejection and the
+    /// following ones; empty for a queue that does not retry.
+    pub retry_delays_ms: Vec<Millis>,
 }
 
 impl QueueOptions {

@@ -14,7 +14,7 @@ impl QueueCore {
             self.consumers.settled(out.holder);
             match outcome {
                 Outcome::Ack => self.discard(out.sequence, out.entry, None, effects),
-                Outcome::Reject => self.discard(out.sequence, out.entry, Some(DeathReason::Rejected), effects),
+                Outcome::Reject => self.reject(out.sequence, out.entry, effects),
                 Outcome::Requeue | Outcome::Release => self.put_back(out, effects),
             }
         }
@@ -48,8 +48,11 @@ impl QueueCore {
     }
 
     pub(super) fn purge(&mut self, effects: &mut Effects) -> Reply {
-        let count = self.ready.len();
+        let count = self.ready.len() + self.retries.len();
         while let Some((sequence, entry)) = self.ready.pop_head() {
+            self.discard(sequence, entry, None, effects);
+        }
+        while let Some((sequence, entry)) = self.retries.pop() {
             self.discard(sequence, entry, None, effects);
         }
         Reply::Purged(count)

@@ -33,6 +33,15 @@ pub(super) struct Item {
     pub(super) kept: bool,
     pub(super) redelivered: bool,
     pub(super) count: u32,
+    pub(super) retries: usize,
+    pub(super) retry_at: Millis,
+}
+
+impl Item {
+    /// When it leaves the retries: it is due, or expires.
+    fn wakes_at(&self) -> Millis {
+        self.expires_at.map_or(self.retry_at, |at| at.min(self.retry_at))
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -96,6 +105,8 @@ pub(super) struct Oracle {
     /// Letters that the queue holds: the item, why, whether it is on its way.
     pub(super) letters: Vec<(Item, DeathReason, bool)>,
     pub(super) letters_not_before: Millis,
+    /// Those that wait for their retry.
+    pub(super) later: Vec<Item>,
     pub(super) ledger: Ledger,
     /// Sequences that the store holds, by the effects seen.
     pub(super) stored: BTreeSet<Sequence>,
@@ -122,6 +133,7 @@ impl Oracle {
             window_taken: 0,
             letters: Vec::new(),
             letters_not_before: 0,
+            later: Vec::new(),
             ledger: Ledger::default(),
             stored: BTreeSet::new(),
             tickets: BTreeMap::new(),
@@ -141,7 +153,17 @@ impl Oracle {
         }
         tape.reverse();
         self.tape = tape;
+        let now = self.now;
+        let (woke, later): (Vec<Item>, Vec<Item>) = std::mem::take(&mut self.later)
+            .into_iter()
+            .partition(|item| item.wakes_at() <= now);
+        self.later = later;
+        let any = !woke.is_empty();
+        woke.into_iter().for_each(|item| self.insert(item));
         self.expire();
+        if any {
+            self.shorten();
+        }
     }
 
     /// Ends a command: the core did nothing else.
@@ -340,9 +362,10 @@ impl Oracle {
     pub(super) fn enqueue(&mut self, messages: &[New]) {
         self.dispatch();
         for new in messages {
-            let held: u64 = self.letters.iter().map(|(item, ..)| item.bytes).sum();
+            let held = self.letters.iter().map(|(item, ..)| item).chain(&self.later);
+            let held: u64 = held.map(|item| item.bytes).sum();
             let full = self.over(
-                (self.ready.len() + self.letters.len()) as u64 + 1,
+                (self.ready.len() + self.letters.len() + self.later.len()) as u64 + 1,
                 self.ready_bytes() + held + new.bytes,
             );
             if full && self.options.overflow != Overflow::DropHead {
@@ -371,6 +394,8 @@ impl Oracle {
             kept: false,
             redelivered: false,
             count: 0,
+            retries: 0,
+            retry_at: 0,
         };
         self.next_sequence += 1;
         let durable = new.persistent && self.options.durable;
@@ -454,7 +479,7 @@ impl Oracle {
             let Out { mut item, .. } = self.out.remove(at);
             match outcome {
                 Outcome::Ack => self.gone(&item, None),
-                Outcome::Reject => self.gone(&item, Some(DeathReason::Rejected)),
+                Outcome::Reject => self.reject(item),
                 Outcome::Requeue | Outcome::Release => {
                     item.redelivered = true;
                     item.count += 1;
@@ -474,6 +499,25 @@ impl Oracle {
             self.shorten();
         }
         self.dispatch();
+    }
+
+    fn reject(&mut self, mut item: Item) {
+        let Some(delay) = self.options.retry_delays_ms.get(item.retries) else {
+            self.gone(&item, Some(DeathReason::Rejected));
+            return;
+        };
+        let old = item.sequence;
+        item.sequence = self.next_sequence;
+        self.next_sequence += 1;
+        item.retries += 1;
+        item.retry_at = self.now + delay;
+        item.redelivered = true;
+        item.count += 1;
+        if item.kept {
+            self.expect(Seen::Keep(item.sequence, item.expires_at, false, false));
+            self.expect(Seen::Forget(old));
+        }
+        self.later.push(item);
     }
 
     pub(super) fn get(&mut self, no_ack: bool) -> Option<Handed> {
@@ -501,7 +545,9 @@ impl Oracle {
     }
 
     pub(super) fn purge(&mut self) -> u64 {
-        let items = std::mem::take(&mut self.ready);
+        let mut items = std::mem::take(&mut self.ready);
+        self.later.sort_by_key(|item| (item.wakes_at(), item.sequence));
+        items.append(&mut self.later);
         self.ledger.purged += items.len() as u64;
         for item in &items {
             if item.kept {
@@ -543,8 +589,13 @@ impl Oracle {
 
     /// After a restart: what the store holds is all there is.
     pub(super) fn restore(&mut self, items: Vec<Item>) {
+        let retries = !self.options.retry_delays_ms.is_empty();
         for item in items {
-            self.insert(item);
+            if retries && item.wakes_at() > self.now {
+                self.later.push(item);
+            } else {
+                self.insert(item);
+            }
         }
         self.expire();
         self.shorten();
@@ -562,7 +613,8 @@ impl Oracle {
         let messages = self.ready.iter().filter_map(|item| item.expires_at);
         let letters = self.letters.iter().any(|(.., out)| !out);
         let letters = letters.then_some(self.letters_not_before);
-        messages.chain(self.unused_until()).chain(letters).min()
+        let later = self.later.iter().map(Item::wakes_at);
+        messages.chain(self.unused_until()).chain(letters).chain(later).min()
     }
 
     pub(super) fn state(&self) -> QueueState {
@@ -571,7 +623,7 @@ impl Oracle {
             ready_bytes: self.ready_bytes(),
             unacked: self.out.len() as u64,
             unacked_bytes: self.out.iter().map(|out| out.item.bytes).sum(),
-            held: self.letters.len() as u64,
+            held: (self.letters.len() + self.later.len()) as u64,
             consumers: self.members.len() as u32,
         }
     }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::super::*;
 use super::oracle::{Handed, Item, Member, New, Oracle, Seen};
-use crate::model::{ChannelWindow, ConfirmSink, ConfirmTicket, Message, Millis, Properties};
+use crate::model::{ChannelWindow, ConfirmSink, ConfirmTicket, FieldValue, Message, Millis, Properties};
 
 /// One step. Numbers choose among what is there: consumers, unacked messages.
 #[derive(Clone, Debug)]
@@ -77,9 +77,10 @@ pub(super) fn options() -> impl Strategy<Value = QueueOptions> {
         prop::bool::weighted(0.3),
         prop::option::of(0u32..3),
         prop::option::of(any::<bool>()),
+        prop_oneof![2 => Just(Vec::new()), 1 => prop::collection::vec(1u64..30, 1..3)],
     );
     (limits, times, rest).prop_map(|((max_length, max_length_bytes, overflow), (ttl, expires_ms), rest)| {
-        let (durable, max_priority, single_active_consumer, delivery_limit, dead_letter) = rest;
+        let (durable, max_priority, single_active_consumer, delivery_limit, dead_letter, retry_delays_ms) = rest;
         QueueOptions {
             durable,
             message_ttl_ms: ttl,
@@ -90,6 +91,7 @@ pub(super) fn options() -> impl Strategy<Value = QueueOptions> {
             max_priority,
             single_active_consumer,
             delivery_limit,
+            retry_delays_ms,
             dead_letter_at_least_once: dead_letter == Some(true),
             dead_letter: dead_letter.map(|_| DeadLetterTarget {
                 exchange: "dlx".into(),
@@ -497,6 +499,7 @@ impl Test {
             ..item
         });
         oracle.letters_not_before = 0;
+        let letters = letters.chain(std::mem::take(&mut oracle.later));
         let (mut kept, lost): (Vec<Item>, Vec<Item>) = waiting.chain(out).chain(letters).partition(|item| item.kept);
         oracle.ledger.lost += lost.len() as u64;
         kept.sort_by_key(|item| std::cmp::Reverse(item.sequence));
@@ -506,6 +509,13 @@ impl Test {
         let restored = kept.iter().map(|item| {
             let properties = Properties {
                 priority: Some(item.level),
+                headers: (item.retries > 0).then(|| {
+                    let pairs = [
+                        (RETRY_COUNT_HEADER, FieldValue::I64(item.retries as i64)),
+                        (RETRY_AT_HEADER, FieldValue::I64(item.retry_at as i64)),
+                    ];
+                    pairs.into_iter().collect()
+                }),
                 ..Properties::default()
             };
             let padding = vec![0; item.bytes as usize - 8];
@@ -569,7 +579,7 @@ impl Test {
                 !oracle.options.single_active_consumer || oracle.active == Some(member.age)
             );
         }
-        let letters = oracle.letters.iter().map(|(item, ..)| item);
+        let letters = oracle.letters.iter().map(|(item, ..)| item).chain(&oracle.later);
         let held = oracle
             .ready
             .iter()
@@ -578,7 +588,7 @@ impl Test {
         let kept = held.filter(|item| item.kept).map(|item| item.sequence).collect();
         assert_eq!(oracle.stored, kept, "the store holds what is kept");
         let ledger = &oracle.ledger;
-        let here = (oracle.ready.len() + oracle.out.len() + oracle.letters.len()) as u64;
+        let here = (oracle.ready.len() + oracle.out.len() + oracle.letters.len() + oracle.later.len()) as u64;
         let gone = ledger.done + ledger.expired + ledger.dropped + ledger.purged + ledger.lost;
         assert_eq!(ledger.accepted, here + gone, "{ledger:?}");
         assert_eq!(oracle.tickets.len() as u64, self.confirms);

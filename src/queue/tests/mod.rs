@@ -8,6 +8,7 @@ mod delivery;
 mod expiry;
 mod letters;
 mod limits;
+mod retry;
 mod settle;
 
 use std::collections::BTreeMap;
