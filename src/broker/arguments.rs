@@ -3,7 +3,7 @@
 //! Rules and wording: RabbitMQ, "Queues" and "Declaration with a Non-equivalent Queue"; the reply texts are those that
 //! a RabbitMQ sends, since clients match on them.
 
-use crate::model::{AmqpError, FieldTable, FieldValue, Millis, ReplyCode};
+use crate::model::{AmqpError, FieldTable, FieldValue, Millis, Name, ReplyCode};
 use crate::queue::{DeadLetterTarget, Overflow, QueueOptions};
 
 use super::queue_cell::QueueDeclaration;
@@ -13,6 +13,9 @@ const MAX_TIMER_MS: i64 = 4_294_967_295;
 
 /// The delays of a queue that only says that it retries.
 const DEFAULT_RETRY_DELAYS: &str = "1s,10s,1m";
+
+/// The header that has a message's group, unless `x-group-header` names another.
+const DEFAULT_GROUP_HEADER: &str = "x-group-id";
 
 /// How many retries a queue may have.
 const MAX_RETRIES: usize = 100;
@@ -24,9 +27,11 @@ const QUEUE_ARGUMENTS: &[&str] = &[
     "x-dead-letter-strategy",
     "x-delivery-limit",
     "x-expires",
+    "x-group-header",
     "x-max-length",
     "x-max-length-bytes",
     "x-max-priority",
+    "x-message-group",
     "x-message-retry",
     "x-message-ttl",
     "x-overflow",
@@ -76,6 +81,7 @@ pub fn queue_options(declaration: &QueueDeclaration, resource: &str) -> Result<Q
         None => quorum.then_some(20),
     };
     let expires_ms = reader.timer("x-expires", 1)?;
+    let message_group = reader.message_group()?;
     let max_length = reader.integer("x-max-length", 0, i64::MAX)?.map(|n| n as u64);
     let max_length_bytes = reader.integer("x-max-length-bytes", 0, i64::MAX)?.map(|n| n as u64);
     let max_priority = reader.integer("x-max-priority", 0, 255)?;
@@ -102,6 +108,7 @@ pub fn queue_options(declaration: &QueueDeclaration, resource: &str) -> Result<Q
             routing_key: dead_letter_key.map(Into::into),
         }),
         retry_delays_ms,
+        message_group,
         dead_letter_at_least_once: strategy == Some("at-least-once"),
     })
 }
@@ -293,6 +300,24 @@ impl<'a> Reader<'a> {
                 format_args!("\"unsupported queue version '{other}'\""),
             )),
         }
+    }
+
+    /// The header with the key of a message's group, where the queue has groups.
+    fn message_group(&self) -> Result<Option<Name>, AmqpError> {
+        let on = self.boolean("x-message-group")?;
+        for name in ["x-group-header", "group-header"] {
+            let Some(header) = self.text(name)? else {
+                continue;
+            };
+            if on.is_none() {
+                return Err(self.refuse(name, "\"needs x-message-group = true\""));
+            }
+            if header.is_empty() || header.len() > Name::MAX_BYTES {
+                return Err(self.refuse(name, "\"expected the name of a header, 1 to 255 bytes\""));
+            }
+            return Ok(on.unwrap_or(false).then(|| header.into()));
+        }
+        Ok(on.unwrap_or(false).then(|| DEFAULT_GROUP_HEADER.into()))
     }
 
     /// The delays of `x-retry-delays`; `x-message-retry` alone has those of [`DEFAULT_RETRY_DELAYS`], and as `false`

@@ -143,4 +143,5 @@ fn headers(message: &Message) -> FieldTable {
 
 mod at_least_once;
 mod dead_letters;
+mod groups;
 mod retries;

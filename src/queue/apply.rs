@@ -3,6 +3,7 @@
 use crate::model::Millis;
 
 use super::consumers::Consumers;
+use super::groups::Groups;
 use super::letters::Letters;
 use super::ready::Ready;
 use super::retry::Retries;
@@ -19,6 +20,7 @@ pub struct QueueCore {
     pub(super) ready: Ready,
     pub(super) unacked: Unacked,
     pub(super) consumers: Consumers,
+    pub(super) groups: Option<Box<Groups>>,
     pub(super) letters: Letters,
     pub(super) retries: Retries,
     pub(super) next_sequence: Sequence,
@@ -37,6 +39,10 @@ impl QueueCore {
         Self {
             ready: Ready::new(options.max_priority.unwrap_or(0)),
             consumers: Consumers::new(options.single_active_consumer),
+            groups: options
+                .message_group
+                .clone()
+                .map(|header| Box::new(Groups::new(header))),
             options,
             unacked: Unacked::default(),
             letters: Letters::default(),
@@ -147,11 +153,13 @@ impl QueueCore {
         }
     }
 
-    /// Durability and priorities are fixed at the declaration; RabbitMQ's policies cannot change them either.
+    /// Durability, priorities and groups are fixed at the declaration; RabbitMQ's policies cannot change them
+    /// either.
     fn configure(&mut self, options: QueueOptions, now: Millis, effects: &mut Effects) {
         self.options = QueueOptions {
             durable: self.options.durable,
             max_priority: self.options.max_priority,
+            message_group: self.options.message_group.take(),
             ..options
         };
         self.touch(now);

@@ -185,6 +185,31 @@ impl Consumers {
         None
     }
 
+    /// The same for one consumer, out of its turn; `None` where it cannot, or is gone.
+    pub(super) fn take_turn_of(&mut self, holder: Holder) -> Option<Turn> {
+        if !self.holder_can_take(holder) {
+            return None;
+        }
+        let consumer = self.get_mut(holder.key)?;
+        let no_ack = consumer.options.no_ack;
+        if !no_ack {
+            if let Some(window) = &consumer.options.window
+                && !window.try_take()
+            {
+                consumer.waiting = true;
+                return None;
+            }
+            consumer.unacked += 1;
+        }
+        Some(Turn { holder, no_ack })
+    }
+
+    /// Whether the consumer is still there and can take a message, as far as that is known without asking its window.
+    pub(super) fn holder_can_take(&self, holder: Holder) -> bool {
+        let consumer = self.slots.get(holder.key.0 as usize);
+        consumer.is_some_and(|consumer| consumer.serial as u32 == holder.serial && consumer.can_take())
+    }
+
     /// Whether some consumer can take a message, as far as that is known without asking its window.
     pub(super) fn can_take(&self) -> bool {
         let mut lines = self.lines.iter().skip(self.first);

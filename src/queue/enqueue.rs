@@ -27,7 +27,9 @@ impl QueueCore {
             self.next_sequence += 1;
             let mut entry = self.entry(message, now);
             entry.kept = persistent && self.options.durable;
-            let turn = if self.ready.is_empty() {
+            let turn = if self.groups.is_some() {
+                self.group_turn(&entry.message)
+            } else if self.ready.is_empty() {
                 self.consumers.take_turn()
             } else {
                 None
@@ -53,7 +55,7 @@ impl QueueCore {
                 Some(turn) => self.deliver(turn, sequence, entry, effects),
                 None if leaves => self.discard(sequence, entry, Some(DeathReason::Expired), effects),
                 None => {
-                    self.ready.push(sequence, entry);
+                    self.push_ready(sequence, entry);
                     self.shorten(effects);
                 }
             }
@@ -81,7 +83,7 @@ impl QueueCore {
                 indexed: false,
             };
             if let Some(entry) = self.restore_retry(restored.sequence, entry) {
-                self.ready.push(restored.sequence, entry);
+                self.push_ready(restored.sequence, entry);
             }
         }
         self.expire_due(now, effects);

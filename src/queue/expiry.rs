@@ -47,6 +47,7 @@ impl QueueCore {
             let Some((sequence, entry)) = self.ready.pop_expired(now) else {
                 return;
             };
+            self.left_ready(sequence, &entry);
             self.discard(sequence, entry, Some(DeathReason::Expired), effects);
         }
     }

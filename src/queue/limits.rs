@@ -36,6 +36,7 @@ impl QueueCore {
         while self.over(self.ready.len(), self.ready.bytes())
             && let Some((sequence, entry)) = self.ready.pop_least()
         {
+            self.left_ready(sequence, &entry);
             self.discard(sequence, entry, Some(DeathReason::MaxLength), effects);
         }
     }

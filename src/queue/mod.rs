@@ -5,7 +5,7 @@
 //! and the same effects, so that a lock drives them today and a replicated log can later.
 //!
 //! `apply` takes commands apart; `enqueue`, `dispatch`, `settle`, `limits`, `expiry`, `retry` and `letters` carry them out on what `ready`,
-//! `unacked` and `consumers` (with `single_active`) hold; `inspect` only looks.
+//! `unacked` and `consumers` (with `single_active` and `groups`) hold; `inspect` only looks.
 
 mod apply;
 mod command;
@@ -14,6 +14,7 @@ mod dispatch;
 mod enqueue;
 mod entry;
 mod expiry;
+mod groups;
 mod inspect;
 mod letters;
 mod limits;

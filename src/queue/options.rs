@@ -31,6 +31,9 @@ pub struct QueueOptions {
     /// `x-retry-delays`: after how many milliseconds a rejected message comes back, for its first rejection and the
     /// following ones; empty for a queue that does not retry.
     pub retry_delays_ms: Vec<Millis>,
+    /// `x-message-group`: the header that has a message's key. Messages of one key go to one consumer at a time, in
+    /// order.
+    pub message_group: Option<Name>,
 }
 
 impl QueueOptions {

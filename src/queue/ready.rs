@@ -114,6 +114,13 @@ impl Ready {
         self.levels[self.highest()?].head()
     }
 
+    /// Takes one message out of its level.
+    pub(super) fn take(&mut self, level: u8, sequence: Sequence) -> Option<Entry> {
+        let entry = self.levels[usize::from(level)].remove(sequence)?;
+        self.removed(sequence, &entry);
+        Some(entry)
+    }
+
     /// Takes the message that is to be delivered next.
     pub(super) fn pop_head(&mut self) -> Option<Numbered> {
         let level = self.highest()?;
@@ -138,9 +145,7 @@ impl Ready {
         if at > now {
             return None;
         }
-        let entry = self.levels[usize::from(level)].remove(sequence)?;
-        self.removed(sequence, &entry);
-        Some((sequence, entry))
+        Some((sequence, self.take(level, sequence)?))
     }
 
     /// All messages in the order of delivery.

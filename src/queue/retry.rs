@@ -91,7 +91,7 @@ impl QueueCore {
                 break;
             }
             if let Some((sequence, entry)) = self.retries.pop() {
-                self.ready.put_back(sequence, entry);
+                self.return_ready(sequence, entry);
                 woke = true;
             }
         }

@@ -34,6 +34,7 @@ pub(super) struct Item {
     pub(super) redelivered: bool,
     pub(super) count: u32,
     pub(super) retries: usize,
+    pub(super) group: Option<u8>,
     pub(super) retry_at: Millis,
 }
 
@@ -75,6 +76,7 @@ pub(super) struct New {
     pub(super) bytes: u64,
     pub(super) persistent: bool,
     pub(super) confirm: bool,
+    pub(super) group: Option<u8>,
 }
 
 /// What became of all messages.
@@ -344,8 +346,115 @@ impl Oracle {
         });
     }
 
+    fn grouped(&self) -> bool {
+        self.options.message_group.is_some()
+    }
+
+    /// Who has a message's key: `None` for a free one, else the holder (none for `basic.get`).
+    fn holder_of(&self, group: Option<u8>) -> Option<Option<u64>> {
+        let group = group.filter(|_| self.grouped())?;
+        let mut holders = self.out.iter().filter(|out| out.item.group == Some(group));
+        let holder = holders.next()?.holder;
+        assert!(holders.all(|out| out.holder == holder), "two have group {group}");
+        Some(holder)
+    }
+
+    /// The first messages of their groups, by their place, that are free or whose key `age` has.
+    fn eligible(&self, age: Option<u64>) -> Vec<usize> {
+        let mut seen = BTreeSet::new();
+        let first = |item: &Item| item.group.is_none_or(|group| seen.insert(group));
+        let firsts: Vec<bool> = self.ready.iter().map(first).collect();
+        (0..self.ready.len())
+            .filter(|at| firsts[*at])
+            .filter(|at| match self.holder_of(self.ready[*at].group) {
+                None => true,
+                Some(holder) => age.is_some() && holder == age,
+            })
+            .collect()
+    }
+
+    /// Whether a message is held back from somebody who certainly could take it.
+    pub(super) fn holds_back(&self) -> bool {
+        if !self.grouped() {
+            return !self.ready.is_empty() && self.certain().is_some();
+        }
+        let certain = self
+            .members
+            .iter()
+            .filter(|member| self.can_take(member) && !member.unsure);
+        let mut certain = certain.map(|member| member.age);
+        certain.any(|age| !self.eligible(Some(age)).is_empty())
+    }
+
+    /// One delivery of a queue with groups; says whether there was one.
+    fn dispatch_group(&mut self) -> Option<u64> {
+        let next = self.tape.last().and_then(|(seen, _)| match seen {
+            Seen::Deliver(key, handed) => Some((*key, handed.1)),
+            _ => None,
+        });
+        let at = next.and_then(|(_, sequence)| self.ready.iter().position(|item| item.sequence == sequence));
+        let (Some(at), Some((key, _))) = (at, next) else {
+            assert!(!self.holds_back(), "a message is held back");
+            return None;
+        };
+        let member = self.members.iter().find(|member| member.key == key).unwrap().clone();
+        assert!(self.can_take(&member), "{member:?} cannot take {at}");
+        assert_eq!(
+            self.eligible(Some(member.age)).first(),
+            Some(&at),
+            "another message is first"
+        );
+        if !self.eligible(None).is_empty() {
+            assert!(Some(member.priority) >= self.certain(), "others come before {member:?}");
+        }
+        let item = self.ready.remove(at);
+        let bytes = item.bytes;
+        self.deliver(&member, item);
+        Some(bytes)
+    }
+
+    /// Who gets a new message of a queue with groups.
+    fn choose_for_group(&self, item: &Item) -> Option<Member> {
+        let choose = || self.choose(1, item.sequence).or_else(|| self.choose(0, item.sequence));
+        if self
+            .ready
+            .iter()
+            .any(|other| other.group.is_some() && other.group == item.group)
+        {
+            return None;
+        }
+        let Some(holder) = self.holder_of(item.group) else {
+            return if self.eligible(None).is_empty() { choose() } else { None };
+        };
+        let holder = self.members.iter().find(|member| Some(member.age) == holder)?;
+        let next = self.tape.iter().rev().take(2);
+        let mut next = next.filter(|(seen, _)| matches!(seen, Seen::Deliver(_, handed) if handed.1 == item.sequence));
+        let goes = next.next().is_some();
+        if goes {
+            assert!(self.can_take(holder), "{holder:?} cannot take its key's next");
+        } else {
+            assert!(
+                !self.can_take(holder) || holder.unsure,
+                "{holder:?} could take its key's next"
+            );
+        }
+        goes.then(|| holder.clone())
+    }
+
     pub(super) fn dispatch(&mut self) {
         let mut bytes = 0;
+        if self.grouped() {
+            for _ in 0..DISPATCH_BATCH {
+                if bytes >= DISPATCH_BYTES || self.ready.is_empty() {
+                    return;
+                }
+                let Some(more) = self.dispatch_group() else {
+                    return;
+                };
+                bytes += more;
+            }
+            return;
+        }
         for _ in 0..DISPATCH_BATCH {
             if bytes >= DISPATCH_BYTES || self.ready.is_empty() {
                 return;
@@ -395,11 +504,14 @@ impl Oracle {
             redelivered: false,
             count: 0,
             retries: 0,
+            group: new.group,
             retry_at: 0,
         };
         self.next_sequence += 1;
         let durable = new.persistent && self.options.durable;
-        let member = if self.ready.is_empty() {
+        let member = if self.grouped() {
+            self.choose_for_group(&item)
+        } else if self.ready.is_empty() {
             self.choose(1, item.sequence).or_else(|| self.choose(0, item.sequence))
         } else {
             None
@@ -522,10 +634,14 @@ impl Oracle {
 
     pub(super) fn get(&mut self, no_ack: bool) -> Option<Handed> {
         self.touch();
+        let at = match self.grouped() {
+            true => *self.eligible(None).first()?,
+            false => 0,
+        };
         if self.ready.is_empty() {
             return None;
         }
-        let item = self.ready.remove(0);
+        let item = self.ready.remove(at);
         let handed = (item.number, item.sequence, !no_ack, item.redelivered, item.count);
         if no_ack {
             self.gone(&item, None);

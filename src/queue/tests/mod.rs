@@ -6,6 +6,7 @@
 mod consumers;
 mod delivery;
 mod expiry;
+mod groups;
 mod letters;
 mod limits;
 mod retry;
@@ -44,6 +45,12 @@ fn m(name: &str) -> M {
 impl M {
     fn ttl(mut self, ms: u64) -> Self {
         self.properties.expiration = Some(ms.to_string().as_str().into());
+        self
+    }
+
+    fn group(mut self, key: &str) -> Self {
+        let pair = ("x-group-id", crate::model::FieldValue::text(key));
+        self.properties.headers = Some([pair].into_iter().collect());
         self
     }
 
