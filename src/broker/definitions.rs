@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use crate::model::{FieldTable, decode_table, encode_table};
 use crate::store::{StateChange, Table};
 
-
 /// A durable exchange.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ExchangeRecord {
@@ -28,6 +27,12 @@ pub struct QueueRecord {
     pub id: u64,
     pub auto_delete: bool,
     pub arguments: String,
+    /// It hands nothing out.
+    #[serde(default)]
+    pub paused: bool,
+    /// Arguments that were changed after the declaration, as a table; void for one that was taken away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<String>,
 }
 
 /// A binding between durable things.

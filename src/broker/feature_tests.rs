@@ -144,4 +144,6 @@ fn headers(message: &Message) -> FieldTable {
 mod at_least_once;
 mod dead_letters;
 mod groups;
+mod operations;
+mod restart;
 mod retries;

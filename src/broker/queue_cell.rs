@@ -4,6 +4,9 @@
 //! once. What reaches into other queues (dead letters, deletion) is collected in an [`Aftermath`] and done after the
 //! lock was given back.
 
+mod changes;
+mod letters;
+
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering as Atomic};
@@ -20,6 +23,8 @@ use crate::store::{Keep, QueueId, QueueJournal};
 
 use super::letter_desk::LetterDesk;
 use super::timers::Timers;
+
+pub use changes::PeekedMessage;
 
 /// Whether a consumer can take more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +106,8 @@ pub struct QueueCell {
     /// It may refuse messages: dead letters sent here may have to go back.
     may_refuse: AtomicBool,
     letters: LetterDesk,
+    /// Arguments that an operator changed after the declaration; void for one taken away.
+    changed: Mutex<FieldTable>,
     inner: Mutex<Inner>,
 }
 
@@ -145,6 +152,7 @@ impl QueueCell {
             scheduled: AtomicU64::new(0),
             may_refuse: AtomicBool::new(options.may_refuse()),
             letters: LetterDesk::default(),
+            changed: Mutex::default(),
             inner: Mutex::new(Inner {
                 core: QueueCore::new(options, now),
                 effects: Effects::default(),
@@ -381,51 +389,6 @@ impl QueueCell {
             if link.sink.deliver(&mut link.pending) == Flow::Full {
                 inner.core.apply(Command::Pause(key), now, &mut inner.effects);
             }
-        }
-    }
-
-    /// Whether a message sent here may be refused.
-    #[must_use]
-    pub fn may_refuse(&self) -> bool {
-        self.may_refuse.load(Atomic::Acquire)
-    }
-
-    /// What became of the dead letters that this queue holds.
-    pub(super) fn letters(&self) -> &LetterDesk {
-        &self.letters
-    }
-
-    /// All targets of a letter have answered. Called with locks of others held: the rest is done by the timers, or by
-    /// who sent the letter.
-    pub(super) fn letter_answered(&self, sequence: u64, refused: bool, placed: Vec<QueueId>) {
-        if refused {
-            self.letters.note_placed(sequence, placed);
-        }
-        if self.letters.note(sequence, refused) {
-            self.timers.schedule(0, &self.this);
-        }
-    }
-
-    /// Tells the queue what became of its letters.
-    pub(super) fn settle_letters(&self, now: Millis, aftermath: &mut Aftermath) {
-        let answers = self.letters.answers();
-        if answers.is_empty() {
-            return;
-        }
-        let mut inner = self.inner.lock();
-        if !self.is_deleted() {
-            self.apply(&mut inner, Command::DeadLettered(&answers.placed), now, aftermath);
-            if !answers.refused.is_empty() {
-                self.apply(&mut inner, Command::DeadLetterRefused(&answers.refused), now, aftermath);
-            }
-        }
-    }
-
-    /// Takes back dead letters that were refused where they led.
-    pub(super) fn take_back(&self, letters: Vec<DeadLetter>, now: Millis, aftermath: &mut Aftermath) {
-        let mut inner = self.inner.lock();
-        if !self.is_deleted() {
-            self.apply(&mut inner, Command::TakeBack(letters), now, aftermath);
         }
     }
 

@@ -289,13 +289,16 @@ pub(super) fn place_queue(vhost: &Vhost, queue: &Arc<QueueCell>) {
     vhost.changed();
 }
 
-fn put_queue(queue: &QueueCell) -> StateChange {
+pub(super) fn put_queue(queue: &QueueCell) -> StateChange {
+    let changed = queue.changed_arguments();
     let record = QueueRecord {
         vhost: queue.vhost.to_string(),
         name: queue.name.to_string(),
         id: queue.id.0,
         auto_delete: queue.declaration.auto_delete,
         arguments: pack(&queue.declaration.arguments),
+        paused: queue.is_paused(),
+        changed: (!changed.is_empty()).then(|| pack(&changed)),
     };
     put(Table::Queues, key(&[&queue.vhost, &queue.name]), &record)
 }

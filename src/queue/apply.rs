@@ -88,6 +88,10 @@ impl QueueCore {
             Command::Touch => self.touch(now),
             Command::Configure(options) => self.configure(options, now, effects),
             Command::Restore(messages) => self.restore(messages, now, effects),
+            Command::SetPaused(paused) => {
+                self.consumers.queue_paused = paused;
+                self.dispatch(now, effects);
+            }
             Command::DeadLettered(sequences) => self.letters_placed(sequences, effects),
             Command::DeadLetterRefused(sequences) => self.letters_refused(sequences, effects),
             Command::TakeBack(letters) => self.take_back(letters, effects),

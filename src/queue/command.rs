@@ -118,6 +118,9 @@ pub enum Command<'a> {
     Touch,
     /// Other settings, from a policy.
     Configure(QueueOptions),
+    /// The whole queue hands nothing out any more, to consumers and to `basic.get`, or does again. Messages come in and
+    /// expire all the same.
+    SetPaused(bool),
     /// Letters that the queue holds have reached all their targets. Unknown sequences are passed over.
     DeadLettered(&'a [Sequence]),
     /// Letters that the queue holds could not be placed: they are sent again later. Only for letters on their way.

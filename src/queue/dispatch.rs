@@ -47,6 +47,9 @@ impl QueueCore {
     /// `basic.get`: the head for who asks, whoever else consumes.
     pub(super) fn get(&mut self, no_ack: bool, now: Millis, effects: &mut Effects) -> Reply {
         self.touch(now);
+        if self.consumers.queue_paused {
+            return Reply::Got(None, 0);
+        }
         self.expire_head(now, effects);
         let head = match self.groups {
             None => self.ready.pop_head(),

@@ -102,6 +102,7 @@ pub(super) struct Oracle {
     pub(super) next_age: u64,
     pub(super) used_at: Millis,
     pub(super) told: bool,
+    pub(super) queue_paused: bool,
     pub(super) window_limit: u32,
     pub(super) window_taken: u32,
     /// Letters that the queue holds: the item, why, whether it is on its way.
@@ -131,6 +132,7 @@ impl Oracle {
             next_age: 0,
             used_at: now,
             told: false,
+            queue_paused: false,
             window_limit: 0,
             window_taken: 0,
             letters: Vec::new(),
@@ -297,7 +299,7 @@ impl Oracle {
         let window = !member.windowed || member.no_ack || !window_full;
         let active = !self.options.single_active_consumer
             || (self.active == Some(member.age) && !self.members.iter().any(|other| other.priority > member.priority));
-        credit && window && active && !member.paused
+        credit && window && active && !member.paused && !self.queue_paused
     }
 
     /// Highest priority of those who certainly can take a message.
@@ -634,6 +636,9 @@ impl Oracle {
 
     pub(super) fn get(&mut self, no_ack: bool) -> Option<Handed> {
         self.touch();
+        if self.queue_paused {
+            return None;
+        }
         let at = match self.grouped() {
             true => *self.eligible(None).first()?,
             false => 0,

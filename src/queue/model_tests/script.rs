@@ -32,6 +32,7 @@ pub(super) enum Op {
     WindowLimit(u32),
     SetWindow(usize, bool),
     Letter(usize, bool),
+    PauseQueue(bool),
     Restart,
 }
 
@@ -147,6 +148,7 @@ pub(super) fn ops() -> impl Strategy<Value = Op> {
         1 => (0u32..4).prop_map(Op::WindowLimit),
         1 => (any::<usize>(), any::<bool>()).prop_map(|(which, on)| Op::SetWindow(which, on)),
         3 => (any::<usize>(), any::<bool>()).prop_map(|(which, refused)| Op::Letter(which, refused)),
+        1 => prop::bool::weighted(0.4).prop_map(Op::PauseQueue),
         1 => Just(Op::Restart),
     ]
 }
@@ -318,6 +320,7 @@ impl Test {
             }
             Op::SetWindow(which, on) => self.set_window(which, on),
             Op::Letter(which, refused) => self.letter(which, refused),
+            Op::PauseQueue(paused) => self.pause_queue(paused),
             Op::Restart => self.restart(),
         }
         self.settle_down();
@@ -469,6 +472,13 @@ impl Test {
         });
     }
 
+    fn pause_queue(&mut self, paused: bool) {
+        self.apply(Command::SetPaused(paused), |oracle, _| {
+            oracle.queue_paused = paused;
+            oracle.dispatch();
+        });
+    }
+
     /// The broker answers for a letter on its way.
     fn letter(&mut self, which: usize, refused: bool) {
         let on_their_way: Vec<Sequence> = self
@@ -548,6 +558,7 @@ impl Test {
         });
         let restored = restored.collect();
         self.core = QueueCore::new(self.oracle.options.clone(), self.oracle.now);
+        self.pause_queue(self.oracle.queue_paused);
         self.apply(Command::Restore(restored), |oracle, _| oracle.restore(kept));
         self.core.number_from(self.oracle.next_sequence);
         self.give_back(in_window);

@@ -9,6 +9,7 @@ mod expiry;
 mod groups;
 mod letters;
 mod limits;
+mod paused;
 mod retry;
 mod settle;
 
