@@ -36,6 +36,7 @@ use crate::auth::Accounts;
 use crate::model::{AmqpError, Clock, Millis, Name, ReplyCode};
 use crate::store::{MessageStore, QueueId, StateChange, StateStore, StoreError};
 
+pub use arguments::MAX_TIMER_MS;
 pub use bindings::check_binding_names;
 pub use direct_reply::{DIRECT_REPLY_QUEUE, ReplySink};
 pub use exchanges::{ExchangeDeclare, check_not_reserved};

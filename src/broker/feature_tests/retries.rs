@@ -28,7 +28,18 @@ fn a_rejected_message_is_retried_and_then_dead_lettered_without_a_trace_of_it() 
 fn delays_are_checked_and_must_be_repeated() {
     let lab = Lab::new();
     let text = |delays: &str| lab.try_declare("bad", arguments! {"x-retry-delays" = delays}).err();
-    for bad in ["", "1", "s", "1s,", "1s;2s", "0s", "-1s", "1.5s", "9999999999d", "50d"] {
+    for bad in [
+        "",
+        "1",
+        "s",
+        "1s,",
+        "1s;2s",
+        "0s",
+        "-1s",
+        "1.5s",
+        "9999999999d",
+        "5000000d",
+    ] {
         assert_eq!(
             text(bad).as_deref(),
             Some(&*format!(
