@@ -65,6 +65,12 @@ impl Groups {
         }
     }
 
+    /// How many keys have messages.
+    #[cfg(test)]
+    pub(super) fn keys(&self) -> usize {
+        self.by_key.len()
+    }
+
     /// A message waits.
     fn add(&mut self, sequence: Sequence, entry: &Entry) {
         let rank = Rank::new(sequence, entry);

@@ -125,6 +125,21 @@ fn limits_expiry_and_purge_leave_no_key_behind() {
 }
 
 #[test]
+fn keys_cost_nothing_once_their_messages_are_gone() {
+    let mut q = grouped();
+    q.subscribe(consumer(1));
+    let keys = |q: &Q| q.core.groups.as_ref().unwrap().keys();
+    for round in 0..100 {
+        q.publish((0..100).map(|n| m("a").group(&format!("{round}-{n}"))));
+        assert_eq!(keys(&q), 100, "those that wait and the one that is out");
+        while q.core.state().unacked > 0 {
+            q.ack("a");
+        }
+        assert_eq!(keys(&q), 0);
+    }
+}
+
+#[test]
 fn the_header_may_have_any_type_and_name() {
     use crate::model::FieldValue;
     let mut q = queue(QueueOptions {
