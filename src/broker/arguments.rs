@@ -3,7 +3,7 @@
 //! Rules and wording: RabbitMQ, "Queues" and "Declaration with a Non-equivalent Queue"; the reply texts are those that
 //! a RabbitMQ sends, since clients match on them.
 
-use crate::model::{AmqpError, FieldTable, FieldValue, Millis, ReplyCode};
+use crate::model::{AmqpError, FieldTable, FieldValue, Millis, Name, ReplyCode};
 use crate::queue::{DeadLetterTarget, Overflow, QueueOptions};
 
 use super::deduplication::Deduplication;
@@ -12,21 +12,34 @@ use super::queue_cell::QueueDeclaration;
 /// The longest time that RabbitMQ takes for a TTL or an expiry: ten years, in milliseconds.
 pub const MAX_TIMER_MS: Millis = 315_360_000_000;
 
+/// The delays of a queue that only says that it retries.
+const DEFAULT_RETRY_DELAYS: &str = "1s,10s,1m";
+
+/// The header that has a message's group, unless `x-group-header` names another.
+const DEFAULT_GROUP_HEADER: &str = "x-group-id";
+
+/// How many retries a queue may have.
+const MAX_RETRIES: usize = 100;
+
 /// Arguments that a second declaration of the same queue must repeat.
-const QUEUE_ARGUMENTS: [&str; 14] = [
+const QUEUE_ARGUMENTS: &[&str] = &[
     "x-dead-letter-exchange",
     "x-dead-letter-routing-key",
     "x-dead-letter-strategy",
     "x-delivery-limit",
     "x-expires",
+    "x-group-header",
     "x-max-length",
     "x-max-length-bytes",
     "x-max-priority",
+    "x-message-group",
+    "x-message-retry",
     "x-message-ttl",
     "x-overflow",
     "x-queue-mode",
     "x-queue-type",
     "x-queue-version",
+    "x-retry-delays",
     "x-single-active-consumer",
 ];
 
@@ -61,7 +74,7 @@ pub fn queue_options(declaration: &QueueDeclaration, resource: &str) -> Result<Q
         return Err(reader.refuse("x-dead-letter-routing-key", "routing_key_but_no_dlx_defined"));
     }
     let strategies = ["at-most-once", "at-least-once"];
-    reader.one_of("x-dead-letter-strategy", &strategies, |_| {
+    let strategy = reader.one_of("x-dead-letter-strategy", &strategies, |_| {
         "invalid_dlx_strategy".to_owned()
     })?;
     let delivery_limit = match reader.delivery_limit()? {
@@ -71,15 +84,18 @@ pub fn queue_options(declaration: &QueueDeclaration, resource: &str) -> Result<Q
         None => quorum.then_some(20),
     };
     let expires_ms = reader.timer("x-expires", 1)?;
+    let message_group = reader.message_group()?;
     let max_length = reader.integer("x-max-length", 0, i64::MAX)?.map(|n| n as u64);
     let max_length_bytes = reader.integer("x-max-length-bytes", 0, i64::MAX)?.map(|n| n as u64);
     let max_priority = reader.integer("x-max-priority", 0, 255)?;
+    let retry = reader.boolean("x-message-retry")?;
     let message_ttl_ms = reader.timer("x-message-ttl", 0)?;
     let overflow = reader.overflow()?;
     reader.one_of("x-queue-mode", &["default", "lazy"], |mode| {
         format!("\"unsupported queue mode '{mode}'\"")
     })?;
     reader.queue_version()?;
+    let retry_delays_ms = reader.retry_delays(retry)?;
     Ok(QueueOptions {
         durable: declaration.is_kept(),
         message_ttl_ms,
@@ -96,6 +112,9 @@ pub fn queue_options(declaration: &QueueDeclaration, resource: &str) -> Result<Q
             exchange: exchange.into(),
             routing_key: dead_letter_key.map(Into::into),
         }),
+        retry_delays_ms,
+        message_group,
+        dead_letter_at_least_once: strategy == Some("at-least-once"),
     })
 }
 
@@ -305,6 +324,46 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The header with the key of a message's group, where the queue has groups.
+    fn message_group(&self) -> Result<Option<Name>, AmqpError> {
+        let on = self.boolean("x-message-group")?;
+        for name in ["x-group-header", "group-header"] {
+            let Some(header) = self.text(name)? else {
+                continue;
+            };
+            if on.is_none() {
+                return Err(self.refuse(name, "\"needs x-message-group = true\""));
+            }
+            if header.is_empty() || header.len() > Name::MAX_BYTES {
+                return Err(self.refuse(name, "\"expected the name of a header, 1 to 255 bytes\""));
+            }
+            return Ok(on.unwrap_or(false).then(|| header.into()));
+        }
+        Ok(on.unwrap_or(false).then(|| DEFAULT_GROUP_HEADER.into()))
+    }
+
+    /// The delays of `x-retry-delays`; `x-message-retry` alone has those of [`DEFAULT_RETRY_DELAYS`], and as `false`
+    /// turns retries off.
+    fn retry_delays(&self, retry: Option<bool>) -> Result<Vec<Millis>, AmqpError> {
+        let given = self.text("x-retry-delays")?;
+        let text = given.unwrap_or(DEFAULT_RETRY_DELAYS);
+        let delays: Option<Vec<Millis>> = text.split(',').map(|delay| duration_ms(delay.trim())).collect();
+        match delays {
+            _ if retry == Some(false) || (retry.is_none() && given.is_none()) => Ok(Vec::new()),
+            Some(delays) if delays.len() <= MAX_RETRIES => Ok(delays),
+            Some(delays) => Err(self.refuse(
+                "x-retry-delays",
+                format_args!("\"expected at most {MAX_RETRIES} delays, got {}\"", delays.len()),
+            )),
+            None => Err(self.refuse(
+                "x-retry-delays",
+                format_args!(
+                    "\"expected delays such as '{DEFAULT_RETRY_DELAYS}' (units ms, s, m, h, d), got '{text}'\""
+                ),
+            )),
+        }
+    }
+
     /// A quorum queue is durable and belongs to nobody.
     fn check_quorum(&self, declaration: &QueueDeclaration) -> Result<(), AmqpError> {
         let property = match declaration {
@@ -334,6 +393,21 @@ impl<'a> Reader<'a> {
             )),
         }
     }
+}
+
+/// A duration such as `10s`: at least 1 ms, at most what a timer takes.
+fn duration_ms(text: &str) -> Option<Millis> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+    let unit: u64 = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    let ms = number.parse::<u64>().ok()?.checked_mul(unit)?;
+    (1..=MAX_TIMER_MS).contains(&ms).then_some(ms)
 }
 
 /// The 406 for an exchange named by something that is no text.

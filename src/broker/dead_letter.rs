@@ -1,30 +1,26 @@
-//! What a message becomes when it dies: the `x-death` header and the keys it goes on with.
-//!
-//! RabbitMQ: "Dead Letter Exchanges". Entries of `x-death` are merged by queue and reason, newest first; `count` is a
-//! 64-bit integer, `time` the first death in seconds.
+//! What a message becomes when it dies, and where it goes (RabbitMQ: "Dead Letter Exchanges").
 
-use crate::model::{FieldTable, FieldValue, Message, Millis, Name};
-use crate::queue::{DeadLetter, DeathReason, Incoming};
+use std::sync::Arc;
+
+use crate::model::{Message, Millis};
+use crate::queue::{DeadLetter, DeathReason, Incoming, RETRY_AT_HEADER, RETRY_COUNT_HEADER};
 use crate::routing::sender_selected_keys;
+use crate::store::QueueId;
 
+use super::letter_desk::LetterTry;
 use super::publish::PublishBatch;
-use super::queue_cell::{Aftermath, QueueCell};
+use super::queue_cell::{Aftermath, QueueCell, QueueRef};
+use super::x_death::{Deaths, Obituary, record_death};
 
 /// A dead letter, ready to be routed.
 #[derive(Debug)]
 pub struct Corpse {
     /// The message under its new exchange, key and headers.
     pub message: Message,
-    /// The keys to route it with: the first is its routing key, the others come from CC and BCC.
+    /// The keys to route it with: the first is its routing key, the others come from CC.
     pub keys: Vec<String>,
-    deaths: Vec<Death>,
+    deaths: Deaths,
     /// A rejection cuts no cycle: somebody decided.
-    rejected: bool,
-}
-
-#[derive(Debug)]
-struct Death {
-    queue: Vec<u8>,
     rejected: bool,
 }
 
@@ -42,32 +38,41 @@ impl DeathReason {
 }
 
 impl Corpse {
-    /// Writes the death of `letter` in `queue` into its headers.
+    /// Writes the death of `letter` in `queue` into its headers. Its expiration goes, and CC too where the queue has
+    /// a routing key of its own for dead letters.
     #[must_use]
-    pub fn new(letter: &DeadLetter, queue: &str, now: Millis) -> Self {
+    pub fn new(letter: &DeadLetter, queue: &str) -> Self {
         let old = &letter.message;
         let mut properties = old.properties().decode().unwrap_or_default();
         let mut headers = properties.headers.take().unwrap_or_default();
+        // The receivers of BCC stay unknown; it was taken out when the message was published.
+        headers.remove("BCC");
+        // Retries are counted by the queue that the message leaves.
+        headers.remove(RETRY_COUNT_HEADER);
+        headers.remove(RETRY_AT_HEADER);
         let mut old_keys = vec![old.routing_key().into_owned()];
         // A header that is no list of keys never came past the publish.
         let further = sender_selected_keys(&headers).unwrap_or_default();
         old_keys.extend(further.into_iter().map(str::to_owned));
+        if letter.target.routing_key.is_some() {
+            headers.remove("CC");
+        }
+        let expiration = properties.expiration.take();
         let deaths = record_death(
             &mut headers,
-            letter,
-            queue,
-            &old_keys,
-            properties.expiration.take(),
-            now,
+            &Obituary {
+                queue,
+                reason: letter.reason.word(),
+                exchange: old.exchange(),
+                routing_keys: &old_keys,
+                expiration: expiration.as_deref(),
+                time_s: letter.died_at / 1000,
+            },
         );
         let keys = match &letter.target.routing_key {
-            Some(key) => {
-                headers.remove("CC");
-                vec![key.as_str().to_owned()]
-            }
+            Some(key) => vec![key.as_str().to_owned()],
             None => old_keys,
         };
-        headers.remove("BCC");
         properties.headers = Some(headers);
         Self {
             message: old.republished(&letter.target.exchange, &keys[0], &properties.encode()),
@@ -80,23 +85,29 @@ impl Corpse {
     /// Whether the message went through `queue` before and nobody rejected it since: it would go round for ever.
     #[must_use]
     pub fn cycles_into(&self, queue: &str) -> bool {
-        if self.rejected {
-            return false;
-        }
-        match self.deaths.iter().position(|death| death.queue == queue.as_bytes()) {
-            Some(at) => self.deaths[..=at].iter().all(|death| !death.rejected),
-            None => false,
-        }
+        !self.rejected && self.deaths.cycle_into(queue)
     }
 }
 
+/// A letter that may come back.
+struct Tried {
+    attempt: Arc<LetterTry>,
+    letter: DeadLetter,
+    targets: Vec<QueueId>,
+}
+
 impl super::Broker {
-    /// Routes dead letters of one queue and puts them where they lead. One that would go round for ever, or that
-    /// leads nowhere, is dropped (RabbitMQ: "Dead Letter Exchanges", at-most-once).
+    /// Routes dead letters of one queue and puts them where they lead; takes out of `forgets` what the queue keeps
+    /// after all.
+    ///
+    /// A letter that its queue does not hold and that would go round for ever, or leads nowhere, is dropped (RabbitMQ:
+    /// "Dead Letter Exchanges", at-most-once). One that a full target refuses goes back to its queue, unless it had to
+    /// leave there for want of room.
     pub(super) fn send_dead_letters(
         &self,
-        source: &QueueCell,
+        source: &Arc<QueueCell>,
         letters: Vec<DeadLetter>,
+        forgets: &mut Vec<u64>,
         now: Millis,
         aftermath: &mut Aftermath,
     ) {
@@ -105,97 +116,80 @@ impl super::Broker {
         };
         let mut batch = PublishBatch::default();
         let mut queues = Vec::new();
-        for letter in &letters {
-            let corpse = Corpse::new(letter, &source.name, now);
+        let mut tried = Vec::new();
+        for letter in letters {
+            let corpse = Corpse::new(&letter, &source.name);
             let message = &corpse.message;
             let keys = corpse.keys.iter().map(String::as_str);
             vhost.route_many(message.exchange(), keys, message.properties(), 0, &mut queues);
-            for queue in queues.drain(..).filter(|queue| !corpse.cycles_into(&queue.0.name)) {
+            queues.retain(|queue| !corpse.cycles_into(&queue.0.name));
+            let answering = answering(source, &letter, &mut queues);
+            let attempt = (answering > 0).then(|| LetterTry::new(source, letter.sequence, letter.held, answering));
+            let targets = queues.iter().map(|queue| queue.0.id).collect();
+            for queue in queues.drain(..) {
+                let asked = letter.held || queue.0.may_refuse();
+                let ticket = attempt.as_ref().filter(|_| asked);
                 let incoming = Incoming {
                     message: message.clone(),
                     persistent: message.properties().is_persistent(),
-                    ticket: None,
+                    ticket: ticket.map(|attempt| attempt.ticket(queue.0.id)),
                 };
                 batch.push(&queue, incoming);
             }
+            if let Some(attempt) = attempt.filter(|_| !letter.held) {
+                tried.push(Tried {
+                    attempt,
+                    letter,
+                    targets,
+                });
+            }
         }
         batch.flush(now, aftermath);
+        take_back(source, tried, forgets, now, aftermath);
+        source.settle_letters(now, aftermath);
     }
 }
 
-fn record_death(
-    headers: &mut FieldTable,
-    letter: &DeadLetter,
-    queue: &str,
-    keys: &[String],
-    expiration: Option<Name>,
-    now: Millis,
-) -> Vec<Death> {
-    let reason = letter.reason.word();
-    let mut entries = match headers.remove("x-death") {
-        Some(FieldValue::Array(entries)) => entries,
-        _ => Vec::new(),
-    };
-    let same = entries.iter().position(|entry| is_death(entry, queue, reason));
-    let entry = match same.map(|at| entries.remove(at)) {
-        Some(FieldValue::Table(mut entry)) => {
-            let count = entry.get("count").and_then(FieldValue::as_integer).unwrap_or(0);
-            entry.insert("count", FieldValue::I64(count + 1));
-            entry
+/// Leaves those targets in `queues` that still have to get the letter, and says how many of them will answer. A held
+/// letter that leads nowhere stays where it is for now.
+fn answering(source: &QueueCell, letter: &DeadLetter, queues: &mut Vec<QueueRef>) -> usize {
+    if letter.held {
+        let found = queues.len();
+        queues.retain(|queue| !source.letters().is_placed(letter.sequence, queue.0.id));
+        if queues.is_empty() {
+            source.letters().note(letter.sequence, found == 0);
         }
-        _ => new_death(letter, queue, keys, expiration, now),
-    };
-    entries.insert(0, FieldValue::Table(entry));
-    let deaths = entries.iter().filter_map(death).collect();
-    headers.insert("x-death", FieldValue::Array(entries));
-    let exchange = letter.message.exchange();
-    for (name, value) in [("exchange", exchange), ("queue", queue), ("reason", reason)] {
-        let first = format!("x-first-death-{name}");
-        if headers.get(&first).is_none() {
-            headers.insert(first, FieldValue::text(value));
+        return queues.len();
+    }
+    let may_come_back = letter.sequence != 0 && letter.reason != DeathReason::MaxLength;
+    if !may_come_back {
+        return 0;
+    }
+    queues.iter().filter(|queue| queue.0.may_refuse()).count()
+}
+
+/// Gives the source back what a target refused at once.
+fn take_back(source: &QueueCell, tried: Vec<Tried>, forgets: &mut Vec<u64>, now: Millis, aftermath: &mut Aftermath) {
+    let mut refused = Vec::new();
+    for Tried {
+        attempt,
+        letter,
+        targets,
+    } in tried
+    {
+        let refused_by = attempt.refused_by();
+        if refused_by.is_empty() {
+            continue;
         }
-        headers.insert(format!("x-last-death-{name}"), FieldValue::text(value));
+        let placed = targets
+            .into_iter()
+            .filter(|target| !refused_by.contains(target))
+            .collect();
+        source.letters().note_placed(letter.sequence, placed);
+        forgets.retain(|sequence| *sequence != letter.sequence);
+        refused.push(letter);
     }
-    deaths
-}
-
-fn new_death(letter: &DeadLetter, queue: &str, keys: &[String], expiration: Option<Name>, now: Millis) -> FieldTable {
-    let mut entry: FieldTable = [
-        ("count", FieldValue::I64(1)),
-        ("reason", FieldValue::text(letter.reason.word())),
-        ("queue", FieldValue::text(queue)),
-        ("time", FieldValue::Timestamp(now / 1000)),
-        ("exchange", FieldValue::text(letter.message.exchange())),
-        (
-            "routing-keys",
-            FieldValue::Array(keys.iter().map(|key| FieldValue::text(key)).collect()),
-        ),
-    ]
-    .into_iter()
-    .collect();
-    if let Some(expiration) = expiration {
-        entry.insert("original-expiration", FieldValue::text(&expiration));
+    if !refused.is_empty() {
+        source.take_back(refused, now, aftermath);
     }
-    entry
-}
-
-fn is_death(entry: &FieldValue, queue: &str, reason: &str) -> bool {
-    let FieldValue::Table(entry) = entry else {
-        return false;
-    };
-    let is = |name, value| entry.get(name).and_then(FieldValue::as_text) == Some(value);
-    is("queue", queue) && is("reason", reason)
-}
-
-fn death(entry: &FieldValue) -> Option<Death> {
-    let FieldValue::Table(entry) = entry else {
-        return None;
-    };
-    let Some(FieldValue::LongString(queue)) = entry.get("queue") else {
-        return None;
-    };
-    Some(Death {
-        queue: queue.clone(),
-        rejected: entry.get("reason").and_then(FieldValue::as_text) == Some("rejected"),
-    })
 }

@@ -36,6 +36,12 @@ pub struct QueueRecord {
     pub seen: Option<u64>,
     pub auto_delete: bool,
     pub arguments: String,
+    /// It hands nothing out.
+    #[serde(default)]
+    pub paused: bool,
+    /// Arguments that were changed after the declaration, as a table; void for one that was taken away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<String>,
 }
 
 /// A binding between durable things.

@@ -14,7 +14,9 @@ mod delayed;
 mod direct_reply;
 mod exchange_side;
 mod exchanges;
+mod letter_desk;
 mod limits;
+mod operations;
 mod policies;
 mod publish;
 mod queue_cell;
@@ -25,6 +27,10 @@ mod route_cache;
 mod timers;
 mod vhost;
 mod vhost_limits;
+mod x_death;
+
+#[cfg(test)]
+mod feature_tests;
 
 #[cfg(test)]
 mod tests;
@@ -47,9 +53,10 @@ pub use bindings::check_binding_names;
 pub use direct_reply::{DIRECT_REPLY_QUEUE, ReplySink};
 pub use exchanges::{ExchangeDeclare, check_not_reserved};
 pub use limits::BrokerLimits;
+pub use operations::{ArgumentChange, CHANGEABLE_ARGUMENTS, PEEK_MAX};
 pub use policies::{ApplyTo, EffectivePolicy, Policy, PolicyError, PolicyKind};
 pub use publish::PublishBatch;
-pub use queue_cell::{Aftermath, ConsumerSink, Flow, QueueCell, QueueDeclaration, QueueRef};
+pub use queue_cell::{Aftermath, ConsumerSink, Flow, PeekedMessage, QueueCell, QueueDeclaration, QueueRef};
 pub use queues::{DeclaredQueue, DeleteCondition, QueueDeclare};
 pub use restore::{BrokerParts, Restoration, RestoreError};
 pub use route_cache::{Route, RouteCache};
@@ -124,13 +131,13 @@ impl Broker {
     pub fn settle_aftermath(&self, aftermath: &mut Aftermath) {
         while !aftermath.is_empty() {
             let now = self.now();
-            for (source, letters, forgets) in std::mem::take(&mut aftermath.dead_letters) {
+            for (source, letters, mut forgets) in std::mem::take(&mut aftermath.dead_letters) {
                 match self.vhost(&source.vhost) {
                     Some(vhost) if vhost.is_waiting_room(&source) => {
                         self.release_delayed(&vhost, &source, letters, forgets, aftermath);
                     }
                     _ => {
-                        self.send_dead_letters(&source, letters, now, aftermath);
+                        self.send_dead_letters(&source, letters, &mut forgets, now, aftermath);
                         source.forget(&forgets);
                     }
                 }

@@ -4,6 +4,8 @@
 //! once. What reaches into other queues (dead letters, deletion) is collected in an [`Aftermath`] and done after the
 //! lock was given back.
 
+mod changes;
+mod letters;
 mod once;
 
 use std::cmp::Ordering;
@@ -21,7 +23,10 @@ use crate::queue::{
 use crate::store::{Keep, QueueId, QueueJournal};
 
 use super::deduplication::QueueDeduplication;
+use super::letter_desk::LetterDesk;
 use super::timers::Timers;
+
+pub use changes::PeekedMessage;
 
 /// Whether a consumer can take more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +118,11 @@ pub struct QueueCell {
     deleted: AtomicBool,
     /// The deadline that the timers know of, 0 for none.
     scheduled: AtomicU64,
+    /// It may refuse messages: dead letters sent here may have to go back.
+    may_refuse: AtomicBool,
+    letters: LetterDesk,
+    /// Arguments that an operator changed after the declaration; void for one taken away.
+    changed: Mutex<FieldTable>,
     inner: Mutex<Inner>,
 }
 
@@ -151,6 +161,9 @@ impl QueueCell {
             timers,
             deleted: AtomicBool::new(false),
             scheduled: AtomicU64::new(0),
+            may_refuse: AtomicBool::new(options.may_refuse()),
+            letters: LetterDesk::default(),
+            changed: Mutex::default(),
             inner: Mutex::new(Inner {
                 core: QueueCore::new(options, now),
                 effects: Effects::default(),
@@ -306,6 +319,7 @@ impl QueueCell {
     /// A deadline may have come.
     pub fn tick(&self, now: Millis, aftermath: &mut Aftermath) {
         self.scheduled.store(0, Atomic::Release);
+        self.settle_letters(now, aftermath);
         let mut inner = self.inner.lock();
         if !self.is_deleted() {
             self.apply(&mut inner, Command::Tick, now, aftermath);
@@ -315,6 +329,7 @@ impl QueueCell {
     /// Takes new settings from a policy.
     pub fn configure(&self, options: QueueOptions, now: Millis, aftermath: &mut Aftermath) {
         let mut inner = self.inner.lock();
+        self.may_refuse.store(options.may_refuse(), Atomic::Release);
         self.apply(&mut inner, Command::Configure(options), now, aftermath);
     }
 

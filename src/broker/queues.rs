@@ -314,7 +314,8 @@ pub(super) fn place_queue(vhost: &Vhost, queue: &Arc<QueueCell>) {
     vhost.changed();
 }
 
-fn put_queue(queue: &QueueCell) -> StateChange {
+pub(super) fn put_queue(queue: &QueueCell) -> StateChange {
+    let changed = queue.changed_arguments();
     let record = QueueRecord {
         vhost: queue.vhost.to_string(),
         name: queue.name.to_string(),
@@ -322,6 +323,8 @@ fn put_queue(queue: &QueueCell) -> StateChange {
         seen: queue.seen_id().map(|id| id.0),
         auto_delete: queue.declaration.auto_delete,
         arguments: pack(&queue.declaration.arguments),
+        paused: queue.is_paused(),
+        changed: (!changed.is_empty()).then(|| pack(&changed)),
     };
     put(Table::Queues, key(&[&queue.vhost, &queue.name]), &record)
 }

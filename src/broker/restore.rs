@@ -156,11 +156,17 @@ impl Broker {
                 arguments,
             };
             let resource = resource("queue", &record.name, &record.vhost);
-            let options = queue_options(&declaration, &resource).map_err(|error| faulty(error.text))?;
+            let changed: FieldTable = match &record.changed {
+                Some(changed) => unpack(changed).map_err(&faulty)?,
+                None => FieldTable::new(),
+            };
+            let current = declaration.changed_by(&changed);
+            let options = queue_options(&current, &resource).map_err(|error| faulty(error.text))?;
             self.reserve_ids([Some(record.id), record.seen]);
             let queue = self.new_queue(&vhost, record.name.into(), QueueId(record.id), declaration, options);
             self.equip_queue(&queue, record.seen.map(QueueId))
                 .map_err(|error| faulty(error.text))?;
+            queue.restore_changes(record.paused, changed, self.now());
             place_queue(&vhost, &queue);
         }
         Ok(())

@@ -3,7 +3,10 @@
 use crate::model::Millis;
 
 use super::consumers::Consumers;
+use super::groups::Groups;
+use super::letters::Letters;
 use super::ready::Ready;
+use super::retry::Retries;
 use super::unacked::Unacked;
 use super::{Command, ConsumerKey, ConsumerOptions, Effects, Outcome, QueueOptions, QueueState, Reply, Sequence};
 
@@ -17,11 +20,16 @@ pub struct QueueCore {
     pub(super) ready: Ready,
     pub(super) unacked: Unacked,
     pub(super) consumers: Consumers,
+    pub(super) groups: Option<Box<Groups>>,
+    pub(super) letters: Letters,
+    pub(super) retries: Retries,
     pub(super) next_sequence: Sequence,
     /// When the queue was last used, for `x-expires`.
     pub(super) used_at: Millis,
     /// The owner was told that the queue has expired.
     pub(super) expiry_told: bool,
+    /// The time of the command at work.
+    pub(super) now: Millis,
 }
 
 impl QueueCore {
@@ -31,11 +39,18 @@ impl QueueCore {
         Self {
             ready: Ready::new(options.max_priority.unwrap_or(0)),
             consumers: Consumers::new(options.single_active_consumer),
+            groups: options
+                .message_group
+                .clone()
+                .map(|header| Box::new(Groups::new(header))),
             options,
             unacked: Unacked::default(),
+            letters: Letters::default(),
+            retries: Retries::default(),
             next_sequence: 1,
             used_at: now,
             expiry_told: false,
+            now,
         }
     }
 
@@ -46,7 +61,12 @@ impl QueueCore {
     /// any command either nothing waits, or nobody can take it, or [`Self::has_deliverable`] says that the batch was
     /// full and [`Command::Dispatch`] should follow.
     pub fn apply(&mut self, command: Command<'_>, now: Millis, effects: &mut Effects) -> Reply {
+        self.now = now;
+        let woke = !self.retries.is_empty() && self.wake_retries();
         self.expire_due(now, effects);
+        if woke {
+            self.shorten(effects);
+        }
         match command {
             Command::Enqueue(incoming) => self.enqueue(incoming, now, effects),
             Command::Settle(outcome, ids) => self.settle(outcome, ids, now, effects),
@@ -68,6 +88,13 @@ impl QueueCore {
             Command::Touch => self.touch(now),
             Command::Configure(options) => self.configure(options, now, effects),
             Command::Restore(messages) => self.restore(messages, now, effects),
+            Command::SetPaused(paused) => {
+                self.consumers.queue_paused = paused;
+                self.dispatch(now, effects);
+            }
+            Command::DeadLettered(sequences) => self.letters_placed(sequences, effects),
+            Command::DeadLetterRefused(sequences) => self.letters_refused(sequences, effects),
+            Command::TakeBack(letters) => self.take_back(letters, effects),
         }
         Reply::Done
     }
@@ -80,6 +107,7 @@ impl QueueCore {
             ready_bytes: self.ready.bytes(),
             unacked: self.unacked.len(),
             unacked_bytes: self.unacked.bytes(),
+            held: self.letters.len() + self.retries.len(),
             consumers: self.consumers.len(),
         }
     }
@@ -129,19 +157,22 @@ impl QueueCore {
         }
     }
 
-    /// Durability and priorities are fixed at the declaration; RabbitMQ's policies cannot change them either.
+    /// Durability, priorities and groups are fixed at the declaration; RabbitMQ's policies cannot change them
+    /// either.
     fn configure(&mut self, options: QueueOptions, now: Millis, effects: &mut Effects) {
         self.options = QueueOptions {
             durable: self.options.durable,
             max_priority: self.options.max_priority,
             tracked: self.options.tracked,
             delayed: self.options.delayed,
+            message_group: self.options.message_group.take(),
             ..options
         };
         self.touch(now);
         self.consumers
             .set_single_active(self.options.single_active_consumer, effects);
         self.shorten(effects);
+        self.send_letters(effects);
         self.dispatch(now, effects);
     }
 }

@@ -72,7 +72,7 @@ pub enum Outcome {
     Ack,
     /// Back to their own places, redelivered.
     Requeue,
-    /// Rejected: dead letters where there is a target, else gone.
+    /// Rejected: back after a delay where the queue retries, else dead letters where there is a target, else gone.
     Reject,
     /// Back to their own places because their channel or connection ended, redelivered. Counts as a return.
     Release,
@@ -110,7 +110,7 @@ pub enum Command<'a> {
     Settle(Outcome, &'a [UnackedId]),
     /// `basic.get`; answers [`Reply::Got`]. The bool is `no_ack`.
     Get(bool),
-    /// Removes all that waits (not what is unacked); answers [`Reply::Purged`].
+    /// Removes all that waits, for a retry too (not what is unacked, nor dead letters); answers [`Reply::Purged`].
     Purge,
     /// A deadline may have come.
     Tick,
@@ -118,6 +118,16 @@ pub enum Command<'a> {
     Touch,
     /// Other settings, from a policy.
     Configure(QueueOptions),
+    /// The whole queue hands nothing out any more, to consumers and to `basic.get`, or does again. Messages come in and
+    /// expire all the same.
+    SetPaused(bool),
+    /// Letters that the queue holds have reached all their targets. Unknown sequences are passed over.
+    DeadLettered(&'a [Sequence]),
+    /// Letters that the queue holds could not be placed: they are sent again later. Only for letters on their way.
+    DeadLetterRefused(&'a [Sequence]),
+    /// Letters that were sent without being held and that a full target refused: from now on the queue holds them. The
+    /// store must not have been told to forget them.
+    TakeBack(Vec<DeadLetter>),
 }
 
 /// What a command has to say at once.
@@ -173,12 +183,21 @@ pub enum DeathReason {
 /// A message that leaves its queue for the dead-letter exchange.
 #[derive(Debug)]
 pub struct DeadLetter {
+    /// Its place in the queue; 0 for a message that the queue refused when it came.
+    pub sequence: Sequence,
     /// The message.
     pub message: Message,
     /// Why.
     pub reason: DeathReason,
     /// Where to.
     pub target: super::DeadLetterTarget,
+    /// When it died.
+    pub died_at: Millis,
+    /// Whether the store holds it.
+    pub kept: bool,
+    /// The queue holds it until it hears [`Command::DeadLettered`] or [`Command::DeadLetterRefused`]. Otherwise it is
+    /// gone from there.
+    pub held: bool,
 }
 
 /// Something that has to happen outside, in the order in which it was asked for.
@@ -205,7 +224,8 @@ pub enum Effect {
     Taken(ConfirmTicket),
     /// The publisher must be told that the queue refused it.
     Refused(ConfirmTicket),
-    /// Publish this to the dead-letter exchange, after the queue's lock was given back.
+    /// Publish this to the dead-letter exchange, after the queue's lock was given back. What the store may forget with
+    /// it is asked for right behind it.
     DeadLetter(DeadLetter),
     /// A consumer became the single active one, or is no longer.
     Activated(ConsumerKey, bool),
@@ -227,6 +247,8 @@ pub struct QueueState {
     pub unacked: u64,
     /// Bytes of their bodies.
     pub unacked_bytes: u64,
+    /// Messages that are neither: dead letters that wait for their targets, rejected ones that wait for their retry.
+    pub held: u64,
     /// Consumers.
     pub consumers: u32,
 }

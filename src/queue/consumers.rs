@@ -66,6 +66,8 @@ pub(super) struct Consumers {
     pub(super) active: Option<ConsumerKey>,
     /// The active consumer gets nothing more and hands over when its messages are settled.
     pub(super) handing_over: bool,
+    /// The queue hands nothing out.
+    pub(super) queue_paused: bool,
 }
 
 impl Consumers {
@@ -150,6 +152,9 @@ impl Consumers {
 
     /// The next consumer that can take a message, counted as having it.
     pub(super) fn take_turn(&mut self) -> Option<Turn> {
+        if self.queue_paused {
+            return None;
+        }
         while let Some(line) = self.lines.get_mut(self.first) {
             let Some(&slot) = line.turns.front() else {
                 self.first += 1;
@@ -185,8 +190,37 @@ impl Consumers {
         None
     }
 
+    /// The same for one consumer, out of its turn; `None` where it cannot, or is gone.
+    pub(super) fn take_turn_of(&mut self, holder: Holder) -> Option<Turn> {
+        if !self.holder_can_take(holder) {
+            return None;
+        }
+        let consumer = self.get_mut(holder.key)?;
+        let no_ack = consumer.options.no_ack;
+        if !no_ack {
+            if let Some(window) = &consumer.options.window
+                && !window.try_take()
+            {
+                consumer.waiting = true;
+                return None;
+            }
+            consumer.unacked += 1;
+        }
+        Some(Turn { holder, no_ack })
+    }
+
+    /// Whether the consumer is still there and can take a message, as far as that is known without asking its window.
+    pub(super) fn holder_can_take(&self, holder: Holder) -> bool {
+        let consumer = self.slots.get(holder.key.0 as usize);
+        let there = consumer.is_some_and(|consumer| consumer.serial as u32 == holder.serial && consumer.can_take());
+        there && !self.queue_paused
+    }
+
     /// Whether some consumer can take a message, as far as that is known without asking its window.
     pub(super) fn can_take(&self) -> bool {
+        if self.queue_paused {
+            return false;
+        }
         let mut lines = self.lines.iter().skip(self.first);
         lines.any(|line| {
             let mut consumers = line.turns.iter().filter_map(|slot| self.slots.get(*slot as usize));

@@ -16,11 +16,14 @@ impl QueueCore {
     /// Whether a message waits that somebody can take: the last command's batch was full.
     #[must_use]
     pub fn has_deliverable(&self) -> bool {
-        !self.ready.is_empty() && self.consumers.can_take()
+        !self.ready.is_empty() && self.consumers.can_take() && self.group_can_go()
     }
 
     /// Delivers waiting messages, at most one batch.
     pub(super) fn dispatch(&mut self, now: Millis, effects: &mut Effects) {
+        if self.groups.is_some() {
+            return self.dispatch_groups(now, effects);
+        }
         let mut bytes = 0;
         for _ in 0..DISPATCH_BATCH {
             if bytes >= DISPATCH_BYTES || !self.has_deliverable() {
@@ -44,8 +47,15 @@ impl QueueCore {
     /// `basic.get`: the head for who asks, whoever else consumes.
     pub(super) fn get(&mut self, no_ack: bool, now: Millis, effects: &mut Effects) -> Reply {
         self.touch(now);
+        if self.consumers.queue_paused {
+            return Reply::Got(None, 0);
+        }
         self.expire_head(now, effects);
-        let Some((sequence, entry)) = self.ready.pop_head() else {
+        let head = match self.groups {
+            None => self.ready.pop_head(),
+            Some(_) => self.pop_open(),
+        };
+        let Some((sequence, entry)) = head else {
             return Reply::Got(None, 0);
         };
         let (delivery, kept) = self.hand_out(Holder::GET, no_ack, sequence, entry);
@@ -70,6 +80,9 @@ impl QueueCore {
             (entry.message, None)
         } else {
             let message = entry.message.clone();
+            if let Some(groups) = &mut self.groups {
+                groups.taken(&message, holder);
+            }
             (message, Some(self.unacked.insert(sequence, entry, holder)))
         };
         let delivery = Delivery {
@@ -85,10 +98,14 @@ impl QueueCore {
     /// Removes expired messages from the head, so that none is delivered even where more expired than one command
     /// may remove.
     fn expire_head(&mut self, now: Millis, effects: &mut Effects) {
+        if self.groups.is_some() {
+            return self.expire_all(now, effects);
+        }
         while self.ready.has_expiring()
             && self.ready.head().is_some_and(|(_, head)| head.expires_at <= now)
             && let Some((sequence, entry)) = self.ready.pop_head()
         {
+            self.left_ready(sequence, &entry);
             self.discard(sequence, entry, Some(DeathReason::Expired), effects);
         }
     }

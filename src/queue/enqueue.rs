@@ -27,7 +27,9 @@ impl QueueCore {
             self.next_sequence += 1;
             let mut entry = self.entry(message, now);
             entry.kept = (persistent && self.options.durable) || self.options.tracked;
-            let turn = if self.ready.is_empty() {
+            let turn = if self.groups.is_some() {
+                self.group_turn(&entry.message)
+            } else if self.ready.is_empty() {
                 self.consumers.take_turn()
             } else {
                 None
@@ -53,7 +55,7 @@ impl QueueCore {
                 Some(turn) => self.deliver(turn, sequence, entry, effects),
                 None if leaves => self.discard(sequence, entry, Some(DeathReason::Expired), effects),
                 None => {
-                    self.ready.push(sequence, entry);
+                    self.push_ready(sequence, entry);
                     self.shorten(effects);
                 }
             }
@@ -80,7 +82,9 @@ impl QueueCore {
                 redelivered: restored.redelivered,
                 indexed: false,
             };
-            self.ready.push(restored.sequence, entry);
+            if let Some(entry) = self.restore_retry(restored.sequence, entry) {
+                self.push_ready(restored.sequence, entry);
+            }
         }
         self.expire_due(now, effects);
         self.shorten(effects);
@@ -99,22 +103,44 @@ impl QueueCore {
     /// Removes a message for good: as a dead letter where there is a reason and a target.
     ///
     /// The dead letter comes before the store may forget the message, so that a crash between the two loses nothing.
-    pub(super) fn discard(&self, sequence: Sequence, entry: Entry, reason: Option<DeathReason>, effects: &mut Effects) {
-        if let Some(reason) = reason {
-            self.dead_letter(entry.message, reason, effects);
+    pub(super) fn discard(
+        &mut self,
+        sequence: Sequence,
+        entry: Entry,
+        reason: Option<DeathReason>,
+        effects: &mut Effects,
+    ) {
+        if let Some(reason) = reason
+            && self.options.dead_letter.is_some()
+        {
+            if self.holds_letters() {
+                self.hold_letter(sequence, entry.message, entry.kept, reason, effects);
+                return;
+            }
+            self.dead_letter(sequence, entry.message, entry.kept, reason, effects);
         }
         if entry.kept {
             effects.push(Effect::Forget(sequence));
         }
     }
 
-    pub(super) fn dead_letter(&self, message: Message, reason: DeathReason, effects: &mut Effects) {
+    pub(super) fn dead_letter(
+        &self,
+        sequence: Sequence,
+        message: Message,
+        kept: bool,
+        reason: DeathReason,
+        effects: &mut Effects,
+    ) {
         if let Some(target) = &self.options.dead_letter {
-            let target = target.clone();
             effects.push(Effect::DeadLetter(super::DeadLetter {
+                sequence,
                 message,
                 reason,
-                target,
+                target: target.clone(),
+                died_at: self.now,
+                kept,
+                held: false,
             }));
         }
     }

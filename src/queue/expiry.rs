@@ -15,10 +15,12 @@ impl QueueCore {
     /// its own time, wherever it stands.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Millis> {
+        let own = [self.unused_until(), self.letters.next_try(), self.retries.next()];
+        let rest = own.into_iter().flatten().min();
         if !self.ready.has_expiring() {
-            return self.unused_until();
+            return rest;
         }
-        self.ready.next_expiry().into_iter().chain(self.unused_until()).min()
+        self.ready.next_expiry().into_iter().chain(rest).min()
     }
 
     pub(super) fn tick(&mut self, now: Millis, effects: &mut Effects) {
@@ -26,6 +28,7 @@ impl QueueCore {
             self.expiry_told = true;
             effects.push(Effect::Expired);
         }
+        self.send_letters(effects);
         self.dispatch(now, effects);
     }
 
@@ -44,6 +47,7 @@ impl QueueCore {
             let Some((sequence, entry)) = self.ready.pop_expired(now) else {
                 return;
             };
+            self.left_ready(sequence, &entry);
             self.discard(sequence, entry, Some(DeathReason::Expired), effects);
         }
     }

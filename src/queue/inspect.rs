@@ -47,6 +47,12 @@ impl QueueCore {
         &self.options
     }
 
+    /// Whether the whole queue is paused.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.consumers.queue_paused
+    }
+
     /// The message at position `position` of those that wait, 0 for the head. Costs time in proportion to the
     /// position.
     #[must_use]

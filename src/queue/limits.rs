@@ -12,13 +12,15 @@ impl QueueCore {
     /// Whether one more message would be over a limit. As in RabbitMQ a consumer that could take it makes no
     /// difference, which shows only where the message alone is over the limit.
     pub(super) fn would_overflow(&self, message: &Message) -> bool {
-        self.over(self.ready.len() + 1, self.ready.bytes() + message.body_len() as u64)
+        let length = self.ready.len() + self.letters.len() + self.retries.len() + 1;
+        let bytes = self.ready.bytes() + self.letters.bytes() + self.retries.bytes() + message.body_len() as u64;
+        self.over(length, bytes)
     }
 
     /// Refuses a message at its arrival.
     pub(super) fn refuse(&self, message: Message, ticket: Option<ConfirmTicket>, effects: &mut Effects) {
         if self.options.overflow == Overflow::RejectPublishDlx {
-            self.dead_letter(message, DeathReason::MaxLength, effects);
+            self.dead_letter(0, message, false, DeathReason::MaxLength, effects);
         }
         if let Some(ticket) = ticket {
             effects.push(Effect::Refused(ticket));
@@ -35,6 +37,7 @@ impl QueueCore {
         while self.over(self.ready.len(), self.ready.bytes())
             && let Some((sequence, entry)) = self.ready.pop_head()
         {
+            self.left_ready(sequence, &entry);
             self.discard(sequence, entry, Some(DeathReason::MaxLength), effects);
         }
     }

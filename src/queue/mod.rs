@@ -4,8 +4,8 @@
 //! outside: deliveries, records for the store, dead letters. The same commands in the same order give the same state
 //! and the same effects, so that a lock drives them today and a replicated log can later.
 //!
-//! `apply` takes commands apart; `enqueue`, `dispatch`, `settle`, `limits` and `expiry` carry them out on what `ready`,
-//! `unacked` and `consumers` (with `single_active`) hold; `inspect` only looks.
+//! `apply` takes commands apart; `enqueue`, `dispatch`, `settle`, `limits`, `expiry`, `retry` and `letters` carry them out on what `ready`,
+//! `unacked` and `consumers` (with `single_active` and `groups`) hold; `inspect` only looks.
 
 mod apply;
 mod command;
@@ -16,10 +16,13 @@ mod dispatch;
 mod enqueue;
 mod entry;
 mod expiry;
+mod groups;
 mod inspect;
+mod letters;
 mod limits;
 mod options;
 mod ready;
+mod retry;
 mod settle;
 mod single_active;
 mod unacked;
@@ -35,7 +38,10 @@ pub use delay::{DELAY_HEADER, MAX_DELAY_MS, delay};
 pub use dispatch::{DISPATCH_BATCH, DISPATCH_BYTES};
 pub use expiry::EXPIRE_BATCH;
 pub use inspect::{ConsumerView, MessageView};
+pub use letters::{LETTER_RETRY_MS, LETTER_WINDOW};
 pub use options::{DeadLetterTarget, Overflow, QueueOptions};
+
+pub use retry::{RETRY_AT_HEADER, RETRY_COUNT_HEADER};
 
 #[cfg(test)]
 mod model_tests;

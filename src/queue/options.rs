@@ -31,6 +31,23 @@ pub struct QueueOptions {
     pub delayed: bool,
     /// `x-dead-letter-exchange` and `x-dead-letter-routing-key`.
     pub dead_letter: Option<DeadLetterTarget>,
+    /// `x-dead-letter-strategy = at-least-once`: the queue holds a dead letter until every target has it. Needs
+    /// [`Overflow::RejectPublish`].
+    pub dead_letter_at_least_once: bool,
+    /// `x-retry-delays`: after how many milliseconds a rejected message comes back, for its first rejection and the
+    /// following ones; empty for a queue that does not retry.
+    pub retry_delays_ms: Vec<Millis>,
+    /// `x-message-group`: the header that has a message's key. Messages of one key go to one consumer at a time, in
+    /// order.
+    pub message_group: Option<Name>,
+}
+
+impl QueueOptions {
+    /// Whether the queue can refuse a message at all.
+    #[must_use]
+    pub fn may_refuse(&self) -> bool {
+        self.overflow != Overflow::DropHead && (self.max_length.is_some() || self.max_length_bytes.is_some())
+    }
 }
 
 /// Where dead letters of a queue go.

@@ -1,8 +1,7 @@
 //! The messages that wait.
 //!
-//! Each priority level has a deque of messages that were never out, and a tree of those that came back. Messages leave
-//! a level from its front, so that whatever comes back is older than all that stayed: the tree always goes first, and
-//! the deque needs no insertion in its middle.
+//! Each priority level has a deque of messages that were never out, and a tree of those that came back: the deque needs
+//! no insertion in its middle. The two are read as one, in the order of their sequences.
 //!
 //! **Expiry.** A message that expires no earlier than all before it in its deque cannot expire before the deque's head
 //! does, so that looking at heads is enough for it. Queues with one TTL for all have only such messages and pay
@@ -107,13 +106,19 @@ impl Ready {
         entry.indexed = entry.expires();
         self.added(sequence, &entry);
         let level = &mut self.levels[usize::from(entry.level)];
-        debug_assert!(level.fresh.front().is_none_or(|first| sequence < first.sequence));
         level.returned.insert(sequence, entry);
     }
 
     /// The message that is to be delivered next.
     pub(super) fn head(&self) -> Option<(Sequence, &Entry)> {
         self.levels[self.highest()?].head()
+    }
+
+    /// Takes one message out of its level.
+    pub(super) fn take(&mut self, level: u8, sequence: Sequence) -> Option<Entry> {
+        let entry = self.levels[usize::from(level)].remove(sequence)?;
+        self.removed(sequence, &entry);
+        Some(entry)
     }
 
     /// Takes the message that is to be delivered next.
@@ -133,22 +138,12 @@ impl Ready {
         if at > now {
             return None;
         }
-        let entry = self.levels[usize::from(level)].remove(sequence)?;
-        self.removed(sequence, &entry);
-        Some((sequence, entry))
+        Some((sequence, self.take(level, sequence)?))
     }
 
     /// All messages in the order of delivery.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Sequence, &Entry)> {
-        self.levels.iter().rev().flat_map(|level| {
-            let fresh = level.fresh.iter();
-            let fresh = fresh.filter_map(|place| place.entry.as_ref().map(|entry| (place.sequence, entry)));
-            level
-                .returned
-                .iter()
-                .map(|(sequence, entry)| (*sequence, entry))
-                .chain(fresh)
-        })
+        self.levels.iter().rev().flat_map(Level::iter)
     }
 
     fn highest(&self) -> Option<usize> {
@@ -209,16 +204,42 @@ impl Level {
     }
 
     fn head(&self) -> Option<(Sequence, &Entry)> {
-        if let Some((sequence, entry)) = self.returned.first_key_value() {
+        if self.returned_goes_first()
+            && let Some((sequence, entry)) = self.returned.first_key_value()
+        {
             return Some((*sequence, entry));
         }
         let place = self.fresh.front()?;
         Some((place.sequence, place.entry.as_ref()?))
     }
 
+    fn iter(&self) -> impl Iterator<Item = (Sequence, &Entry)> {
+        let mut returned = self
+            .returned
+            .iter()
+            .map(|(sequence, entry)| (*sequence, entry))
+            .peekable();
+        let fresh = self.fresh.iter();
+        let mut fresh = fresh
+            .filter_map(|place| Some((place.sequence, place.entry.as_ref()?)))
+            .peekable();
+        std::iter::from_fn(move || match (returned.peek(), fresh.peek()) {
+            (Some((a, _)), Some((b, _))) if a > b => fresh.next(),
+            (Some(_), _) => returned.next(),
+            (None, _) => fresh.next(),
+        })
+    }
+
+    fn returned_goes_first(&self) -> bool {
+        match (self.returned.first_key_value(), self.fresh.front()) {
+            (Some((sequence, _)), Some(place)) => *sequence < place.sequence,
+            (first, _) => first.is_some(),
+        }
+    }
+
     fn pop(&mut self) -> Option<Numbered> {
-        if let Some(first) = self.returned.pop_first() {
-            return Some(first);
+        if self.returned_goes_first() {
+            return self.returned.pop_first();
         }
         let place = self.fresh.pop_front()?;
         if self.gaps != 0 {

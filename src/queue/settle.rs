@@ -12,9 +12,12 @@ impl QueueCore {
                 continue;
             };
             self.consumers.settled(out.holder);
+            if let Some(groups) = &mut self.groups {
+                groups.settled(&out.entry.message);
+            }
             match outcome {
                 Outcome::Ack => self.discard(out.sequence, out.entry, None, effects),
-                Outcome::Reject => self.discard(out.sequence, out.entry, Some(DeathReason::Rejected), effects),
+                Outcome::Reject => self.reject(out.sequence, out.entry, effects),
                 Outcome::Requeue | Outcome::Release => self.put_back(out, effects),
             }
         }
@@ -43,13 +46,17 @@ impl QueueCore {
         {
             self.discard(sequence, entry, Some(DeathReason::DeliveryLimit), effects);
         } else {
-            self.ready.put_back(sequence, entry);
+            self.return_ready(sequence, entry);
         }
     }
 
     pub(super) fn purge(&mut self, effects: &mut Effects) -> Reply {
-        let count = self.ready.len();
+        let count = self.ready.len() + self.retries.len();
         while let Some((sequence, entry)) = self.ready.pop_head() {
+            self.left_ready(sequence, &entry);
+            self.discard(sequence, entry, None, effects);
+        }
+        while let Some((sequence, entry)) = self.retries.pop() {
             self.discard(sequence, entry, None, effects);
         }
         Reply::Purged(count)

@@ -17,7 +17,7 @@ pub(super) struct Out {
 }
 
 /// Who a message went to. The serial tells the consumer from a later one with the same key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Holder {
     pub(super) key: ConsumerKey,
     pub(super) serial: u32,

@@ -14,7 +14,8 @@ pub(super) enum Seen {
     Forget(Sequence),
     Taken(u64),
     Refused(u64),
-    Dead(u64, DeathReason),
+    /// Message, reason, sequence, held.
+    Dead(u64, DeathReason, Sequence, bool),
     Activated(u32, bool),
     Expired,
 }
@@ -32,6 +33,16 @@ pub(super) struct Item {
     pub(super) kept: bool,
     pub(super) redelivered: bool,
     pub(super) count: u32,
+    pub(super) retries: usize,
+    pub(super) group: Option<u8>,
+    pub(super) retry_at: Millis,
+}
+
+impl Item {
+    /// When it leaves the retries: it is due, or expires.
+    fn wakes_at(&self) -> Millis {
+        self.expires_at.map_or(self.retry_at, |at| at.min(self.retry_at))
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -65,6 +76,7 @@ pub(super) struct New {
     pub(super) bytes: u64,
     pub(super) persistent: bool,
     pub(super) confirm: bool,
+    pub(super) group: Option<u8>,
 }
 
 /// What became of all messages.
@@ -90,8 +102,14 @@ pub(super) struct Oracle {
     pub(super) next_age: u64,
     pub(super) used_at: Millis,
     pub(super) told: bool,
+    pub(super) queue_paused: bool,
     pub(super) window_limit: u32,
     pub(super) window_taken: u32,
+    /// Letters that the queue holds: the item, why, whether it is on its way.
+    pub(super) letters: Vec<(Item, DeathReason, bool)>,
+    pub(super) letters_not_before: Millis,
+    /// Those that wait for their retry.
+    pub(super) later: Vec<Item>,
     pub(super) ledger: Ledger,
     /// Sequences that the store holds, by the effects seen.
     pub(super) stored: BTreeSet<Sequence>,
@@ -114,8 +132,12 @@ impl Oracle {
             next_age: 0,
             used_at: now,
             told: false,
+            queue_paused: false,
             window_limit: 0,
             window_taken: 0,
+            letters: Vec::new(),
+            letters_not_before: 0,
+            later: Vec::new(),
             ledger: Ledger::default(),
             stored: BTreeSet::new(),
             tickets: BTreeMap::new(),
@@ -135,7 +157,17 @@ impl Oracle {
         }
         tape.reverse();
         self.tape = tape;
+        let now = self.now;
+        let (woke, later): (Vec<Item>, Vec<Item>) = std::mem::take(&mut self.later)
+            .into_iter()
+            .partition(|item| item.wakes_at() <= now);
+        self.later = later;
+        let any = !woke.is_empty();
+        woke.into_iter().for_each(|item| self.insert(item));
         self.expire();
+        if any {
+            self.shorten();
+        }
     }
 
     /// Ends a command: the core did nothing else.
@@ -153,19 +185,71 @@ impl Oracle {
     }
 
     fn gone(&mut self, item: &Item, reason: Option<DeathReason>) {
+        let target = self.options.dead_letter.is_some();
+        if self.options.dead_letter_at_least_once
+            && self.options.overflow == Overflow::RejectPublish
+            && target
+            && let Some(reason) = reason
+        {
+            self.letters.push((item.clone(), reason, false));
+            self.send_letters();
+            return;
+        }
         match reason {
             Some(DeathReason::Expired) => self.ledger.expired += 1,
             Some(_) => self.ledger.dropped += 1,
             None => self.ledger.done += 1,
         }
         if let Some(reason) = reason
-            && self.options.dead_letter.is_some()
+            && target
         {
-            self.expect(Seen::Dead(item.number, reason));
+            self.expect(Seen::Dead(item.number, reason, item.sequence, false));
         }
         if item.kept {
             self.expect(Seen::Forget(item.sequence));
         }
+    }
+
+    fn send_letters(&mut self) {
+        if self.options.dead_letter.is_none() {
+            while let Some(at) = self.letters.iter().position(|(.., out)| !out) {
+                self.letter_gone(at);
+            }
+            return;
+        }
+        if self.letters_not_before > self.now {
+            return;
+        }
+        for at in 0..self.letters.len() {
+            if let (item, reason, false) = self.letters[at].clone() {
+                self.letters[at].2 = true;
+                self.expect(Seen::Dead(item.number, reason, item.sequence, true));
+            }
+        }
+    }
+
+    fn letter_gone(&mut self, at: usize) {
+        let (item, ..) = self.letters.remove(at);
+        self.ledger.dropped += 1;
+        if item.kept {
+            self.expect(Seen::Forget(item.sequence));
+        }
+    }
+
+    pub(super) fn letter_answered(&mut self, sequence: Sequence, refused: bool) {
+        let at = self
+            .letters
+            .iter()
+            .position(|(item, ..)| item.sequence == sequence)
+            .unwrap();
+        if refused {
+            let (item, reason, _) = self.letters.remove(at);
+            self.letters.push((item, reason, false));
+            self.letters_not_before = self.now + LETTER_RETRY_MS;
+        } else {
+            self.letter_gone(at);
+        }
+        self.send_letters();
     }
 
     fn expire(&mut self) {
@@ -214,7 +298,7 @@ impl Oracle {
         let window = !member.windowed || member.no_ack || !window_full;
         let active = !self.options.single_active_consumer
             || (self.active == Some(member.age) && !self.members.iter().any(|other| other.priority > member.priority));
-        credit && window && active && !member.paused
+        credit && window && active && !member.paused && !self.queue_paused
     }
 
     /// Highest priority of those who certainly can take a message.
@@ -263,8 +347,115 @@ impl Oracle {
         });
     }
 
+    fn grouped(&self) -> bool {
+        self.options.message_group.is_some()
+    }
+
+    /// Who has a message's key: `None` for a free one, else the holder (none for `basic.get`).
+    fn holder_of(&self, group: Option<u8>) -> Option<Option<u64>> {
+        let group = group.filter(|_| self.grouped())?;
+        let mut holders = self.out.iter().filter(|out| out.item.group == Some(group));
+        let holder = holders.next()?.holder;
+        assert!(holders.all(|out| out.holder == holder), "two have group {group}");
+        Some(holder)
+    }
+
+    /// The first messages of their groups, by their place, that are free or whose key `age` has.
+    fn eligible(&self, age: Option<u64>) -> Vec<usize> {
+        let mut seen = BTreeSet::new();
+        let first = |item: &Item| item.group.is_none_or(|group| seen.insert(group));
+        let firsts: Vec<bool> = self.ready.iter().map(first).collect();
+        (0..self.ready.len())
+            .filter(|at| firsts[*at])
+            .filter(|at| match self.holder_of(self.ready[*at].group) {
+                None => true,
+                Some(holder) => age.is_some() && holder == age,
+            })
+            .collect()
+    }
+
+    /// Whether a message is held back from somebody who certainly could take it.
+    pub(super) fn holds_back(&self) -> bool {
+        if !self.grouped() {
+            return !self.ready.is_empty() && self.certain().is_some();
+        }
+        let certain = self
+            .members
+            .iter()
+            .filter(|member| self.can_take(member) && !member.unsure);
+        let mut certain = certain.map(|member| member.age);
+        certain.any(|age| !self.eligible(Some(age)).is_empty())
+    }
+
+    /// One delivery of a queue with groups; says whether there was one.
+    fn dispatch_group(&mut self) -> Option<u64> {
+        let next = self.tape.last().and_then(|(seen, _)| match seen {
+            Seen::Deliver(key, handed) => Some((*key, handed.1)),
+            _ => None,
+        });
+        let at = next.and_then(|(_, sequence)| self.ready.iter().position(|item| item.sequence == sequence));
+        let (Some(at), Some((key, _))) = (at, next) else {
+            assert!(!self.holds_back(), "a message is held back");
+            return None;
+        };
+        let member = self.members.iter().find(|member| member.key == key).unwrap().clone();
+        assert!(self.can_take(&member), "{member:?} cannot take {at}");
+        assert_eq!(
+            self.eligible(Some(member.age)).first(),
+            Some(&at),
+            "another message is first"
+        );
+        if !self.eligible(None).is_empty() {
+            assert!(Some(member.priority) >= self.certain(), "others come before {member:?}");
+        }
+        let item = self.ready.remove(at);
+        let bytes = item.bytes;
+        self.deliver(&member, item);
+        Some(bytes)
+    }
+
+    /// Who gets a new message of a queue with groups.
+    fn choose_for_group(&self, item: &Item) -> Option<Member> {
+        let choose = || self.choose(1, item.sequence).or_else(|| self.choose(0, item.sequence));
+        if self
+            .ready
+            .iter()
+            .any(|other| other.group.is_some() && other.group == item.group)
+        {
+            return None;
+        }
+        let Some(holder) = self.holder_of(item.group) else {
+            return if self.eligible(None).is_empty() { choose() } else { None };
+        };
+        let holder = self.members.iter().find(|member| Some(member.age) == holder)?;
+        let next = self.tape.iter().rev().take(2);
+        let mut next = next.filter(|(seen, _)| matches!(seen, Seen::Deliver(_, handed) if handed.1 == item.sequence));
+        let goes = next.next().is_some();
+        if goes {
+            assert!(self.can_take(holder), "{holder:?} cannot take its key's next");
+        } else {
+            assert!(
+                !self.can_take(holder) || holder.unsure,
+                "{holder:?} could take its key's next"
+            );
+        }
+        goes.then(|| holder.clone())
+    }
+
     pub(super) fn dispatch(&mut self) {
         let mut bytes = 0;
+        if self.grouped() {
+            for _ in 0..DISPATCH_BATCH {
+                if bytes >= DISPATCH_BYTES || self.ready.is_empty() {
+                    return;
+                }
+                let Some(more) = self.dispatch_group() else {
+                    return;
+                };
+                bytes += more;
+            }
+            return;
+        }
         for _ in 0..DISPATCH_BATCH {
             if bytes >= DISPATCH_BYTES || self.ready.is_empty() {
                 return;
@@ -281,10 +472,15 @@ impl Oracle {
     pub(super) fn enqueue(&mut self, messages: &[New]) {
         self.dispatch();
         for new in messages {
-            let full = self.over(self.ready.len() as u64 + 1, self.ready_bytes() + new.bytes);
+            let held = self.letters.iter().map(|(item, ..)| item).chain(&self.later);
+            let held: u64 = held.map(|item| item.bytes).sum();
+            let full = self.over(
+                (self.ready.len() + self.letters.len() + self.later.len()) as u64 + 1,
+                self.ready_bytes() + held + new.bytes,
+            );
             if full && self.options.overflow != Overflow::DropHead {
                 if self.options.overflow == Overflow::RejectPublishDlx && self.options.dead_letter.is_some() {
-                    self.expect(Seen::Dead(new.number, DeathReason::MaxLength));
+                    self.expect(Seen::Dead(new.number, DeathReason::MaxLength, 0, false));
                 }
                 if new.confirm {
                     self.answered(new.number);
@@ -308,11 +504,16 @@ impl Oracle {
             kept: false,
             redelivered: false,
             count: 0,
+            retries: 0,
+            group: new.group,
+            retry_at: 0,
         };
         self.next_sequence += 1;
         let tracked = self.options.tracked;
         let durable = (new.persistent && self.options.durable) || tracked;
-        let member = if self.ready.is_empty() {
+        let member = if self.grouped() {
+            self.choose_for_group(&item)
+        } else if self.ready.is_empty() {
             self.choose(1, item.sequence).or_else(|| self.choose(0, item.sequence))
         } else {
             None
@@ -392,7 +593,7 @@ impl Oracle {
             let Out { mut item, .. } = self.out.remove(at);
             match outcome {
                 Outcome::Ack => self.gone(&item, None),
-                Outcome::Reject => self.gone(&item, Some(DeathReason::Rejected)),
+                Outcome::Reject => self.reject(item),
                 Outcome::Requeue | Outcome::Release => {
                     item.redelivered = true;
                     item.count += 1;
@@ -414,12 +615,38 @@ impl Oracle {
         self.dispatch();
     }
 
+    fn reject(&mut self, mut item: Item) {
+        let Some(delay) = self.options.retry_delays_ms.get(item.retries) else {
+            self.gone(&item, Some(DeathReason::Rejected));
+            return;
+        };
+        let old = item.sequence;
+        item.sequence = self.next_sequence;
+        self.next_sequence += 1;
+        item.retries += 1;
+        item.retry_at = self.now + delay;
+        item.redelivered = true;
+        item.count += 1;
+        if item.kept {
+            self.expect(Seen::Keep(item.sequence, item.expires_at, false, false));
+            self.expect(Seen::Forget(old));
+        }
+        self.later.push(item);
+    }
+
     pub(super) fn get(&mut self, no_ack: bool) -> Option<Handed> {
         self.touch();
+        if self.queue_paused {
+            return None;
+        }
+        let at = match self.grouped() {
+            true => *self.eligible(None).first()?,
+            false => 0,
+        };
         if self.ready.is_empty() {
             return None;
         }
-        let item = self.ready.remove(0);
+        let item = self.ready.remove(at);
         let handed = (item.number, item.sequence, !no_ack, item.redelivered, item.count);
         if no_ack {
             self.gone(&item, None);
@@ -439,7 +666,9 @@ impl Oracle {
     }
 
     pub(super) fn purge(&mut self) -> u64 {
-        let items = std::mem::take(&mut self.ready);
+        let mut items = std::mem::take(&mut self.ready);
+        self.later.sort_by_key(|item| (item.wakes_at(), item.sequence));
+        items.append(&mut self.later);
         self.ledger.purged += items.len() as u64;
         for item in &items {
             if item.kept {
@@ -454,6 +683,7 @@ impl Oracle {
             self.told = true;
             self.expect(Seen::Expired);
         }
+        self.send_letters();
         self.dispatch();
     }
 
@@ -474,13 +704,19 @@ impl Oracle {
             self.review();
         }
         self.shorten();
+        self.send_letters();
         self.dispatch();
     }
 
     /// After a restart: what the store holds is all there is.
     pub(super) fn restore(&mut self, items: Vec<Item>) {
+        let retries = !self.options.retry_delays_ms.is_empty();
         for item in items {
-            self.insert(item);
+            if retries && item.wakes_at() > self.now {
+                self.later.push(item);
+            } else {
+                self.insert(item);
+            }
         }
         self.expire();
         self.shorten();
@@ -496,7 +732,10 @@ impl Oracle {
 
     pub(super) fn next_deadline(&self) -> Option<Millis> {
         let messages = self.ready.iter().filter_map(|item| item.expires_at);
-        messages.chain(self.unused_until()).min()
+        let letters = self.letters.iter().any(|(.., out)| !out);
+        let letters = letters.then_some(self.letters_not_before);
+        let later = self.later.iter().map(Item::wakes_at);
+        messages.chain(self.unused_until()).chain(letters).chain(later).min()
     }
 
     pub(super) fn state(&self) -> QueueState {
@@ -505,6 +744,7 @@ impl Oracle {
             ready_bytes: self.ready_bytes(),
             unacked: self.out.len() as u64,
             unacked_bytes: self.out.iter().map(|out| out.item.bytes).sum(),
+            held: (self.letters.len() + self.later.len()) as u64,
             consumers: self.members.len() as u32,
         }
     }

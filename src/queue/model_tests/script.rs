@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::super::*;
 use super::oracle::{Handed, Item, Member, New, Oracle, Seen};
-use crate::model::{ChannelWindow, ConfirmSink, ConfirmTicket, Message, Millis, Properties};
+use crate::model::{ChannelWindow, ConfirmSink, ConfirmTicket, FieldTable, FieldValue, Message, Millis, Properties};
 
 /// One step. Numbers choose among what is there: consumers, unacked messages.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub(super) enum Op {
     Configure(QueueOptions),
     WindowLimit(u32),
     SetWindow(usize, bool),
+    Letter(usize, bool),
+    PauseQueue(bool),
     Restart,
 }
 
@@ -41,19 +43,31 @@ pub(super) struct Draft {
     size: usize,
     persistent: bool,
     confirm: bool,
+    group: Option<u8>,
 }
 
 fn draft() -> impl Strategy<Value = Draft> {
     let size = prop_oneof![30 => 0usize..12, 1 => Just(600_000usize)];
     let ttl = prop_oneof![3 => Just(None), 2 => (0u64..40).prop_map(Some)];
     let priority = prop::option::of(0u8..6);
-    (priority, ttl, size, any::<bool>(), any::<bool>()).prop_map(|(priority, ttl, size, persistent, confirm)| Draft {
+    let group = prop_oneof![1 => Just(None), 4 => (0u8..3).prop_map(Some)];
+    let rest = (any::<bool>(), any::<bool>(), group);
+    (priority, ttl, size, rest).prop_map(|(priority, ttl, size, (persistent, confirm, group))| Draft {
         priority,
         ttl,
         size,
         persistent,
         confirm,
+        group,
     })
+}
+
+/// The headers of a message in a group.
+fn in_group(group: Option<u8>) -> FieldTable {
+    group
+        .map(|group| ("x-group-id", FieldValue::U8(group)))
+        .into_iter()
+        .collect()
 }
 
 pub(super) fn options() -> impl Strategy<Value = QueueOptions> {
@@ -75,11 +89,22 @@ pub(super) fn options() -> impl Strategy<Value = QueueOptions> {
         prop_oneof![2 => Just(None), 1 => (1u8..5).prop_map(Some)],
         prop::bool::weighted(0.3),
         prop::option::of(0u32..3),
-        any::<bool>(),
+        prop::option::of(any::<bool>()),
+        prop_oneof![2 => Just(Vec::new()), 1 => prop::collection::vec(1u64..30, 1..3)],
+        prop::bool::weighted(0.4),
         prop::bool::weighted(0.2),
     );
     (limits, times, rest).prop_map(|((max_length, max_length_bytes, overflow), (ttl, expires_ms), rest)| {
-        let (durable, max_priority, single_active_consumer, delivery_limit, dead_letter, tracked) = rest;
+        let (
+            durable,
+            max_priority,
+            single_active_consumer,
+            delivery_limit,
+            dead_letter,
+            retry_delays_ms,
+            group,
+            tracked,
+        ) = rest;
         QueueOptions {
             durable,
             message_ttl_ms: ttl,
@@ -92,7 +117,10 @@ pub(super) fn options() -> impl Strategy<Value = QueueOptions> {
             delivery_limit,
             tracked,
             delayed: false,
-            dead_letter: dead_letter.then(|| DeadLetterTarget {
+            retry_delays_ms,
+            message_group: group.then(|| "x-group-id".into()),
+            dead_letter_at_least_once: dead_letter == Some(true),
+            dead_letter: dead_letter.map(|_| DeadLetterTarget {
                 exchange: "dlx".into(),
                 routing_key: None,
             }),
@@ -131,6 +159,8 @@ pub(super) fn ops() -> impl Strategy<Value = Op> {
         1 => options().prop_map(Op::Configure),
         1 => (0u32..4).prop_map(Op::WindowLimit),
         1 => (any::<usize>(), any::<bool>()).prop_map(|(which, on)| Op::SetWindow(which, on)),
+        3 => (any::<usize>(), any::<bool>()).prop_map(|(which, refused)| Op::Letter(which, refused)),
+        1 => prop::bool::weighted(0.4).prop_map(Op::PauseQueue),
         1 => Just(Op::Restart),
     ]
 }
@@ -191,7 +221,7 @@ fn seen(effect: &Effect) -> (Seen, Option<UnackedId>) {
         Effect::Forget(sequence) => Seen::Forget(*sequence),
         Effect::Taken(ticket) => Seen::Taken(tag(ticket)),
         Effect::Refused(ticket) => Seen::Refused(tag(ticket)),
-        Effect::DeadLetter(dead) => Seen::Dead(number(&dead.message), dead.reason),
+        Effect::DeadLetter(dead) => Seen::Dead(number(&dead.message), dead.reason, dead.sequence, dead.held),
         Effect::Activated(key, active) => Seen::Activated(key.0, *active),
         Effect::Expired => Seen::Expired,
     };
@@ -285,12 +315,14 @@ impl Test {
                     durable,
                     max_priority,
                     tracked,
+                    ref message_group,
                     ..
                 } = self.oracle.options;
                 let kept = QueueOptions {
                     durable,
                     max_priority,
                     tracked,
+                    message_group: message_group.clone(),
                     ..options.clone()
                 };
                 self.apply(Command::Configure(options), |oracle, _| oracle.configure(kept));
@@ -301,6 +333,8 @@ impl Test {
                 self.window_has_room();
             }
             Op::SetWindow(which, on) => self.set_window(which, on),
+            Op::Letter(which, refused) => self.letter(which, refused),
+            Op::PauseQueue(paused) => self.pause_queue(paused),
             Op::Restart => self.restart(),
         }
         self.settle_down();
@@ -315,6 +349,7 @@ impl Test {
             self.confirms += u64::from(draft.confirm);
             let properties = Properties {
                 priority: draft.priority,
+                headers: Some(in_group(draft.group)),
                 expiration: draft.ttl.map(|ttl| ttl.to_string().as_str().into()),
                 ..Properties::default()
             };
@@ -333,6 +368,7 @@ impl Test {
                 bytes: 8 + draft.size as u64,
                 persistent: draft.persistent,
                 confirm: draft.confirm,
+                group: draft.group,
             });
         }
         self.apply(Command::Enqueue(&mut incoming), |oracle, _| oracle.enqueue(&news));
@@ -450,6 +486,33 @@ impl Test {
         });
     }
 
+    fn pause_queue(&mut self, paused: bool) {
+        self.apply(Command::SetPaused(paused), |oracle, _| {
+            oracle.queue_paused = paused;
+            oracle.dispatch();
+        });
+    }
+
+    /// The broker answers for a letter on its way.
+    fn letter(&mut self, which: usize, refused: bool) {
+        let on_their_way: Vec<Sequence> = self
+            .oracle
+            .letters
+            .iter()
+            .filter(|(.., out)| *out)
+            .map(|(item, ..)| item.sequence)
+            .collect();
+        let Some(at) = which.checked_rem(on_their_way.len()) else {
+            return;
+        };
+        let sequences = [on_their_way[at]];
+        let command = match refused {
+            true => Command::DeadLetterRefused(&sequences),
+            false => Command::DeadLettered(&sequences),
+        };
+        self.apply(command, |oracle, _| oracle.letter_answered(sequences[0], refused));
+    }
+
     fn get(&mut self, no_ack: bool) {
         self.apply(Command::Get(no_ack), |oracle, reply| {
             let want = oracle.get(no_ack);
@@ -457,7 +520,7 @@ impl Test {
                 panic!("{reply:?}");
             };
             assert_eq!(delivery.as_ref().map(handed), want);
-            assert_eq!(*left, oracle.ready.len() as u64);
+            assert_eq!(*left, want.map_or(0, |_| oracle.ready.len() as u64));
             if let Some(id) = delivery.as_ref().and_then(|delivery| delivery.unacked) {
                 oracle.out.last_mut().unwrap().id = id;
             }
@@ -474,15 +537,28 @@ impl Test {
             redelivered: true,
             ..out.item
         });
-        let (mut kept, lost): (Vec<Item>, Vec<Item>) = waiting.chain(out).partition(|item| item.kept);
+        let letters = std::mem::take(&mut oracle.letters).into_iter();
+        let letters = letters.map(|(item, ..)| Item {
+            redelivered: true,
+            ..item
+        });
+        oracle.letters_not_before = 0;
+        let letters = letters.chain(std::mem::take(&mut oracle.later));
+        let (mut kept, lost): (Vec<Item>, Vec<Item>) = waiting.chain(out).chain(letters).partition(|item| item.kept);
         oracle.ledger.lost += lost.len() as u64;
         kept.sort_by_key(|item| std::cmp::Reverse(item.sequence));
         oracle.members.clear();
         oracle.active = None;
         oracle.touch();
         let restored = kept.iter().map(|item| {
+            let mut headers = in_group(item.group);
+            if item.retries > 0 {
+                headers.insert(RETRY_COUNT_HEADER, FieldValue::I64(item.retries as i64));
+                headers.insert(RETRY_AT_HEADER, FieldValue::I64(item.retry_at as i64));
+            }
             let properties = Properties {
                 priority: Some(item.level),
+                headers: Some(headers),
                 ..Properties::default()
             };
             let padding = vec![0; item.bytes as usize - 8];
@@ -496,6 +572,7 @@ impl Test {
         });
         let restored = restored.collect();
         self.core = QueueCore::new(self.oracle.options.clone(), self.oracle.now);
+        self.pause_queue(self.oracle.queue_paused);
         self.apply(Command::Restore(restored), |oracle, _| oracle.restore(kept));
         self.core.number_from(self.oracle.next_sequence);
         self.give_back(in_window);
@@ -510,10 +587,7 @@ impl Test {
             assert!(rounds < 1000, "dispatching gets nowhere");
         }
         let oracle = &self.oracle;
-        assert!(
-            oracle.ready.is_empty() || oracle.certain().is_none(),
-            "a message is held back"
-        );
+        assert!(!oracle.holds_back(), "a message is held back");
         assert_eq!(self.core.state(), oracle.state());
         assert_eq!(self.core.next_deadline(), oracle.next_deadline());
         assert_eq!(self.core.next_sequence(), oracle.next_sequence);
@@ -546,11 +620,16 @@ impl Test {
                 !oracle.options.single_active_consumer || oracle.active == Some(member.age)
             );
         }
-        let held = oracle.ready.iter().chain(oracle.out.iter().map(|out| &out.item));
+        let letters = oracle.letters.iter().map(|(item, ..)| item).chain(&oracle.later);
+        let held = oracle
+            .ready
+            .iter()
+            .chain(oracle.out.iter().map(|out| &out.item))
+            .chain(letters);
         let kept = held.filter(|item| item.kept).map(|item| item.sequence).collect();
         assert_eq!(oracle.stored, kept, "the store holds what is kept");
         let ledger = &oracle.ledger;
-        let here = (oracle.ready.len() + oracle.out.len()) as u64;
+        let here = (oracle.ready.len() + oracle.out.len() + oracle.letters.len() + oracle.later.len()) as u64;
         let gone = ledger.done + ledger.expired + ledger.dropped + ledger.purged + ledger.lost;
         assert_eq!(ledger.accepted, here + gone, "{ledger:?}");
         assert_eq!(oracle.tickets.len() as u64, self.confirms);
@@ -566,6 +645,10 @@ impl Test {
             self.run(Op::Settle(Outcome::Ack, vec![0]));
         }
         self.run(Op::Purge);
+        self.run(Op::Wait(LETTER_RETRY_MS));
+        while !self.oracle.letters.is_empty() {
+            self.run(Op::Letter(0, false));
+        }
         let empty = QueueState::default();
         assert_eq!(self.core.state(), empty);
         assert!(self.oracle.stored.is_empty());

@@ -6,7 +6,11 @@
 mod consumers;
 mod delivery;
 mod expiry;
+mod groups;
+mod letters;
 mod limits;
+mod paused;
+mod retry;
 mod settle;
 
 use std::collections::BTreeMap;
@@ -42,6 +46,12 @@ fn m(name: &str) -> M {
 impl M {
     fn ttl(mut self, ms: u64) -> Self {
         self.properties.expiration = Some(ms.to_string().as_str().into());
+        self
+    }
+
+    fn group(mut self, key: &str) -> Self {
+        let pair = ("x-group-id", crate::model::FieldValue::text(key));
+        self.properties.headers = Some([pair].into_iter().collect());
         self
     }
 
@@ -227,7 +237,9 @@ impl Q {
                     DeathReason::MaxLength => "maxlen",
                     DeathReason::DeliveryLimit => "delivery_limit",
                 };
-                format!("dead {} {reason}", text(&dead.message))
+                let held = if dead.held { " held" } else { "" };
+                self.names.insert(dead.sequence, text(&dead.message));
+                format!("dead {} {reason}{held}", text(&dead.message))
             }
             Effect::Activated(key, true) => format!("active {}", key.0),
             Effect::Activated(key, false) => format!("idle {}", key.0),

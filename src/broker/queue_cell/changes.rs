@@ -1,0 +1,101 @@
+//! What operators do to a queue that stands: pause it, look into it, change its arguments.
+
+use crate::model::{FieldTable, FieldValue, Message, Millis};
+use crate::queue::{Command, QueueOptions};
+
+use super::{Aftermath, QueueCell, QueueDeclaration};
+
+/// A message as it stands in its queue.
+#[derive(Clone, Debug)]
+pub struct PeekedMessage {
+    /// How many messages come before it.
+    pub position: usize,
+    /// The message.
+    pub message: Message,
+    /// When it came, in milliseconds since the Unix epoch (after a restart: when it was restored).
+    pub enqueued_at: Millis,
+    /// When it expires.
+    pub expires_at: Option<Millis>,
+    /// Whether it may have been delivered before.
+    pub redelivered: bool,
+    /// How often it was returned.
+    pub delivery_count: u32,
+}
+
+impl QueueDeclaration {
+    /// The declaration with other arguments: void takes one away.
+    #[must_use]
+    pub fn changed_by(&self, changes: &FieldTable) -> Self {
+        let mut declaration = self.clone();
+        for (name, value) in changes.iter() {
+            match value {
+                FieldValue::Void => {
+                    declaration.arguments.remove(name);
+                }
+                value => declaration.arguments.insert(name.clone(), value.clone()),
+            }
+        }
+        declaration
+    }
+}
+
+impl QueueCell {
+    /// The declaration as it holds now: with what operators changed since. A second declaration by an application is
+    /// still held against the first one.
+    #[must_use]
+    pub fn current_declaration(&self) -> QueueDeclaration {
+        self.declaration.changed_by(&self.changed.lock())
+    }
+
+    /// The arguments that operators changed.
+    #[must_use]
+    pub fn changed_arguments(&self) -> FieldTable {
+        self.changed.lock().clone()
+    }
+
+    /// Whether the queue hands nothing out.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.inner.lock().core.is_paused()
+    }
+
+    /// Up to `count` messages from `position` on, the head being 0. Changes nothing. Holds the queue for as long as it
+    /// takes to walk there.
+    #[must_use]
+    pub fn peek(&self, position: usize, count: usize) -> Vec<PeekedMessage> {
+        let inner = self.inner.lock();
+        let views = inner.core.ready_messages().enumerate().skip(position).take(count);
+        let peeked = views.map(|(position, view)| PeekedMessage {
+            position,
+            message: view.message.clone(),
+            enqueued_at: view.enqueued_at,
+            expires_at: view.expires_at,
+            redelivered: view.redelivered,
+            delivery_count: view.delivery_count,
+        });
+        peeked.collect()
+    }
+
+    pub(in crate::broker) fn set_paused(&self, paused: bool, now: Millis, aftermath: &mut Aftermath) {
+        let mut inner = self.inner.lock();
+        self.apply(&mut inner, Command::SetPaused(paused), now, aftermath);
+    }
+
+    pub(in crate::broker) fn set_changed_arguments(&self, changed: FieldTable) {
+        *self.changed.lock() = changed;
+    }
+
+    /// Puts back what the store kept, before the queue has messages or consumers.
+    pub(in crate::broker) fn restore_changes(&self, paused: bool, changed: FieldTable, now: Millis) {
+        self.set_changed_arguments(changed);
+        if paused {
+            self.set_paused(true, now, &mut Aftermath::default());
+        }
+    }
+
+    /// The settings as they are at work.
+    #[must_use]
+    pub fn options(&self) -> QueueOptions {
+        self.inner.lock().core.options().clone()
+    }
+}
