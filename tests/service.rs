@@ -83,10 +83,10 @@ fn systemd_hears_of_it_and_hands_over_the_socket() {
     await_notification(&notifications, "WATCHDOG=1");
     await_notification(&notifications, "WATCHDOG=1");
 
-    // Another protocol version is answered with the right one, so somebody is there.
+    // Another protocol is answered with the header of the right one, so somebody is there.
     let mut client = TcpStream::connect(address).unwrap();
     client.set_read_timeout(Some(LIMIT)).unwrap();
-    client.write_all(b"AMQP\x01\x01\x00\x09").unwrap();
+    client.write_all(b"GET / HT").unwrap();
     let mut answer = Vec::new();
     client.read_to_end(&mut answer).unwrap();
     assert_eq!(answer, b"AMQP\x00\x00\x09\x01");
