@@ -5,7 +5,9 @@ use super::process::Setup;
 
 /// Bytes that show a piece that is missing or out of place.
 fn pattern(size: usize) -> Vec<u8> {
-    (0..size).map(|at| (at ^ (at >> 8) ^ (at >> 16)) as u8).collect()
+    let mut bytes: Vec<u8> = (0..size.div_ceil(8) as u64).flat_map(u64::to_le_bytes).collect();
+    bytes.truncate(size);
+    bytes
 }
 
 fn goes_through(client: &mut Client, body: &[u8], persistent: bool) {
@@ -65,6 +67,7 @@ fn a_large_persistent_body_survives_a_restart() {
     client.publish("", "q", &body, true);
     client.publish("", "q", b"", true);
     client.confirmed(2);
+    client.close();
     broker.stop();
     let broker = setup.start();
     let mut client = broker.connect();
