@@ -5,8 +5,10 @@ use super::process::Setup;
 
 /// Bytes that show a piece that is missing or out of place.
 fn pattern(size: usize) -> Vec<u8> {
-    let mut bytes: Vec<u8> = (0..size.div_ceil(8) as u64).flat_map(u64::to_le_bytes).collect();
-    bytes.truncate(size);
+    let mut bytes = vec![0xA5; size];
+    for (number, block) in bytes.chunks_exact_mut(512).enumerate() {
+        block[..8].copy_from_slice(&(number as u64).to_le_bytes());
+    }
     bytes
 }
 

@@ -55,6 +55,8 @@ pub enum End {
 /// A connection.
 pub struct Client {
     stream: TcpStream,
+    /// Where reads go first.
+    input: Vec<u8>,
     buffer: Vec<u8>,
     start: usize,
     pending: VecDeque<AMQPFrame>,
@@ -73,6 +75,7 @@ impl Client {
         stream.set_nodelay(true).unwrap();
         Self {
             stream,
+            input: vec![0; 262_144],
             buffer: Vec::new(),
             start: 0,
             pending: VecDeque::new(),
@@ -173,7 +176,7 @@ impl Client {
             bytes.push(3);
             bytes.extend(channel.to_be_bytes());
             bytes.extend((piece.len() as u32).to_be_bytes());
-            bytes.extend(piece);
+            bytes.extend_from_slice(piece);
             bytes.push(0xCE);
         }
         self.raw(&bytes);
@@ -212,14 +215,11 @@ impl Client {
             }
             self.buffer.drain(..self.start);
             self.start = 0;
-            let at = self.buffer.len();
-            self.buffer.resize(at + 262_144, 0);
-            let read = self.stream.read(&mut self.buffer[at..]);
-            let count = match read {
+            let count = match self.stream.read(&mut self.input) {
                 Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => 0,
                 read => read.expect("something comes in time"),
             };
-            self.buffer.truncate(at + count);
+            self.buffer.extend_from_slice(&self.input[..count]);
             if count == 0 {
                 return None;
             }
@@ -266,7 +266,7 @@ impl Client {
         let mut body = Vec::with_capacity(header.body_size as usize);
         while (body.len() as u64) < header.body_size {
             match self.frame() {
-                Some(AMQPFrame::Body(_, piece)) => body.extend(piece),
+                Some(AMQPFrame::Body(_, piece)) => body.extend_from_slice(&piece),
                 other => panic!("{other:?} in place of a body"),
             }
         }
