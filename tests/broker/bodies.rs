@@ -5,7 +5,11 @@ use super::process::Setup;
 
 /// Bytes that show a piece that is missing or out of place.
 fn pattern(size: usize) -> Vec<u8> {
-    (0..size).map(|at| (at ^ (at >> 8) ^ (at >> 16)) as u8).collect()
+    let mut bytes = vec![0xA5; size];
+    for (number, block) in bytes.chunks_exact_mut(512).enumerate() {
+        block[..8].copy_from_slice(&(number as u64).to_le_bytes());
+    }
+    bytes
 }
 
 fn goes_through(client: &mut Client, body: &[u8], persistent: bool) {
@@ -65,6 +69,7 @@ fn a_large_persistent_body_survives_a_restart() {
     client.publish("", "q", &body, true);
     client.publish("", "q", b"", true);
     client.confirmed(2);
+    client.close();
     broker.stop();
     let broker = setup.start();
     let mut client = broker.connect();

@@ -68,6 +68,7 @@ fn a_reload_adds_what_is_declared_and_takes_new_limits() {
     broker.await_log("configuration reloaded");
     assert_eq!(client.waiting("first"), Some(0));
     assert_eq!(client.waiting("second"), Some(0));
+    client.close();
     broker.stop();
 }
 

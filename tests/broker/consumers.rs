@@ -1,9 +1,11 @@
 //! Consumers that go, and queues that go with somebody.
 
+use std::time::Instant;
+
 use amq_protocol::protocol::{AMQPClass, basic, queue};
 
 use super::client::{Basic, Client, Queue, short};
-use super::process::Setup;
+use super::process::{PATIENCE, Setup};
 
 fn exclusive(client: &mut Client, name: &str) {
     client.declare(queue::Declare {
@@ -15,7 +17,10 @@ fn exclusive(client: &mut Client, name: &str) {
 
 /// Asks until the queue is gone: the broker notices a dropped connection in its own time.
 fn await_gone(client: &mut Client, name: &str) {
-    while client.waiting_or_locked(name).is_some() {}
+    let began = Instant::now();
+    while client.waiting_or_locked(name).is_some() {
+        assert!(began.elapsed() < PATIENCE, "{name} stays");
+    }
 }
 
 #[test]

@@ -48,6 +48,7 @@ fn restarts(messages: &str, ending: Ending) {
         client.publish("", "transient", b"persistent", true);
     }
     client.confirmed(300);
+    client.close();
     ending(broker);
 
     let broker = setup.start();
@@ -117,6 +118,7 @@ fn acked_messages_do_not_come_back_after_a_stop() {
     }
     // The reply says that the acks were handled.
     client.waiting("q");
+    client.close();
     broker.stop();
     let broker = setup.start();
     let mut client = broker.connect();
@@ -147,6 +149,7 @@ fn what_is_deleted_and_purged_stays_gone_after_a_stop() {
         ..Default::default()
     };
     client.call(1, Queue::Delete(delete));
+    client.close();
     broker.stop();
     let broker = setup.start();
     let mut client = broker.connect();

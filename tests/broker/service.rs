@@ -76,5 +76,6 @@ fn a_listening_socket_is_taken_over() {
     );
     let mut client = Client::connect(address, &Default::default());
     assert_eq!(client.waiting("nothing"), None);
+    client.close();
     broker.stop();
 }

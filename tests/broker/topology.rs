@@ -46,6 +46,7 @@ fn what_is_declared_stands_when_the_port_opens_and_after_a_restart() {
         client.confirmed(2);
         assert_eq!(client.waiting("shop.mail"), Some(round));
         assert_eq!(client.waiting("shop.archive"), Some(2 * round));
+        client.close();
         broker.stop();
     }
 }
