@@ -5,8 +5,11 @@
 //! [`Broker::settle_aftermath`] works off with no lock held.
 
 mod accounts;
+mod administration;
 mod arguments;
 mod bindings;
+mod connections;
+mod counters;
 mod dead_letter;
 mod definitions;
 mod direct_reply;
@@ -30,7 +33,10 @@ use crate::auth::Accounts;
 use crate::model::{AmqpError, Clock, Millis, Name, ReplyCode};
 use crate::store::{MessageStore, QueueId, StateChange, StateStore, StoreError};
 
+pub use administration::{ConsumerInfo, ExchangeInfo};
 pub use bindings::check_binding_names;
+pub use connections::{ChannelLink, ChannelState, ConnectionEntry, ConnectionLink, NewConnection, Traffic};
+pub use counters::{Count, Counters, Rates, Totals};
 pub use direct_reply::{DIRECT_REPLY_QUEUE, ReplySink};
 pub use exchanges::{ExchangeDeclare, check_not_reserved};
 pub use limits::BrokerLimits;
@@ -51,6 +57,9 @@ pub struct Broker {
     vhosts: DashMap<Name, Arc<Vhost>>,
     timers: Arc<timers::Timers>,
     replies: direct_reply::DirectReplies,
+    connections: connections::Registry,
+    /// What queues counted that are gone.
+    retired: parking_lot::Mutex<Totals>,
     next_queue: AtomicU64,
     next_connection: AtomicU64,
 }

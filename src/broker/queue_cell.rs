@@ -18,6 +18,8 @@ use crate::queue::{
 };
 use crate::store::{Keep, QueueId, QueueJournal};
 
+use super::administration::ConsumerInfo;
+use super::counters::{Count, Counters};
 use super::timers::Timers;
 
 /// Whether a consumer can take more.
@@ -40,6 +42,11 @@ pub trait ConsumerSink: Send + Sync {
 
     /// The consumer's tag, for listings.
     fn tag(&self) -> Name;
+
+    /// The connection and the channel that it is on, for listings.
+    fn place(&self) -> Option<(u64, u16)> {
+        None
+    }
 }
 
 /// What was declared, apart from the arguments' meaning.
@@ -95,6 +102,7 @@ pub struct QueueCell {
     journal: Option<Arc<QueueJournal>>,
     timers: Arc<Timers>,
     deleted: AtomicBool,
+    counters: Counters,
     /// The deadline that the timers know of, 0 for none.
     scheduled: AtomicU64,
     inner: Mutex<Inner>,
@@ -138,6 +146,7 @@ impl QueueCell {
             journal,
             timers,
             deleted: AtomicBool::new(false),
+            counters: Counters::default(),
             scheduled: AtomicU64::new(0),
             inner: Mutex::new(Inner {
                 core: QueueCore::new(options, now),
@@ -178,6 +187,7 @@ impl QueueCell {
             }
             return;
         }
+        self.counters.count(Count::Publish, batch.len() as u64);
         self.apply(&mut inner, Command::Enqueue(batch), now, aftermath);
     }
 
@@ -190,6 +200,9 @@ impl QueueCell {
     /// Settles unacked messages.
     pub fn settle(&self, outcome: Outcome, ids: &[UnackedId], now: Millis, aftermath: &mut Aftermath) {
         let mut inner = self.inner.lock();
+        if outcome == Outcome::Ack {
+            self.counters.count(Count::Ack, ids.len() as u64);
+        }
         self.apply(&mut inner, Command::Settle(outcome, ids), now, aftermath);
     }
 
@@ -245,7 +258,18 @@ impl QueueCell {
     pub fn get(&self, no_ack: bool, now: Millis, aftermath: &mut Aftermath) -> (Option<Delivery>, u64) {
         let mut inner = self.inner.lock();
         match self.apply(&mut inner, Command::Get(no_ack), now, aftermath) {
-            Reply::Got(delivery, left) => (delivery, left),
+            Reply::Got(delivery, left) => {
+                let count = match &delivery {
+                    None => Count::GetEmpty,
+                    Some(_) if no_ack => Count::GetNoAck,
+                    Some(_) => Count::Get,
+                };
+                self.counters.count(count, 1);
+                if delivery.as_ref().is_some_and(|delivery| delivery.redelivered) {
+                    self.counters.count(Count::Redeliver, 1);
+                }
+                (delivery, left)
+            }
             _ => (None, 0),
         }
     }
@@ -370,10 +394,58 @@ impl QueueCell {
             let Some(Some(link)) = inner.consumers.get_mut(key.0 as usize) else {
                 continue;
             };
+            self.count_deliveries(&link.pending);
             if link.sink.deliver(&mut link.pending) == Flow::Full {
                 inner.core.apply(Command::Pause(key), now, &mut inner.effects);
             }
         }
+    }
+
+    /// Counts what one consumer is about to get, which is all settled or all not.
+    fn count_deliveries(&self, deliveries: &[Delivery]) {
+        let settled = deliveries.first().is_some_and(|delivery| delivery.unacked.is_some());
+        let count = if settled { Count::Deliver } else { Count::DeliverNoAck };
+        self.counters.count(count, deliveries.len() as u64);
+        let redelivered = deliveries.iter().filter(|delivery| delivery.redelivered).count();
+        if redelivered > 0 {
+            self.counters.count(Count::Redeliver, redelivered as u64);
+        }
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The consumers, in the order of their keys.
+    #[must_use]
+    pub fn consumers(&self) -> Vec<ConsumerInfo> {
+        let inner = self.inner.lock();
+        let views = inner.core.consumers().filter_map(|view| {
+            let link = inner.consumers.get(view.key.0 as usize)?.as_ref()?;
+            Some(ConsumerInfo {
+                key: view.key,
+                tag: link.sink.tag(),
+                place: link.sink.place(),
+                ack_required: !view.options.no_ack,
+                exclusive: view.options.exclusive,
+                prefetch: view.options.prefetch,
+                priority: view.options.priority,
+                unacked: view.unacked,
+                active: view.active,
+            })
+        });
+        views.collect()
+    }
+
+    /// The tag of the single active consumer, and how long the message at the head has waited in milliseconds.
+    #[must_use]
+    pub fn head_and_active(&self, now: Millis) -> (Option<Name>, Option<Millis>) {
+        let inner = self.inner.lock();
+        let active = inner.core.active_consumer();
+        let link = active.and_then(|key| inner.consumers.get(key.0 as usize)?.as_ref());
+        (link.map(|link| link.sink.tag()), inner.core.head_age(now))
     }
 
     /// The journal may forget these: their dead letters are placed.

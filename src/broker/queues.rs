@@ -126,6 +126,7 @@ impl Broker {
         let declaration = declare.declaration(owner);
         let options = queue_options(&declaration, &resource)?;
         let _admin = vhost.admin.lock();
+        vhost.check_standing()?;
         if let Some(queue) = vhost.find_queue(&declare.name) {
             return self.agree(&queue, &declare, owner, &resource);
         }
@@ -196,6 +197,7 @@ impl Broker {
             _ => Ok(()),
         })?;
         vhost.queues.remove(&queue.name);
+        self.retired.lock().add(&queue.counters().totals());
         let removed = vhost.router.write().remove_queue(&queue.name);
         vhost.changed();
         let mut changes = removals(&vhost, &removed.exchanges, &removed.bindings);

@@ -1,7 +1,7 @@
 //! One vhost: its exchanges and bindings in a router, its queues in a registry.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use dashmap::DashMap;
 use parking_lot::{Mutex, RwLock};
@@ -16,12 +16,14 @@ pub struct Vhost {
     /// Its name.
     pub name: Name,
     /// What people read about it.
-    pub description: String,
+    pub description: RwLock<String>,
     /// Held while the topology is changed and stored; never on the path of a message.
     pub(super) admin: Mutex<()>,
     pub(super) router: RwLock<Router<QueueRef>>,
     pub(super) queues: DashMap<Name, Arc<QueueCell>>,
     generation: AtomicU64,
+    /// It is being deleted: nothing new may be declared in it. Changed and read under `admin`.
+    pub(super) deleted: AtomicBool,
 }
 
 impl Vhost {
@@ -30,11 +32,12 @@ impl Vhost {
     pub fn new(name: Name, description: String) -> Self {
         Self {
             name,
-            description,
+            description: RwLock::new(description),
             admin: Mutex::new(()),
             router: RwLock::new(Router::new()),
             queues: DashMap::new(),
             generation: AtomicU64::new(1),
+            deleted: AtomicBool::new(false),
         }
     }
 
@@ -47,6 +50,17 @@ impl Vhost {
     /// To be called after a change, before its `-ok` goes out.
     pub(super) fn changed(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// 530 for a vhost that is being deleted: what is declared in it would be lost. To be asked under `admin`.
+    pub(super) fn check_standing(&self) -> Result<(), AmqpError> {
+        match self.deleted.load(Ordering::Acquire) {
+            true => Err(AmqpError::connection(
+                ReplyCode::NotAllowed,
+                format_args!("vhost '{}' is deleted", self.name),
+            )),
+            false => Ok(()),
+        }
     }
 
     /// The queue of that name, or the 404 that RabbitMQ answers.
