@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use dashmap::DashMap;
@@ -83,6 +84,20 @@ pub struct ConnectionEntry {
     /// The connection itself.
     pub link: Arc<dyn ConnectionLink>,
     channels: Mutex<BTreeMap<u16, Weak<dyn ChannelLink>>>,
+    churn: Arc<Churn>,
+}
+
+/// How many connections and channels came and went since the broker started.
+#[derive(Debug, Default)]
+pub struct Churn {
+    /// Connections that were opened.
+    pub connections_opened: AtomicU64,
+    /// Connections that ended.
+    pub connections_closed: AtomicU64,
+    /// Channels that were opened.
+    pub channels_opened: AtomicU64,
+    /// Channels that ended.
+    pub channels_closed: AtomicU64,
 }
 
 /// What a new [`ConnectionEntry`] is made of.
@@ -128,11 +143,14 @@ impl ConnectionEntry {
     /// A channel was opened.
     pub fn add_channel(&self, number: u16, channel: &Arc<dyn ChannelLink>) {
         self.channels.lock().insert(number, Arc::downgrade(channel));
+        self.churn.channels_opened.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A channel is gone.
     pub fn remove_channel(&self, number: u16) {
-        self.channels.lock().remove(&number);
+        if self.channels.lock().remove(&number).is_some() {
+            self.churn.channels_closed.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// The name of one of its channels, as RabbitMQ has it.
@@ -152,6 +170,7 @@ impl std::fmt::Debug for ConnectionEntry {
 #[derive(Default)]
 pub(super) struct Registry {
     open: DashMap<u64, Arc<ConnectionEntry>>,
+    churn: Arc<Churn>,
 }
 
 impl Broker {
@@ -173,14 +192,20 @@ impl Broker {
             heartbeat_s: new.heartbeat_s,
             link: new.link,
             channels: Mutex::default(),
+            churn: Arc::clone(&self.connections.churn),
         });
         self.connections.open.insert(entry.id, Arc::clone(&entry));
+        let opened = &self.connections.churn.connections_opened;
+        opened.fetch_add(1, Ordering::Relaxed);
         entry
     }
 
     /// A connection ended.
     pub fn remove_connection(&self, id: u64) {
-        self.connections.open.remove(&id);
+        if self.connections.open.remove(&id).is_some() {
+            let closed = &self.connections.churn.connections_closed;
+            closed.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// The open connection of that number.
@@ -196,6 +221,12 @@ impl Broker {
         let mut connections: Vec<_> = open.iter().map(|entry| Arc::clone(entry.value())).collect();
         connections.sort_by_key(|entry| entry.id);
         connections
+    }
+
+    /// What came and went.
+    #[must_use]
+    pub fn churn(&self) -> &Churn {
+        &self.connections.churn
     }
 
     /// How many connections are open.

@@ -1,7 +1,7 @@
 //! What queues count, and the rates made of it.
 //!
 //! A batch of messages counts once, under the lock that its queue holds already. Rates are made of two samples:
-//! [`Broker::sample_rates`] is called every few seconds and walks over all queues without locking one.
+//! [`Broker::sample_rates`] is called every few seconds and looks at all queues, one after another.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -112,6 +112,8 @@ struct Sampled {
     at: Millis,
     totals: Totals,
     rates: Rates,
+    depth: [u64; 2],
+    depth_rates: [f64; 2],
 }
 
 impl Counters {
@@ -134,23 +136,44 @@ impl Counters {
         sampled.map(|sampled| sampled.rates).unwrap_or_default()
     }
 
+    /// How fast the numbers of waiting and of unacked messages changed between the last two samples, a second.
+    #[must_use]
+    pub fn depth_rates(&self) -> (f64, f64) {
+        let sampled = *self.sampled.lock();
+        let [ready, unacked] = sampled.map(|sampled| sampled.depth_rates).unwrap_or_default();
+        (ready, unacked)
+    }
+
     /// Takes a sample.
-    fn sample(&self, now: Millis) {
+    fn sample(&self, now: Millis, depth: [u64; 2]) {
         let totals = self.totals();
         let mut sampled = self.sampled.lock();
-        let rates = match *sampled {
-            Some(last) if now > last.at => rates(&last.totals, &totals, now - last.at),
-            Some(last) => last.rates,
-            None => Rates::default(),
+        let (rates, depth_rates) = match *sampled {
+            Some(last) if now > last.at => {
+                let elapsed = now - last.at;
+                let change = |at: usize| slope(last.depth[at], depth[at], elapsed);
+                (rates(&last.totals, &totals, elapsed), [change(0), change(1)])
+            }
+            Some(last) => (last.rates, last.depth_rates),
+            None => Default::default(),
         };
-        *sampled = Some(Sampled { at: now, totals, rates });
+        *sampled = Some(Sampled {
+            at: now,
+            totals,
+            rates,
+            depth,
+            depth_rates,
+        });
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a rate is for people and graphs")]
 fn rates(before: &Totals, after: &Totals, elapsed_ms: Millis) -> Rates {
-    let rate = |at: usize| after.0[at].saturating_sub(before.0[at]) as f64 * 1000.0 / elapsed_ms as f64;
-    Rates(std::array::from_fn(rate))
+    Rates(std::array::from_fn(|at| slope(before.0[at], after.0[at], elapsed_ms)))
+}
+
+/// The change a second.
+fn slope(before: u64, after: u64, elapsed_ms: Millis) -> f64 {
+    (after as f64 - before as f64) * 1000.0 / elapsed_ms as f64
 }
 
 impl Broker {
@@ -172,8 +195,9 @@ impl Broker {
     pub fn sample_rates(&self) {
         let now = self.now();
         for vhost in self.vhosts() {
-            for queue in &vhost.queues {
-                queue.counters().sample(now);
+            for queue in vhost.queues() {
+                let state = queue.state();
+                queue.counters().sample(now, [state.ready, state.unacked]);
             }
         }
     }
@@ -187,17 +211,18 @@ mod tests {
     fn rates_come_from_the_last_two_samples() {
         let counters = Counters::default();
         counters.count(Count::Publish, 7);
-        counters.sample(1_000);
+        counters.sample(1_000, [3, 0]);
         assert_eq!(counters.rates(), Rates::default(), "one sample is no rate");
         counters.count(Count::Publish, 10);
-        counters.sample(6_000);
+        counters.sample(6_000, [13, 5]);
         assert!((counters.rates().of(Count::Publish) - 2.0).abs() < 1e-9);
-        counters.sample(6_000);
+        counters.sample(6_000, [0, 0]);
         assert!(
             (counters.rates().of(Count::Publish) - 2.0).abs() < 1e-9,
             "no time has passed"
         );
-        counters.sample(11_000);
+        assert_eq!(counters.depth_rates(), (2.0, 1.0));
+        counters.sample(11_000, [0, 0]);
         assert_eq!(counters.rates(), Rates::default());
         assert_eq!(counters.totals().of(Count::Publish), 17);
     }

@@ -141,7 +141,8 @@ fn open(config: &Config) -> Result<Arc<Broker>, Failure> {
 
 async fn run(config: Config, running: &Running, arguments: &ServeArguments) -> Result<(), Failure> {
     let addresses = start_listeners(&config, running)?;
-    let http = crate::http::start(config.listeners.http.address(), Arc::clone(&running.broker))
+    let http = settings::http(&config, addresses.clone());
+    let http = crate::http::start(config.listeners.http.address(), Arc::clone(&running.broker), http)
         .await
         .map_err(Failure::refused)?;
     let http = http.map_or_else(|| "off".to_owned(), |address| address.to_string());

@@ -35,6 +35,7 @@ use channel::Channel;
 use names::NameSource;
 use settle::SettleBatch;
 
+pub use handshake::COMPATIBLE_VERSION;
 pub use outbox::Outbox;
 pub use settings::SessionSettings;
 
