@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::RwLock;
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::watch;
@@ -29,6 +30,9 @@ const CLOSE_WAIT: Duration = Duration::from_secs(5);
 
 /// What clients hear when the broker stops, in RabbitMQ's words.
 const SHUTDOWN: &str = "broker forced connection closure with reason 'shutdown'";
+
+/// How long a closed socket is still read from, for a peer that has more to say.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Half heartbeats without a byte after which a peer is gone: two whole intervals (section 4.2.7).
 const SILENT_TICKS: u32 = 4;
@@ -108,7 +112,7 @@ pub async fn serve(connections: Arc<Connections>, stream: TcpStream, peer: Socke
 }
 
 async fn run(connections: &Connections, stream: TcpStream, mut session: Session, stop: watch::Receiver<bool>) {
-    let (read_half, mut write_half) = stream.into_split();
+    let (mut read_half, mut write_half) = stream.into_split();
     let outbox = Arc::clone(session.outbox());
     let broker = Arc::clone(&connections.broker);
     let writer = tokio::spawn({
@@ -121,18 +125,25 @@ async fn run(connections: &Connections, stream: TcpStream, mut session: Session,
         .in_current_span()
     });
     let handshake_timeout = *connections.handshake_timeout.read();
-    let why = read(read_half, &mut session, handshake_timeout, stop).await;
+    let why = read(&mut read_half, &mut session, handshake_timeout, stop).await;
     tracing::info!(reason = %why, "connection closed");
     session.end();
     let mut writer = writer;
     if timeout(CLOSE_WAIT, &mut writer).await.is_err() {
         writer.abort();
     }
+    // A socket that is closed with unread bytes in it resets the connection, and the peer never reads why.
+    let _ = timeout(LINGER, drain(&mut read_half)).await;
+}
+
+async fn drain(stream: &mut OwnedReadHalf) {
+    let mut bytes = vec![0; 4096];
+    while matches!(stream.read(&mut bytes).await, Ok(length) if length > 0) {}
 }
 
 /// Reads until the connection ends; says why it did.
 async fn read(
-    mut stream: OwnedReadHalf,
+    stream: &mut OwnedReadHalf,
     session: &mut Session,
     handshake_timeout: Duration,
     mut stop: watch::Receiver<bool>,
@@ -163,7 +174,7 @@ async fn read(
                 }
                 session.heartbeat();
             }
-            result = reader.read(&mut stream, session), if outbox.has_room() => {
+            result = reader.read(stream, session), if outbox.has_room() => {
                 pulse.heard();
                 if let Some(why) = after(result) {
                     if why.pause {
@@ -199,9 +210,9 @@ fn after(result: io::Result<Read>) -> Option<Why> {
 }
 
 /// Tells the client that the broker ends the connection, and waits a while for its answer.
-async fn shut_down(mut stream: OwnedReadHalf, session: &mut Session, mut reader: Reader, reason: &str) -> String {
+async fn shut_down(stream: &mut OwnedReadHalf, session: &mut Session, mut reader: Reader, reason: &str) -> String {
     session.close(&AmqpError::connection(ReplyCode::ConnectionForced, reason));
-    let answer = async { while let Ok(Read::Some(Next::Read)) = reader.read(&mut stream, session).await {} };
+    let answer = async { while let Ok(Read::Some(Next::Read)) = reader.read(stream, session).await {} };
     let _ = timeout(CLOSE_WAIT, answer).await;
     format!("the broker ended it: {reason}")
 }

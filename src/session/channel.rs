@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 
 use crate::broker::{Aftermath, QueueCell, RouteCache};
 use crate::model::{AmqpError, ChannelWindow, Millis, Name, ReplyCode};
+use crate::queue::{ConsumerKey, UnackedId};
 use crate::store::QueueId;
 
 use super::confirms::ConfirmTracker;
@@ -48,6 +49,17 @@ pub struct Channel {
     pub settled: u32,
     queues: Vec<Arc<QueueCell>>,
     queue_indexes: FxHashMap<QueueId, u32>,
+}
+
+/// What a channel holds of one queue.
+#[derive(Debug)]
+pub struct Holding {
+    /// The queue.
+    pub queue: Arc<QueueCell>,
+    /// The channel's consumers there.
+    pub consumers: Vec<ConsumerKey>,
+    /// Its unacked deliveries.
+    pub unacked: Vec<UnackedId>,
 }
 
 /// A channel in confirm mode.
@@ -100,12 +112,6 @@ impl Channel {
         shown.transactional.store(self.transaction.is_some(), Ordering::Relaxed);
     }
 
-    /// Its number.
-    #[must_use]
-    pub fn number(&self) -> u16 {
-        self.deliveries.number
-    }
-
     /// The queue that `name` means: the last one declared where it is empty (section 1.7.2.1).
     pub fn queue_name(&self, name: &Name) -> Result<Name, AmqpError> {
         if !name.is_empty() {
@@ -147,10 +153,44 @@ impl Channel {
     pub fn return_window(&mut self, now: Millis, aftermath: &mut Aftermath) {
         let settled = std::mem::take(&mut self.settled);
         if settled > 0 && self.deliveries.window.give_back(settled) {
-            for consumer in self.consumers.values().filter(|consumer| !consumer.is_gone()) {
+            self.resume_consumers(now, aftermath);
+        }
+    }
+
+    /// Lets consumers go on that waited for the channel's window; those of a full connection once there is room.
+    pub fn resume_consumers(&self, now: Millis, aftermath: &mut Aftermath) {
+        for consumer in self.consumers.values().filter(|consumer| !consumer.is_gone()) {
+            if !self.deliveries.outbox.resume_later(&consumer.queue, consumer.key()) {
                 consumer.queue.resume(consumer.key(), now, aftermath);
             }
         }
+    }
+
+    /// What the channel holds, a queue: its consumers there, and its unacked deliveries, those included that an open
+    /// transaction has settled. Taken out of the table of unacked deliveries.
+    pub fn holdings(&self) -> Vec<Holding> {
+        let mut unacked = Vec::new();
+        self.deliveries.unacked.lock().take_up_to(0, &mut unacked);
+        if let Some(transaction) = &self.transaction {
+            unacked.extend(transaction.settlements.iter().map(|(unacked, _)| *unacked));
+        }
+        let mut holdings: BTreeMap<QueueId, Holding> = BTreeMap::new();
+        let holding = |queue: &Arc<QueueCell>| Holding {
+            queue: Arc::clone(queue),
+            consumers: Vec::new(),
+            unacked: Vec::new(),
+        };
+        for consumer in self.consumers.values().filter(|consumer| !consumer.is_gone()) {
+            let queue = &consumer.queue;
+            let held = holdings.entry(queue.id).or_insert_with(|| holding(queue));
+            held.consumers.push(consumer.key());
+        }
+        for entry in unacked {
+            let queue = self.queue(entry.queue);
+            let held = holdings.entry(queue.id).or_insert_with(|| holding(queue));
+            held.unacked.push(entry.id);
+        }
+        holdings.into_values().collect()
     }
 
     /// Whether a consumer of that tag stands on the channel.

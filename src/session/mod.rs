@@ -21,6 +21,7 @@ mod tx;
 mod unacked;
 
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -78,6 +79,7 @@ pub struct Session {
     touched: Vec<u16>,
     aftermath: Aftermath,
     next: Next,
+    ended: bool,
 }
 
 /// Where an open connection works: its vhost and what it may do there.
@@ -111,6 +113,7 @@ impl Session {
             touched: Vec::new(),
             aftermath: Aftermath::default(),
             next: Next::Read,
+            ended: false,
             broker,
             settings,
         }
@@ -153,15 +156,18 @@ impl Session {
                 Ok(Step::NeedMore) => break,
                 Ok(Step::Skip { consumed }) => at += consumed,
                 Ok(Step::Event { consumed, event }) => {
+                    // What the core answered by itself came before this event.
+                    self.write_scratch();
                     self.event(event);
                     at += consumed;
                 }
                 Err(error) => self.fail(0, &error),
             }
-            if !self.scratch.is_empty() {
-                self.write_scratch();
+            if self.wire.is_over() {
+                self.next = Next::Close;
             }
         }
+        self.write_scratch();
         self.flush();
         self.outbox.received(at);
         (at, self.next)
@@ -179,10 +185,12 @@ impl Session {
 
     /// The socket is gone: everything that the connection held is given back.
     pub fn end(&mut self) {
-        self.flush();
-        self.release_all();
-        self.broker.remove_connection(self.id);
-        self.outbox.close();
+        if !std::mem::replace(&mut self.ended, true) {
+            self.broker.remove_connection(self.id);
+            self.flush();
+            self.release_all();
+            self.outbox.close();
+        }
     }
 
     fn event(&mut self, event: Event<'_>) {
@@ -316,7 +324,7 @@ impl Session {
         self.broker.delete_exclusive_queues(queues);
     }
 
-    /// Takes a channel down: consumers first, so that nothing more is delivered, then unacked messages go back.
+    /// Takes a channel down: its consumers go, and its unacked messages go back.
     fn release_channel(&mut self, number: u16) {
         let Some(channel) = self.channels.remove(&number) else {
             return;
@@ -325,18 +333,17 @@ impl Session {
             entry.remove_channel(number);
         }
         let now = self.broker.now();
-        for consumer in channel.consumers.values().filter(|consumer| !consumer.is_gone()) {
-            consumer.queue.unsubscribe(consumer.key(), now, &mut self.aftermath);
-        }
         if let Some(reply) = &channel.reply_consumer {
             self.broker.remove_reply_channel(&reply.address);
         }
-        let mut unacked = Vec::new();
-        channel.deliveries.unacked.lock().take_up_to(0, &mut unacked);
-        if let Some(transaction) = &channel.transaction {
-            unacked.extend(transaction.settlements.iter().map(|(unacked, _)| *unacked));
+        for held in channel.holdings() {
+            held.queue
+                .leave(&held.consumers, &held.unacked, now, &mut self.aftermath);
         }
-        for entry in unacked {
+        // A queue may have delivered on another thread before its consumer left.
+        let mut late = Vec::new();
+        channel.deliveries.unacked.lock().take_up_to(0, &mut late);
+        for entry in late {
             self.settles
                 .push(channel.queue(entry.queue), Outcome::Release, entry.id);
         }
@@ -369,8 +376,22 @@ impl Session {
     }
 
     fn write_scratch(&mut self) {
+        if self.scratch.is_empty() {
+            return;
+        }
         let scratch = &mut self.scratch;
         self.outbox.write(|out| out.append(scratch));
+    }
+}
+
+impl Drop for Session {
+    /// A connection whose task panicked gives back what it held all the same.
+    fn drop(&mut self) {
+        let ended = catch_unwind(AssertUnwindSafe(|| self.end()));
+        if ended.is_err() {
+            self.outbox.abandon();
+            tracing::error!(connection = self.id, "the connection did not end in order");
+        }
     }
 }
 
