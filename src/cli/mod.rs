@@ -1,6 +1,6 @@
 //! The operator's command line: everything it does, it does through the HTTP API of a running broker.
 //!
-//! Tables are for people, `--json` is for programs. Exit codes are those of [`Failure::code`].
+//! Tables are for people, `--json` is for programs. Exit codes are those of `Failure::code` in `client`.
 
 mod accounts;
 mod client;

@@ -1,6 +1,6 @@
 //! HTTP: RabbitMQ's management API at its paths and with its JSON, health and metrics.
 //!
-//! A resource a file, with its own views. What waits (a store, many queues, a password's hash) is done by [`blocking`]
+//! A resource a file, with its own views. What waits (a store, many queues, a password's hash) is done by `blocking`
 //! on a thread of its own, so that no request holds up a message; queues are locked one at a time and for a moment.
 
 mod absent;
