@@ -86,6 +86,7 @@ pub mod amqp;
 pub mod auth;
 pub mod bench;
 pub mod broker;
+pub mod cli;
 pub mod config;
 pub mod http;
 pub mod model;

@@ -2,13 +2,24 @@
 
 use std::net::IpAddr;
 
-use crate::auth::{Credentials, LoginRefused, Permission, Tags, User, may_log_in_from};
+use serde::Deserialize;
+
+use crate::auth::{Credentials, LoginRefused, Permission, Tags, TopicPermission, User, may_log_in_from};
 use crate::model::{AmqpError, Name, ReplyCode};
 use crate::store::{StateChange, Table};
 
+use super::administration::topic_key;
 use super::definitions::{key, put};
 use super::restore::RestoreError;
 use super::{Broker, blocking};
+
+/// What the table of permissions holds; only topic permissions name an exchange.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StoredGrant {
+    Topic(TopicPermission),
+    Vhost(Permission),
+}
 
 impl Broker {
     /// Checks a login. Slow on purpose for the first of a user; the thread's other tasks go on meanwhile.
@@ -91,7 +102,14 @@ impl Broker {
     /// Deletes a user with all permissions; false where there is none.
     pub fn delete_user(&self, name: &str) -> Result<bool, AmqpError> {
         let permissions = self.accounts.permissions();
+        let topics = self.accounts.topic_permissions();
         let mut changes = vec![StateChange::Remove(Table::Users, key(&[name]))];
+        changes.extend(
+            topics
+                .iter()
+                .filter(|permission| permission.user == name)
+                .map(|permission| StateChange::Remove(Table::Permissions, topic_key(permission))),
+        );
         changes.extend(
             permissions
                 .iter()
@@ -103,7 +121,7 @@ impl Broker {
         Ok(existed)
     }
 
-    fn store_user(&self, name: &str) -> Result<(), AmqpError> {
+    pub(super) fn store_user(&self, name: &str) -> Result<(), AmqpError> {
         match self.accounts.user(name) {
             Some(user) => self.store(&[put(Table::Users, key(&[name]), &user)]),
             None => Ok(()),
@@ -118,14 +136,16 @@ impl Broker {
                 reason: error.to_string(),
             })?;
         }
-        for (key, permission) in self.records::<Permission>(Table::Permissions, "permission")? {
-            self.accounts
-                .put_permission(&permission)
-                .map_err(|error| RestoreError::Record {
-                    kind: "permission",
-                    key,
-                    reason: error.to_string(),
-                })?;
+        for (key, grant) in self.records::<StoredGrant>(Table::Permissions, "permission")? {
+            let restored = match &grant {
+                StoredGrant::Topic(permission) => self.accounts.put_topic_permission(permission),
+                StoredGrant::Vhost(permission) => self.accounts.put_permission(permission),
+            };
+            restored.map_err(|error| RestoreError::Record {
+                kind: "permission",
+                key,
+                reason: error.to_string(),
+            })?;
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ impl Broker {
     pub fn bind(&self, vhost: &Vhost, binding: Binding, connection: u64) -> Result<(), AmqpError> {
         check_binding_names(&binding.source, &binding.destination)?;
         let admin = vhost.admin.lock();
+        vhost.check_standing()?;
         if vhost.exchange_is_internal(&binding.source).is_none() {
             return Err(vhost.no_exchange(&binding.source));
         }

@@ -52,6 +52,7 @@ impl Broker {
         let spec = exchange_spec(&declare, &vhost.name)?;
         check_not_default(&declare.name)?;
         let _admin = vhost.admin.lock();
+        vhost.check_standing()?;
         if let Some(standing) = vhost.router.read().get(&declare.name) {
             return check_same_exchange(vhost, &declare.name, standing.spec(), &spec);
         }

@@ -5,8 +5,11 @@
 //! [`Broker::settle_aftermath`] works off with no lock held.
 
 mod accounts;
+mod administration;
 mod arguments;
 mod bindings;
+mod connections;
+mod counters;
 mod dead_letter;
 mod deduplication;
 mod definitions;
@@ -17,6 +20,7 @@ mod exchanges;
 mod letter_desk;
 mod limits;
 mod operations;
+mod operator_messages;
 mod policies;
 mod publish;
 mod queue_cell;
@@ -48,12 +52,16 @@ use crate::store::{MessageStore, QueueId, StateChange, StateStore, StoreError};
 
 use timers::Timed;
 
+pub use administration::{ConsumerInfo, ExchangeInfo};
 pub use arguments::MAX_TIMER_MS;
 pub use bindings::check_binding_names;
+pub use connections::{ChannelLink, ChannelState, Churn, ConnectionEntry, ConnectionLink, NewConnection, Traffic};
+pub use counters::{Count, Counters, Rates, Totals};
 pub use direct_reply::{DIRECT_REPLY_QUEUE, ReplySink};
 pub use exchanges::{ExchangeDeclare, check_not_reserved};
 pub use limits::BrokerLimits;
 pub use operations::{ArgumentChange, CHANGEABLE_ARGUMENTS, PEEK_MAX};
+pub use operator_messages::AfterGet;
 pub use policies::{ApplyTo, EffectivePolicy, Policy, PolicyError, PolicyKind};
 pub use publish::PublishBatch;
 pub use queue_cell::{Aftermath, ConsumerSink, Flow, PeekedMessage, QueueCell, QueueDeclaration, QueueRef};
@@ -73,6 +81,9 @@ pub struct Broker {
     vhosts: DashMap<Name, Arc<Vhost>>,
     timers: Arc<timers::Timers>,
     replies: direct_reply::DirectReplies,
+    connections: connections::Registry,
+    /// What queues counted that are gone.
+    retired: parking_lot::Mutex<Totals>,
     next_queue: AtomicU64,
     next_connection: AtomicU64,
 }

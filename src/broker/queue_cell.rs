@@ -5,6 +5,7 @@
 //! lock was given back.
 
 mod changes;
+mod inspect;
 mod letters;
 mod once;
 
@@ -22,6 +23,7 @@ use crate::queue::{
 };
 use crate::store::{Keep, QueueId, QueueJournal};
 
+use super::counters::{Count, Counters};
 use super::deduplication::QueueDeduplication;
 use super::letter_desk::LetterDesk;
 use super::timers::Timers;
@@ -48,6 +50,11 @@ pub trait ConsumerSink: Send + Sync {
 
     /// The consumer's tag, for listings.
     fn tag(&self) -> Name;
+
+    /// The connection and the channel that it is on, for listings.
+    fn place(&self) -> Option<(u64, u16)> {
+        None
+    }
 }
 
 /// What was declared, apart from the arguments' meaning.
@@ -116,6 +123,7 @@ pub struct QueueCell {
     journal: Option<Arc<QueueJournal>>,
     timers: Arc<Timers>,
     deleted: AtomicBool,
+    counters: Counters,
     /// The deadline that the timers know of, 0 for none.
     scheduled: AtomicU64,
     /// It may refuse messages: dead letters sent here may have to go back.
@@ -160,6 +168,7 @@ impl QueueCell {
             journal,
             timers,
             deleted: AtomicBool::new(false),
+            counters: Counters::default(),
             scheduled: AtomicU64::new(0),
             may_refuse: AtomicBool::new(options.may_refuse()),
             letters: LetterDesk::default(),
@@ -205,6 +214,7 @@ impl QueueCell {
             }
             return;
         }
+        self.counters.count(Count::Publish, batch.len() as u64);
         if inner.deduplication.is_some() {
             return self.enqueue_once(&mut inner, batch, now, aftermath);
         }
@@ -225,6 +235,9 @@ impl QueueCell {
     /// Settles unacked messages.
     pub fn settle(&self, outcome: Outcome, ids: &[UnackedId], now: Millis, aftermath: &mut Aftermath) {
         let mut inner = self.inner.lock();
+        if outcome == Outcome::Ack {
+            self.counters.count(Count::Ack, ids.len() as u64);
+        }
         self.apply(&mut inner, Command::Settle(outcome, ids), now, aftermath);
     }
 
@@ -296,7 +309,18 @@ impl QueueCell {
     pub fn get(&self, no_ack: bool, now: Millis, aftermath: &mut Aftermath) -> (Option<Delivery>, u64) {
         let mut inner = self.inner.lock();
         match self.apply(&mut inner, Command::Get(no_ack), now, aftermath) {
-            Reply::Got(delivery, left) => (delivery, left),
+            Reply::Got(delivery, left) => {
+                let count = match &delivery {
+                    None => Count::GetEmpty,
+                    Some(_) if no_ack => Count::GetNoAck,
+                    Some(_) => Count::Get,
+                };
+                self.counters.count(count, 1);
+                if delivery.as_ref().is_some_and(|delivery| delivery.redelivered) {
+                    self.counters.count(Count::Redeliver, 1);
+                }
+                (delivery, left)
+            }
             _ => (None, 0),
         }
     }
@@ -439,6 +463,7 @@ impl QueueCell {
                 inner.run.clear();
                 continue;
             };
+            self.count_deliveries(&inner.run);
             if sink.deliver(&mut inner.run) == Flow::Full {
                 inner.core.apply(Command::Pause(key), now, &mut inner.effects);
             }

@@ -132,6 +132,7 @@ impl Broker {
         let declaration = declare.declaration(owner);
         let options = queue_options(&declaration, &resource)?;
         let admin = vhost.admin.lock();
+        vhost.check_standing()?;
         if let Some(queue) = vhost.find_queue(&declare.name) {
             drop(admin);
             return self.agree(&queue, &declare, owner, &resource);
@@ -205,6 +206,7 @@ impl Broker {
             _ => Ok(()),
         })?;
         vhost.queues.remove(&queue.name);
+        self.retired.lock().add(&queue.counters().totals());
         let removed = vhost.router.write().remove_queue(&queue.name);
         vhost.changed();
         self.drop_sides(&vhost, &removed.exchanges);

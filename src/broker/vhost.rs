@@ -19,7 +19,7 @@ pub struct Vhost {
     /// Its name.
     pub name: Name,
     /// What people read about it.
-    pub description: String,
+    pub description: RwLock<String>,
     /// Held while the topology is changed and stored; never on the path of a message.
     pub(super) admin: Mutex<()>,
     pub(super) router: RwLock<Router<QueueRef>>,
@@ -30,6 +30,8 @@ pub struct Vhost {
     pub(super) has_sides: AtomicBool,
     pub(super) limits: RwLock<VhostLimits>,
     generation: AtomicU64,
+    /// It is being deleted: nothing new may be declared in it. Changed and read under `admin`.
+    pub(super) deleted: AtomicBool,
 }
 
 impl Vhost {
@@ -38,7 +40,7 @@ impl Vhost {
     pub fn new(name: Name, description: String) -> Self {
         Self {
             name,
-            description,
+            description: RwLock::new(description),
             admin: Mutex::new(()),
             router: RwLock::new(Router::new()),
             queues: DashMap::new(),
@@ -47,6 +49,7 @@ impl Vhost {
             has_sides: AtomicBool::new(false),
             limits: RwLock::default(),
             generation: AtomicU64::new(1),
+            deleted: AtomicBool::new(false),
         }
     }
 
@@ -59,6 +62,17 @@ impl Vhost {
     /// To be called after a change, before its `-ok` goes out.
     pub(super) fn changed(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// 530 for a vhost that is being deleted: what is declared in it would be lost. To be asked under `admin`.
+    pub(super) fn check_standing(&self) -> Result<(), AmqpError> {
+        match self.deleted.load(Ordering::Acquire) {
+            true => Err(AmqpError::connection(
+                ReplyCode::NotAllowed,
+                format_args!("vhost '{}' is deleted", self.name),
+            )),
+            false => Ok(()),
+        }
     }
 
     /// The queue of that name, or the 404 that RabbitMQ answers.

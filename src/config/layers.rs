@@ -171,7 +171,7 @@ fn set_at(config: &mut Config, path: &str, item: &Item, reader: &mut Reader) {
 }
 
 /// Variables that start like options but are read elsewhere.
-const OTHER_VARIABLES: &[&str] = &["WARREN_CONFIG"];
+const OTHER_VARIABLES: &[&str] = &["WARREN_CONFIG", "WARREN_URL"];
 
 fn read_environment(config: &mut Config, inputs: &Inputs<'_>, reader: &mut Reader) {
     for (variable, value) in inputs.environment {

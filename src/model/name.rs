@@ -5,6 +5,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use serde::{Serialize, Serializer};
+
 /// A name that is shared rather than copied.
 ///
 /// On the wire a name is a short string of at most 255 bytes of UTF-8 (AMQP 0-9-1, section 4.2.5.3); whoever makes a
@@ -70,6 +72,12 @@ impl From<String> for Name {
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl Serialize for Name {
+    fn serialize<S: Serializer>(&self, output: S) -> Result<S::Ok, S::Error> {
+        output.serialize_str(&self.0)
     }
 }
 

@@ -28,6 +28,9 @@ const LOGIN_PAUSE: Duration = Duration::from_secs(1);
 /// How long a peer may take to answer `connection.close`, or to take what is still to be written.
 const CLOSE_WAIT: Duration = Duration::from_secs(5);
 
+/// What clients hear when the broker stops, in RabbitMQ's words.
+const SHUTDOWN: &str = "broker forced connection closure with reason 'shutdown'";
+
 /// How long a closed socket is still read from, for a peer that has more to say.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -93,7 +96,10 @@ pub async fn serve(connections: Arc<Connections>, stream: TcpStream, peer: Socke
         return;
     }
     let settings = Arc::clone(&connections.settings.read());
-    let session = Session::new(Arc::clone(&connections.broker), settings, peer);
+    let mut session = Session::new(Arc::clone(&connections.broker), settings, peer);
+    if let Ok(local) = stream.local_addr() {
+        session.set_local(local);
+    }
     let span = tracing::info_span!(
         "connection",
         id = session.id(),
@@ -147,13 +153,18 @@ async fn read(
     let handshake = tokio::time::sleep(handshake_timeout);
     tokio::pin!(handshake);
     let outbox = Arc::clone(session.outbox());
+    let close_requested = outbox.close_requested();
+    tokio::pin!(close_requested);
     loop {
         if session.is_open() && !pulse.is_set() {
             pulse.set(session.heartbeat_s());
         }
         tokio::select! {
             biased;
-            () = stopped(&mut stop) => return shut_down(stream, session, reader).await,
+            () = stopped(&mut stop) => return shut_down(stream, session, reader, SHUTDOWN).await,
+            reason = &mut close_requested, if session.is_open() => {
+                return shut_down(stream, session, reader, &reason).await;
+            }
             () = &mut handshake, if !session.is_open() => {
                 return format!("the handshake was not done in {} s", handshake_timeout.as_secs());
             }
@@ -198,15 +209,12 @@ fn after(result: io::Result<Read>) -> Option<Why> {
     Some(Why { text, pause })
 }
 
-/// Tells the client that the broker stops, and waits a while for its answer.
-async fn shut_down(stream: &mut OwnedReadHalf, session: &mut Session, mut reader: Reader) -> String {
-    session.close(&AmqpError::connection(
-        ReplyCode::ConnectionForced,
-        "broker forced connection closure with reason 'shutdown'",
-    ));
+/// Tells the client that the broker ends the connection, and waits a while for its answer.
+async fn shut_down(stream: &mut OwnedReadHalf, session: &mut Session, mut reader: Reader, reason: &str) -> String {
+    session.close(&AmqpError::connection(ReplyCode::ConnectionForced, reason));
     let answer = async { while let Ok(Read::Some(Next::Read)) = reader.read(stream, session).await {} };
     let _ = timeout(CLOSE_WAIT, answer).await;
-    "the broker stops".to_owned()
+    format!("the broker ended it: {reason}")
 }
 
 /// Heartbeats of one connection: no clock is read for a message, only a flag is looked at twice an interval.

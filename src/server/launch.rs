@@ -143,7 +143,8 @@ async fn run(config: Config, running: &Running, arguments: &ServeArguments) -> R
     // Before anybody is told that the broker is ready: a signal would end the process otherwise.
     let signals = Signals::catch().map_err(Failure::refused)?;
     let addresses = start_listeners(&config, running)?;
-    let http = crate::http::start(config.listeners.http.address(), Arc::clone(&running.broker))
+    let http = settings::http(&config, addresses.clone());
+    let http = crate::http::start(config.listeners.http.address(), Arc::clone(&running.broker), http)
         .await
         .map_err(Failure::refused)?;
     let http = http.map_or_else(|| "off".to_owned(), |address| address.to_string());

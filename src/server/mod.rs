@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::bench;
+use crate::cli;
 use crate::config::{self, Overrides};
 
 /// The configuration or the use of the program was refused.
@@ -28,7 +29,8 @@ const STORAGE: u8 = 2;
     name = "warren",
     version,
     about,
-    after_help = "Exit codes: 0 clean, 1 refused configuration or use, 2 storage."
+    after_help = "Exit codes: 0 clean, 1 refused configuration or use, 2 storage; operator commands also: 3 no broker \
+                  answers, 4 login or permission refused, 5 no such object, 6 a health check failed."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -46,6 +48,8 @@ enum Command {
     },
     /// Measure an AMQP broker
     Bench(Box<bench::Arguments>),
+    #[command(flatten)]
+    Operate(cli::Operation),
 }
 
 /// What `warren serve` takes. Everything else stands in the configuration file or the environment.
@@ -109,6 +113,7 @@ pub fn main() -> ExitCode {
         Some(Command::Serve(arguments)) => launch::serve(&arguments),
         Some(Command::Check { file }) => check(&file),
         Some(Command::Bench(arguments)) => bench::run(&arguments),
+        Some(Command::Operate(operation)) => cli::run(&operation),
     }
 }
 

@@ -1,10 +1,12 @@
 //! From the configuration to the settings of each part.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::amqp::WireLimits;
 use crate::broker::BrokerLimits;
 use crate::config::{Config, MessageEngine, SyncMode as ConfiguredSync};
+use crate::http::HttpSettings;
 use crate::session::SessionSettings;
 use crate::store::{EngineKind, StoreOptions, SyncMode};
 
@@ -30,10 +32,7 @@ pub fn sessions(config: &Config, name_seed: u64) -> SessionSettings {
         cluster_name: config.node.name.clone(),
         outgoing_buffer_bytes: limits.outgoing_buffer_bytes as usize,
         consumers_per_channel: limits.consumers_per_channel as usize,
-        loopback_users: match config.auth.guest_loopback_only {
-            true => vec!["guest".to_owned()],
-            false => Vec::new(),
-        },
+        loopback_users: loopback_users(config),
         name_seed,
     }
 }
@@ -45,6 +44,24 @@ pub fn broker(config: &Config) -> BrokerLimits {
         queues_per_vhost: limits.queues_per_vhost as usize,
         exchanges_per_vhost: limits.exchanges_per_vhost as usize,
         bindings_per_vhost: limits.bindings_per_vhost as usize,
+    }
+}
+
+/// What the HTTP API says of the broker, and whom it lets in.
+pub fn http(config: &Config, amqp: Vec<SocketAddr>) -> HttpSettings {
+    HttpSettings {
+        node_name: format!("warren@{}", config.node.name),
+        cluster_name: config.node.name.clone(),
+        loopback_users: loopback_users(config),
+        amqp,
+        message_max_bytes: config.limits.message_max_bytes,
+    }
+}
+
+fn loopback_users(config: &Config) -> Vec<String> {
+    match config.auth.guest_loopback_only {
+        true => vec!["guest".to_owned()],
+        false => Vec::new(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use rustc_hash::FxHashMap;
 
@@ -11,7 +12,7 @@ use crate::queue::{ConsumerKey, UnackedId};
 use crate::store::QueueId;
 
 use super::confirms::ConfirmTracker;
-use super::consumer::{ChannelDeliveries, Consumer, ReplyConsumer};
+use super::consumer::{ChannelDeliveries, Consumer, ReplyConsumer, Shown};
 use super::outbox::Outbox;
 use super::tx::Transaction;
 use super::unacked::UnackedTable;
@@ -75,14 +76,16 @@ pub struct Confirms {
 impl Channel {
     /// A new channel.
     #[must_use]
-    pub fn new(number: u16, outbox: Arc<Outbox>, frame_max: u32) -> Self {
+    pub fn new(connection: u64, number: u16, outbox: Arc<Outbox>, frame_max: u32) -> Self {
         Self {
             deliveries: Arc::new(ChannelDeliveries {
+                connection,
                 number,
                 outbox,
                 frame_max,
                 unacked: parking_lot::Mutex::new(UnackedTable::default()),
                 window: Arc::new(ChannelWindow::new()),
+                shown: Shown::default(),
             }),
             routes: RouteCache::default(),
             confirms: None,
@@ -98,6 +101,15 @@ impl Channel {
             queues: Vec::new(),
             queue_indexes: FxHashMap::default(),
         }
+    }
+
+    /// Notes for listings what a request may have changed.
+    pub fn show(&self) {
+        let shown = &self.deliveries.shown;
+        shown.consumers.store(self.consumers.len() as u32, Ordering::Relaxed);
+        shown.prefetch.store(self.prefetch, Ordering::Relaxed);
+        shown.confirm.store(self.confirms.is_some(), Ordering::Relaxed);
+        shown.transactional.store(self.transaction.is_some(), Ordering::Relaxed);
     }
 
     /// The queue that `name` means: the last one declared where it is empty (section 1.7.2.1).

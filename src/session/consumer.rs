@@ -1,13 +1,13 @@
 //! The way of a delivery from a queue to a channel: numbered, noted as unacked, encoded into the outbox.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
 
 use parking_lot::Mutex;
 
 use crate::amqp::encode::{self, DeliveryInfo, Target};
 use crate::amqp::{OutBuffer, Response};
-use crate::broker::{ConsumerSink, Flow, QueueCell, ReplySink};
+use crate::broker::{ChannelLink, ChannelState, ConsumerSink, Flow, QueueCell, ReplySink};
 use crate::model::{ChannelWindow, FieldValue, Message, Name};
 use crate::queue::{ConsumerKey, Delivery};
 
@@ -17,6 +17,8 @@ use super::unacked::UnackedTable;
 /// The part of a channel that queues reach from other threads.
 #[derive(Debug)]
 pub struct ChannelDeliveries {
+    /// The connection's number.
+    pub connection: u64,
     /// The channel's number.
     pub number: u16,
     /// The connection's outgoing side.
@@ -27,6 +29,21 @@ pub struct ChannelDeliveries {
     pub unacked: Mutex<UnackedTable>,
     /// The limit that all consumers of the channel share.
     pub window: Arc<ChannelWindow>,
+    /// What listings show and nothing else reads.
+    pub shown: Shown,
+}
+
+/// What the channel's owner notes for listings.
+#[derive(Debug, Default)]
+pub struct Shown {
+    /// Consumers.
+    pub consumers: AtomicU32,
+    /// Prefetch of consumers to come.
+    pub prefetch: AtomicU16,
+    /// In confirm mode.
+    pub confirm: AtomicBool,
+    /// In transaction mode.
+    pub transactional: AtomicBool,
 }
 
 impl ChannelDeliveries {
@@ -36,6 +53,20 @@ impl ChannelDeliveries {
         Target {
             channel: self.number,
             frame_max: self.frame_max,
+        }
+    }
+}
+
+impl ChannelLink for ChannelDeliveries {
+    fn state(&self) -> ChannelState {
+        ChannelState {
+            number: self.number,
+            unacked: self.unacked.lock().len() as u64,
+            consumers: self.shown.consumers.load(Ordering::Relaxed),
+            prefetch: self.shown.prefetch.load(Ordering::Relaxed).into(),
+            global_prefetch: self.window.limit(),
+            confirm: self.shown.confirm.load(Ordering::Relaxed),
+            transactional: self.shown.transactional.load(Ordering::Relaxed),
         }
     }
 }
@@ -144,6 +175,10 @@ impl ConsumerSink for Consumer {
 
     fn tag(&self) -> Name {
         self.tag.clone()
+    }
+
+    fn place(&self) -> Option<(u64, u16)> {
+        Some((self.channel.connection, self.channel.number))
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::amqp::{LoginRefusal, StartOk};
 use crate::auth::Mechanism;
+use crate::broker::NewConnection;
 use crate::model::{AmqpError, FieldTable, FieldValue, Name, ReplyCode};
 
 use super::access::Access;
@@ -78,6 +79,7 @@ impl Session {
             Ok(user) => {
                 tracing::Span::current().record("user", &*user);
                 self.user = Some(user);
+                self.introduction = Some((start_ok.mechanism.clone(), start_ok.client_properties.clone()));
                 self.wire.tune(&mut self.scratch);
                 self.write_scratch();
             }
@@ -98,12 +100,35 @@ impl Session {
             Ok(place) => {
                 tracing::Span::current().record("vhost", name);
                 self.place = Some(place);
+                self.enter_registry();
                 self.wire.open_ok(&mut self.scratch);
                 self.write_scratch();
                 tracing::info!("connection open");
             }
             Err(error) => self.fail(0, &error.caused_by(crate::model::Method::new(10, 40))),
         }
+    }
+
+    /// From here on operators see the connection, and can close it.
+    fn enter_registry(&mut self) {
+        let Some(place) = &self.place else {
+            return;
+        };
+        let (mechanism, client_properties) = self.introduction.take().unwrap_or_default();
+        let entry = self.broker.add_connection(NewConnection {
+            id: self.id,
+            user: self.user.clone().unwrap_or_default(),
+            vhost: place.vhost.name.clone(),
+            peer: self.peer,
+            local: self.local,
+            mechanism,
+            client_properties,
+            channel_max: self.wire.channel_max(),
+            frame_max: self.wire.frame_max(),
+            heartbeat_s: self.wire.heartbeat_s(),
+            link: Arc::clone(&self.outbox) as _,
+        });
+        self.entry = Some(entry);
     }
 
     fn place_at(&self, name: &str) -> Result<Place, AmqpError> {

@@ -27,8 +27,8 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::amqp::{self, Event, OutBuffer, Response, Step};
-use crate::broker::{Aftermath, Broker, PublishBatch, QueueCell, Vhost};
-use crate::model::{AmqpError, ErrorScope, Method, Name, ReplyCode};
+use crate::broker::{Aftermath, Broker, ChannelLink, ConnectionEntry, PublishBatch, QueueCell, Vhost};
+use crate::model::{AmqpError, ErrorScope, FieldTable, Method, Name, ReplyCode};
 use crate::queue::Outcome;
 
 use access::Access;
@@ -36,6 +36,7 @@ use channel::Channel;
 use names::NameSource;
 use settle::SettleBatch;
 
+pub use handshake::COMPATIBLE_VERSION;
 pub use outbox::Outbox;
 pub use settings::SessionSettings;
 
@@ -54,6 +55,7 @@ pub enum Next {
 pub struct Session {
     id: u64,
     peer: SocketAddr,
+    local: SocketAddr,
     broker: Arc<Broker>,
     settings: Arc<SessionSettings>,
     outbox: Arc<Outbox>,
@@ -61,6 +63,10 @@ pub struct Session {
     /// What the protocol core writes, before it goes to the outbox.
     scratch: OutBuffer,
     user: Option<Name>,
+    /// How the client logged in and what it says about itself, until the connection is open.
+    introduction: Option<(String, FieldTable)>,
+    /// Its place among the open connections.
+    entry: Option<Arc<ConnectionEntry>>,
     place: Option<Place>,
     channels: FxHashMap<u16, Channel>,
     exclusive_queues: Vec<Arc<QueueCell>>,
@@ -90,10 +96,13 @@ impl Session {
         Self {
             id,
             peer,
+            local: SocketAddr::from(([0, 0, 0, 0], 0)),
             outbox: Arc::new(Outbox::new(settings.outgoing_buffer_bytes)),
             wire: amqp::Connection::new(settings.wire.clone()),
             scratch: OutBuffer::new(),
             user: None,
+            introduction: None,
+            entry: None,
             place: None,
             channels: FxHashMap::default(),
             exclusive_queues: Vec::new(),
@@ -108,6 +117,11 @@ impl Session {
             broker,
             settings,
         }
+    }
+
+    /// Notes our own address, for listings.
+    pub fn set_local(&mut self, local: SocketAddr) {
+        self.local = local;
     }
 
     /// Its number in logs.
@@ -155,6 +169,7 @@ impl Session {
         }
         self.write_scratch();
         self.flush();
+        self.outbox.received(at);
         (at, self.next)
     }
 
@@ -171,6 +186,7 @@ impl Session {
     /// The socket is gone: everything that the connection held is given back.
     pub fn end(&mut self) {
         if !std::mem::replace(&mut self.ended, true) {
+            self.broker.remove_connection(self.id);
             self.flush();
             self.release_all();
             self.outbox.close();
@@ -229,13 +245,20 @@ impl Session {
                 let method = requests::method(&request);
                 let done = self.request(channel, request);
                 self.check(channel, method, done);
+                if let Some(channel) = self.channels.get(&channel) {
+                    channel.show();
+                }
             }
             Event::Publish { .. } | Event::Settle { .. } | Event::Heartbeat => {}
         }
     }
 
     fn open_channel(&mut self, number: u16) {
-        let channel = Channel::new(number, Arc::clone(&self.outbox), self.wire.frame_max());
+        let channel = Channel::new(self.id, number, Arc::clone(&self.outbox), self.wire.frame_max());
+        if let Some(entry) = &self.entry {
+            let link: Arc<dyn ChannelLink> = Arc::clone(&channel.deliveries) as _;
+            entry.add_channel(number, &link);
+        }
         self.channels.insert(number, channel);
         self.write(number, Response::ChannelOpenOk);
     }
@@ -306,6 +329,9 @@ impl Session {
         let Some(channel) = self.channels.remove(&number) else {
             return;
         };
+        if let Some(entry) = &self.entry {
+            entry.remove_channel(number);
+        }
         let now = self.broker.now();
         if let Some(reply) = &channel.reply_consumer {
             self.broker.remove_reply_channel(&reply.address);

@@ -1,12 +1,13 @@
 //! What a connection has to write: filled by any thread, emptied by the connection's writer.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::amqp::OutBuffer;
-use crate::broker::{Flow, QueueCell};
+use crate::broker::{ConnectionLink, Flow, QueueCell, Traffic};
 use crate::queue::ConsumerKey;
 
 use super::confirms::ConfirmTracker;
@@ -22,6 +23,10 @@ pub struct Outbox {
     room: Notify,
     /// From so many bytes on, consumers are paused and the reader stops.
     limit_bytes: usize,
+    received_bytes: AtomicU64,
+    /// Why an operator wants the connection to end.
+    close_reason: Mutex<Option<String>>,
+    close: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -29,6 +34,7 @@ struct State {
     buffer: OutBuffer,
     /// Bytes that the writer has taken and not written yet.
     writing: usize,
+    sent_bytes: u64,
     /// The writer was woken and has not come yet.
     woken: bool,
     paused: Vec<(Arc<QueueCell>, ConsumerKey)>,
@@ -45,6 +51,9 @@ impl Outbox {
             wake: Notify::new(),
             room: Notify::new(),
             limit_bytes,
+            received_bytes: AtomicU64::new(0),
+            close_reason: Mutex::default(),
+            close: Notify::new(),
         }
     }
 
@@ -133,6 +142,7 @@ impl Outbox {
         }
         std::mem::swap(&mut state.buffer, empty);
         state.writing = empty.len_bytes();
+        state.sent_bytes += state.writing as u64;
         state.closed
     }
 
@@ -147,6 +157,22 @@ impl Outbox {
         drop(state);
         self.room.notify_waiters();
         paused
+    }
+
+    /// So many bytes came in one read.
+    pub fn received(&self, bytes: usize) {
+        self.received_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Waits until somebody wants the connection to end, and gives the reason.
+    pub async fn close_requested(&self) -> String {
+        loop {
+            let asked = self.close.notified();
+            if let Some(reason) = self.close_reason.lock().clone() {
+                return reason;
+            }
+            asked.await;
+        }
     }
 
     /// Waits until there is room: a client that does not read its replies gets no more requests read.
@@ -174,5 +200,20 @@ impl Outbox {
             state.woken = true;
             self.wake.notify_one();
         }
+    }
+}
+
+impl ConnectionLink for Outbox {
+    fn traffic(&self) -> Traffic {
+        Traffic {
+            received_bytes: self.received_bytes.load(Ordering::Relaxed),
+            sent_bytes: self.state.lock().sent_bytes,
+        }
+    }
+
+    fn close(&self, reason: &str) {
+        *self.close_reason.lock() = Some(reason.to_owned());
+        // One task waits; the permit is kept for it where it does not wait yet.
+        self.close.notify_one();
     }
 }

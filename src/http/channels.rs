@@ -1,0 +1,151 @@
+//! `/api/channels`
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use serde::Serialize;
+
+use crate::broker::{ChannelState, ConnectionEntry};
+use crate::model::Name;
+
+use super::caller::Caller;
+use super::connections::{find, visible};
+use super::error::ApiError;
+use super::listing::{ListQuery, Listed, list, object};
+use super::{Api, blocking};
+
+/// A channel.
+#[derive(Serialize)]
+struct ChannelView {
+    name: String,
+    number: u16,
+    user: Name,
+    user_who_performed_action: Name,
+    vhost: Name,
+    node: String,
+    state: &'static str,
+    connection_details: ConnectionDetails,
+    consumer_count: u32,
+    messages_unacknowledged: u64,
+    prefetch_count: u32,
+    global_prefetch_count: u32,
+    confirm: bool,
+    transactional: bool,
+}
+
+#[derive(Serialize)]
+struct ConnectionDetails {
+    name: String,
+    peer_host: String,
+    peer_port: u16,
+}
+
+struct Entry {
+    name: String,
+    connection: Arc<ConnectionEntry>,
+    channel: ChannelState,
+}
+
+impl Listed for Entry {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn vhost(&self) -> &str {
+        &self.connection.vhost
+    }
+}
+
+fn view(api: &Api, entry: &Entry) -> ChannelView {
+    let (connection, channel) = (&entry.connection, &entry.channel);
+    ChannelView {
+        name: entry.name.clone(),
+        number: channel.number,
+        user: connection.user.clone(),
+        user_who_performed_action: connection.user.clone(),
+        vhost: connection.vhost.clone(),
+        node: api.settings.node_name.clone(),
+        state: "running",
+        connection_details: ConnectionDetails {
+            name: connection.name.clone(),
+            peer_host: connection.peer.ip().to_string(),
+            peer_port: connection.peer.port(),
+        },
+        consumer_count: channel.consumers,
+        messages_unacknowledged: channel.unacked,
+        prefetch_count: channel.prefetch,
+        global_prefetch_count: channel.global_prefetch,
+        confirm: channel.confirm,
+        transactional: channel.transactional,
+    }
+}
+
+fn entries(connections: Vec<Arc<ConnectionEntry>>) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for connection in connections {
+        entries.extend(connection.channels().into_iter().map(|channel| Entry {
+            name: connection.channel_name(channel.number),
+            connection: Arc::clone(&connection),
+            channel,
+        }));
+    }
+    entries
+}
+
+/// All channels.
+pub async fn index(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Query(query): Query<ListQuery>,
+) -> Result<Response, ApiError> {
+    blocking(move || {
+        let channels = entries(visible(&api, &caller));
+        list(&query, channels, |entry| view(&api, entry))
+    })
+    .await
+}
+
+/// The channels in a vhost.
+pub async fn of_vhost(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path(vhost): Path<String>,
+    Query(query): Query<ListQuery>,
+) -> Result<Response, ApiError> {
+    caller.visible_vhost(&vhost)?;
+    let mut connections = visible(&api, &caller);
+    connections.retain(|entry| entry.vhost == *vhost);
+    blocking(move || list(&query, entries(connections), |entry| view(&api, entry))).await
+}
+
+/// The channels of a connection.
+pub async fn of_connection(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path(name): Path<String>,
+    Query(query): Query<ListQuery>,
+) -> Result<Response, ApiError> {
+    let connection = find(&api, &caller, &name)?;
+    list(&query, entries(vec![connection]), |entry| view(&api, entry))
+}
+
+/// One channel.
+pub async fn show(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path(name): Path<String>,
+    Query(query): Query<ListQuery>,
+) -> Result<Response, ApiError> {
+    let (connection, number) = name
+        .strip_suffix(')')
+        .and_then(|name| name.rsplit_once(" ("))
+        .ok_or_else(ApiError::no_object)?;
+    let number: u16 = number.parse().map_err(|_| ApiError::no_object())?;
+    let mut channels = entries(vec![find(&api, &caller, connection)?]);
+    channels.retain(|entry| entry.channel.number == number);
+    match channels.first() {
+        Some(entry) => object(&query, view(&api, entry)),
+        None => Err(ApiError::no_object()),
+    }
+}

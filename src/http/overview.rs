@@ -1,0 +1,174 @@
+//! `/api/overview` and what else concerns the broker as a whole.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::response::Response;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::broker::Vhost;
+use crate::routing::ExchangeKind;
+use crate::session::COMPATIBLE_VERSION;
+
+use super::caller::Caller;
+use super::connections::visible;
+use super::error::ApiError;
+use super::listing::{ListQuery, object};
+use super::statistics::{details, message_stats};
+use super::vhosts::Depth;
+use super::{Api, SAMPLE_INTERVAL, blocking};
+
+/// The broker at a glance.
+#[derive(Serialize)]
+struct Overview {
+    product_name: &'static str,
+    product_version: &'static str,
+    /// The release whose behaviour is followed; tools decide by it what they may ask for.
+    rabbitmq_version: &'static str,
+    management_version: &'static str,
+    cluster_name: String,
+    node: String,
+    rates_mode: &'static str,
+    sample_retention_policies: Value,
+    disable_stats: bool,
+    enable_queue_totals: bool,
+    statistics_db_event_queue: u32,
+    exchange_types: Vec<Value>,
+    message_stats: Value,
+    queue_totals: Value,
+    object_totals: Value,
+    churn_rates: Map<String, Value>,
+    listeners: Vec<Listener>,
+    contexts: Vec<Value>,
+}
+
+/// An address that is listened on.
+#[derive(Serialize)]
+struct Listener {
+    node: String,
+    protocol: &'static str,
+    ip_address: String,
+    port: u16,
+    socket_opts: Value,
+}
+
+/// The broker at a glance; sums of what the caller sees.
+pub async fn show(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Query(query): Query<ListQuery>,
+) -> Result<Response, ApiError> {
+    blocking(move || object(&query, overview(&api, &caller))).await
+}
+
+fn overview(api: &Api, caller: &Caller) -> Overview {
+    let vhosts = caller.vhosts();
+    let vhosts: Vec<&Vhost> = vhosts.iter().map(|vhost| &**vhost).collect();
+    let depth = Depth::of(&vhosts);
+    let (totals, rates) = match caller.is_monitor() {
+        // With what deleted queues counted.
+        true => api.broker.message_totals(),
+        false => (depth.totals, depth.rates),
+    };
+    let connections = visible(api, caller);
+    let channels: usize = connections.iter().map(|entry| entry.channel_count()).sum();
+    let exchanges: usize = vhosts.iter().map(|vhost| vhost.exchanges().len()).sum();
+    let interval = SAMPLE_INTERVAL.as_secs();
+    Overview {
+        product_name: "Warren",
+        product_version: env!("CARGO_PKG_VERSION"),
+        rabbitmq_version: COMPATIBLE_VERSION,
+        management_version: COMPATIBLE_VERSION,
+        cluster_name: api.settings.cluster_name.clone(),
+        node: api.settings.node_name.clone(),
+        rates_mode: "basic",
+        sample_retention_policies: json!({ "global": [interval], "basic": [interval], "detailed": [interval] }),
+        disable_stats: false,
+        enable_queue_totals: false,
+        statistics_db_event_queue: 0,
+        exchange_types: exchange_types(),
+        message_stats: message_stats(&totals, &rates),
+        queue_totals: json!({
+            "messages": depth.ready + depth.unacked,
+            "messages_details": details(depth.ready_rate + depth.unacked_rate),
+            "messages_ready": depth.ready,
+            "messages_ready_details": details(depth.ready_rate),
+            "messages_unacknowledged": depth.unacked,
+            "messages_unacknowledged_details": details(depth.unacked_rate),
+        }),
+        object_totals: json!({
+            "channels": channels,
+            "connections": connections.len(),
+            "consumers": depth.consumers,
+            "exchanges": exchanges,
+            "queues": depth.queues,
+        }),
+        churn_rates: churn(api),
+        listeners: listeners(api),
+        contexts: contexts(api),
+    }
+}
+
+pub(super) fn exchange_types() -> Vec<Value> {
+    let kinds = ExchangeKind::ALL.iter();
+    kinds
+        .map(|kind| json!({ "name": kind.as_str(), "description": "", "enabled": true }))
+        .collect()
+}
+
+pub(super) fn churn(api: &Api) -> Map<String, Value> {
+    let churn = api.broker.churn();
+    let counts = [
+        ("connection_created", &churn.connections_opened),
+        ("connection_closed", &churn.connections_closed),
+        ("channel_created", &churn.channels_opened),
+        ("channel_closed", &churn.channels_closed),
+    ];
+    let counts = counts
+        .into_iter()
+        .map(|(name, count)| (name.to_owned(), count.load(Ordering::Relaxed).into()));
+    counts.collect()
+}
+
+fn listeners(api: &Api) -> Vec<Listener> {
+    let amqp = api.settings.amqp.iter().map(|address| ("amqp", *address));
+    let http = std::iter::once(("http", api.address));
+    amqp.chain(http)
+        .map(|(protocol, address)| Listener {
+            node: api.settings.node_name.clone(),
+            protocol,
+            ip_address: address.ip().to_string(),
+            port: address.port(),
+            socket_opts: json!({}),
+        })
+        .collect()
+}
+
+pub(super) fn contexts(api: &Api) -> Vec<Value> {
+    vec![json!({
+        "node": api.settings.node_name,
+        "description": "Warren HTTP API",
+        "path": "/",
+        "ip": api.address.ip().to_string(),
+        "port": api.address.port().to_string(),
+        "ssl_opts": [],
+    })]
+}
+
+/// The name that clients see as `cluster_name`.
+pub async fn cluster_name(State(api): State<Arc<Api>>, _: Caller) -> Json<Value> {
+    Json(json!({ "name": api.settings.cluster_name }))
+}
+
+/// The pages that plugins add: none.
+pub async fn extensions(_: Caller) -> Json<Value> {
+    Json(json!([]))
+}
+
+/// Feature flags: all that clients ask for is on, so there is nothing to switch.
+pub async fn feature_flags(_: Caller) -> Json<Value> {
+    Json(json!([]))
+}

@@ -1,0 +1,291 @@
+//! `/api/queues`
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::auth::{Access, Resource};
+use crate::broker::{Broker, DeleteCondition, QueueCell, QueueDeclare, Vhost, check_not_reserved};
+use crate::model::Name;
+
+use super::arguments::{from_json, to_json};
+use super::body;
+use super::caller::Caller;
+use super::consumers::ConsumerView;
+use super::error::ApiError;
+use super::listing::{ListQuery, Listed, list, object};
+use super::statistics::{details, message_stats};
+use super::{Api, blocking};
+
+/// A queue as lists show it.
+#[derive(Serialize)]
+struct QueueView {
+    name: Name,
+    vhost: Name,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    durable: bool,
+    auto_delete: bool,
+    exclusive: bool,
+    arguments: Value,
+    node: String,
+    state: &'static str,
+    consumers: u32,
+    consumer_capacity: u8,
+    consumer_utilisation: u8,
+    messages: u64,
+    messages_details: Value,
+    messages_ready: u64,
+    messages_ready_details: Value,
+    messages_unacknowledged: u64,
+    messages_unacknowledged_details: Value,
+    message_bytes: u64,
+    message_bytes_ready: u64,
+    message_bytes_unacknowledged: u64,
+    message_stats: Value,
+    /// Milliseconds that the message at the head has waited; RabbitMQ has none of this.
+    head_message_age_ms: Option<u64>,
+    single_active_consumer_tag: Option<Name>,
+    policy: Option<String>,
+    operator_policy: Option<String>,
+    effective_policy_definition: Value,
+}
+
+/// A queue with what only a look at one shows.
+#[derive(Serialize)]
+struct DetailedQueueView {
+    #[serde(flatten)]
+    queue: QueueView,
+    consumer_details: Vec<ConsumerView>,
+    owner_pid_details: Option<OwnerView>,
+}
+
+#[derive(Serialize)]
+struct OwnerView {
+    name: String,
+    peer_host: String,
+    peer_port: u16,
+}
+
+impl QueueView {
+    fn new(api: &Api, queue: &QueueCell) -> Self {
+        let state = queue.state();
+        let counters = queue.counters();
+        let (ready_rate, unacked_rate) = counters.depth_rates();
+        let (active, age) = queue.head_and_active(api.broker.now());
+        let able = u8::from(state.consumers > 0 && state.ready == 0);
+        Self {
+            name: queue.name.clone(),
+            vhost: queue.vhost.clone(),
+            kind: if queue.is_quorum() { "quorum" } else { "classic" },
+            durable: queue.declaration.durable,
+            auto_delete: queue.declaration.auto_delete,
+            exclusive: queue.declaration.owner.is_some(),
+            arguments: to_json(&queue.declaration.arguments),
+            node: api.settings.node_name.clone(),
+            state: "running",
+            consumers: state.consumers,
+            consumer_capacity: able,
+            consumer_utilisation: able,
+            messages: state.ready + state.unacked,
+            messages_details: details(ready_rate + unacked_rate),
+            messages_ready: state.ready,
+            messages_ready_details: details(ready_rate),
+            messages_unacknowledged: state.unacked,
+            messages_unacknowledged_details: details(unacked_rate),
+            message_bytes: state.ready_bytes + state.unacked_bytes,
+            message_bytes_ready: state.ready_bytes,
+            message_bytes_unacknowledged: state.unacked_bytes,
+            message_stats: message_stats(&counters.totals(), &counters.rates()),
+            head_message_age_ms: age,
+            single_active_consumer_tag: active,
+            policy: None,
+            operator_policy: None,
+            effective_policy_definition: Value::Object(Map::new()),
+        }
+    }
+}
+
+impl Listed for Arc<QueueCell> {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn vhost(&self) -> &str {
+        &self.vhost
+    }
+}
+
+/// All queues, of one vhost or of all that the caller sees.
+pub async fn index(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    vhost: Option<Path<String>>,
+    Query(query): Query<ListQuery>,
+) -> Result<Response, ApiError> {
+    blocking(move || {
+        let vhosts = caller.vhosts_at(vhost.as_ref().map(|Path(name)| name.as_str()))?;
+        let queues = vhosts.iter().flat_map(|vhost| vhost.queues()).collect();
+        list(&query, queues, |queue| QueueView::new(&api, queue))
+    })
+    .await
+}
+
+/// One queue.
+pub async fn show(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path((vhost, name)): Path<(String, String)>,
+    Query(query): Query<ListQuery>,
+) -> Result<Response, ApiError> {
+    let queue = find(&*caller.visible_vhost(&vhost)?, &name)?;
+    let owner = queue.declaration.owner.and_then(|id| api.broker.connection(id));
+    let consumers = queue.consumers();
+    let view = DetailedQueueView {
+        queue: QueueView::new(&api, &queue),
+        consumer_details: consumers
+            .into_iter()
+            .map(|consumer| ConsumerView::new(&api, &queue, consumer))
+            .collect(),
+        owner_pid_details: owner.map(|owner| OwnerView {
+            name: owner.name.clone(),
+            peer_host: owner.peer.ip().to_string(),
+            peer_port: owner.peer.port(),
+        }),
+    };
+    object(&query, view)
+}
+
+pub(super) fn find(vhost: &Vhost, name: &str) -> Result<Arc<QueueCell>, ApiError> {
+    vhost.find_queue(name).ok_or_else(ApiError::no_object)
+}
+
+/// What a declaration says.
+#[derive(Debug, Deserialize)]
+pub(super) struct QueueBody {
+    #[serde(default = "body::yes", deserialize_with = "body::flag")]
+    durable: bool,
+    #[serde(default, deserialize_with = "body::flag")]
+    auto_delete: bool,
+    #[serde(default)]
+    arguments: Map<String, Value>,
+}
+
+impl QueueBody {
+    pub(super) fn declare(&self, name: &str) -> Result<QueueDeclare, ApiError> {
+        Ok(QueueDeclare {
+            name: short_name(name)?,
+            durable: self.durable,
+            exclusive: false,
+            auto_delete: self.auto_delete,
+            arguments: from_json(&self.arguments)?,
+        })
+    }
+}
+
+/// A name that fits on the wire.
+pub(super) fn short_name(name: &str) -> Result<Name, ApiError> {
+    match name.len() {
+        0 => Err(ApiError::bad_request("the name is empty")),
+        1..=Name::MAX_BYTES => Ok(name.into()),
+        _ => Err(ApiError::bad_request("the name has more than 255 bytes")),
+    }
+}
+
+/// Declares a queue: 201 for a new one, 204 for one that stands as declared.
+pub async fn put(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path((vhost, name)): Path<(String, String)>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<StatusCode, ApiError> {
+    let body: QueueBody = body::read(body)?;
+    let vhost = caller.vhost(&vhost)?;
+    let declare = body.declare(&name)?;
+    caller.check(&vhost, Resource::Queue(&name), Access::Configure)?;
+    let exchange = body.arguments.get("x-dead-letter-exchange").and_then(Value::as_str);
+    if let Some(exchange) = exchange {
+        caller.check(&vhost, Resource::Queue(&name), Access::Read)?;
+        caller.check(&vhost, Resource::Exchange(exchange), Access::Write)?;
+    }
+    blocking(move || declare_queue(&api.broker, &vhost, declare)).await
+}
+
+pub(super) fn declare_queue(broker: &Broker, vhost: &Vhost, declare: QueueDeclare) -> Result<StatusCode, ApiError> {
+    let stands = vhost.find_queue(&declare.name).is_some();
+    if !stands {
+        check_not_reserved("queue", &declare.name)?;
+    }
+    broker.declare_queue(vhost, declare, OPERATOR)?;
+    Ok(created(!stands))
+}
+
+/// 201 for something new, 204 for what stood.
+pub(super) fn created(new: bool) -> StatusCode {
+    if new {
+        StatusCode::CREATED
+    } else {
+        StatusCode::NO_CONTENT
+    }
+}
+
+/// The connection that operators act as: none, so exclusive queues are locked for them.
+pub(super) const OPERATOR: u64 = 0;
+
+/// Conditions of a deletion.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct DeleteQuery {
+    if_unused: Option<String>,
+    if_empty: Option<String>,
+}
+
+impl DeleteQuery {
+    pub(super) fn condition(&self) -> DeleteCondition {
+        let is_set = |flag: &Option<String>| flag.as_deref() == Some("true");
+        DeleteCondition {
+            if_unused: is_set(&self.if_unused),
+            if_empty: is_set(&self.if_empty),
+        }
+    }
+}
+
+/// Deletes a queue.
+pub async fn delete(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path((vhost, name)): Path<(String, String)>,
+    Query(query): Query<DeleteQuery>,
+) -> Result<StatusCode, ApiError> {
+    let vhost = caller.vhost(&vhost)?;
+    find(&vhost, &name)?;
+    caller.check(&vhost, Resource::Queue(&name), Access::Configure)?;
+    blocking(move || {
+        api.broker.delete_queue(&vhost, &name, query.condition(), OPERATOR)?;
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
+}
+
+/// Removes all messages that wait.
+pub async fn purge(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path((vhost, name)): Path<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    let vhost = caller.vhost(&vhost)?;
+    let queue = find(&vhost, &name)?;
+    caller.check(&vhost, Resource::Queue(&name), Access::Read)?;
+    queue.check_owner(OPERATOR)?;
+    blocking(move || {
+        api.broker.purge_queue(&queue);
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
+}

@@ -1,0 +1,78 @@
+//! As much of an AMQP client as it takes to stand in lists.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+/// A connection as guest to `/`, with channel 1 open.
+pub struct Client(TcpStream);
+
+impl Client {
+    pub fn connect(address: &str) -> Self {
+        let stream = TcpStream::connect(address).expect("the broker listens");
+        let mut client = Self(stream);
+        client.0.write_all(b"AMQP\x00\x00\x09\x01").expect("a header");
+        client.expect(10, 10);
+        let mut start_ok = vec![0, 0, 0, 0];
+        short(&mut start_ok, "PLAIN");
+        start_ok.extend_from_slice(&12_u32.to_be_bytes());
+        start_ok.extend_from_slice(b"\0guest\0guest");
+        short(&mut start_ok, "en_US");
+        client.send(0, 10, 11, &start_ok);
+        client.expect(10, 30);
+        client.send(0, 10, 31, &[7, 255, 0, 2, 0, 0, 0, 0]);
+        client.send(0, 10, 40, &[1, b'/', 0, 0]);
+        client.expect(10, 41);
+        client.send(1, 20, 10, &[0]);
+        client.expect(20, 11);
+        client
+    }
+
+    /// Consumes with a prefetch of 3.
+    pub fn consume(&mut self, queue: &str, tag: &str) {
+        self.send(1, 60, 10, &[0, 0, 0, 0, 0, 3, 0]);
+        self.expect(60, 11);
+        let mut consume = vec![0, 0];
+        short(&mut consume, queue);
+        short(&mut consume, tag);
+        consume.extend_from_slice(&[0, 0, 0, 0, 0]);
+        self.send(1, 60, 20, &consume);
+        self.expect(60, 21);
+    }
+
+    /// Declares an exclusive queue.
+    pub fn declare_exclusive(&mut self, queue: &str) {
+        let mut declare = vec![0, 0];
+        short(&mut declare, queue);
+        declare.extend_from_slice(&[4, 0, 0, 0, 0]);
+        self.send(1, 50, 10, &declare);
+        self.expect(50, 11);
+    }
+
+    /// The next method must be this one; gives its fields.
+    pub fn expect(&mut self, class: u16, method: u16) -> Vec<u8> {
+        let mut head = [0; 7];
+        self.0.read_exact(&mut head).expect("a frame");
+        let length = u32::from_be_bytes([head[3], head[4], head[5], head[6]]) as usize;
+        let mut rest = vec![0; length + 1];
+        self.0.read_exact(&mut rest).expect("its payload");
+        let id = |at: usize| u16::from_be_bytes([rest[at], rest[at + 1]]);
+        assert_eq!((id(0), id(2)), (class, method));
+        rest[4..length].to_vec()
+    }
+
+    fn send(&mut self, channel: u16, class: u16, method: u16, fields: &[u8]) {
+        let mut frame = vec![1];
+        frame.extend_from_slice(&channel.to_be_bytes());
+        frame.extend_from_slice(&(fields.len() as u32 + 4).to_be_bytes());
+        frame.extend_from_slice(&class.to_be_bytes());
+        frame.extend_from_slice(&method.to_be_bytes());
+        frame.extend_from_slice(fields);
+        frame.push(0xCE);
+        self.0.write_all(&frame).expect("the broker reads");
+    }
+}
+
+fn short(out: &mut Vec<u8>, text: &str) {
+    out.push(text.len() as u8);
+    out.extend_from_slice(text.as_bytes());
+}

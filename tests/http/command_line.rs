@@ -1,0 +1,178 @@
+//! The operator's commands: what they print and how they end.
+
+use std::process::Output;
+
+use serde_json::{Value, json};
+
+use super::amqp::Client;
+use super::{Broker, run_at};
+
+fn text(output: &Output) -> String {
+    let (out, err) = (&output.stdout, &output.stderr);
+    String::from_utf8_lossy(out).into_owned() + &String::from_utf8_lossy(err)
+}
+
+fn parsed(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", text(output)))
+}
+
+#[test]
+fn a_script_can_rely_on_the_exit_codes() {
+    let broker = Broker::start();
+    let rows: &[(&[&str], i32)] = &[
+        (&["status"], 0),
+        (&["health"], 0),
+        (&["declare", "queue", "q", "-a", "x-max-length=10"], 0),
+        (&["declare", "queue", "q", "-a", "x-max-length=10"], 0),
+        (&["declare", "queue", "q"], 1),
+        (&["declare", "queue", "q", "-a", "novalue"], 1),
+        (&["declare", "queue", "q", "-V", "none"], 5),
+        (&["declare", "exchange", "x", "topic"], 0),
+        (&["declare", "exchange", "x", "nosuchtype"], 1),
+        (&["declare", "binding", "x", "q", "-k", "a.#", "-a", "n=1"], 0),
+        (&["declare", "binding", "x", "none"], 5),
+        (&["publish", "x", "a.b", "hello", "-H", "n=1", "--persistent"], 0),
+        (&["publish", "x", "zzz", "hello"], 1),
+        (&["publish", "none", "zzz", "hello"], 5),
+        (&["get", "q"], 0),
+        (&["get", "none"], 5),
+        (&["purge", "q"], 0),
+        (&["purge", "none"], 5),
+        (&["delete", "binding", "x", "q", "-k", "a.#"], 5),
+        (&["delete", "binding", "x", "q", "-k", "a.#", "-a", "n=1"], 0),
+        (&["publish", "", "q", "hello"], 0),
+        (&["delete", "queue", "q", "--if-empty"], 1),
+        (&["delete", "queue", "q"], 0),
+        (&["delete", "queue", "q"], 5),
+        (&["delete", "exchange", "x"], 0),
+        (&["declare", "vhost", "v"], 0),
+        (&["permissions", "set", "guest", "^a", "^b", "^c", "-V", "v"], 0),
+        (&["permissions", "set", "nobody", "", "", ""], 5),
+        (&["permissions", "clear", "guest", "-V", "v"], 0),
+        (&["permissions", "clear", "guest", "-V", "v"], 5),
+        (&["delete", "vhost", "v"], 0),
+        (&["connections", "close", "none"], 5),
+        (&["connections", "close"], 1),
+        (&["list", "nothing"], 1),
+        (&["list", "users", "-V", "/"], 1),
+        (&["users", "delete", "none"], 5),
+        (&["status", "--url", "https://guest:guest@127.0.0.1"], 1),
+        (&["status", "--url", "http://"], 1),
+    ];
+    for (arguments, code) in rows {
+        let output = broker.run(arguments);
+        assert_eq!(output.status.code(), Some(*code), "{arguments:?}: {}", text(&output));
+    }
+    let output = broker.run_as("guest:wrong", &["health"], "");
+    assert_eq!(output.status.code(), Some(4), "{}", text(&output));
+    assert!(text(&output).contains("WARREN_URL"), "it says what to do next");
+    let address = broker.http.clone();
+    drop(broker);
+    let output = run_at(&format!("http://guest:guest@{address}"), &["status"], "");
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+}
+
+#[test]
+fn tables_are_for_people_and_json_for_programs() {
+    let broker = Broker::start();
+    broker.declare_queue("orders");
+    broker.declare_queue("a%1B%5B2J");
+    let mut client = Client::connect(&broker.amqp);
+    client.consume("orders", "tag");
+    let output = broker.run(&[
+        "list",
+        "queues",
+        "--columns",
+        "name,messages,consumers",
+        "--sort",
+        "name",
+    ]);
+    assert_eq!(
+        text(&output),
+        "name        messages  consumers\na\\u{1b}[2J         0          0\norders             0          1\n"
+    );
+    let output = broker.run(&["list", "queues", "--json", "--columns", "name", "--name", "ORD"]);
+    assert_eq!(parsed(&output), json!([{ "name": "orders" }]));
+    let output = broker.run(&["list", "queues", "--json", "-V", "/"]);
+    assert_eq!(parsed(&output)[1]["consumers"], 1);
+    for (kind, shown) in [
+        ("exchanges", "amq.topic"),
+        ("bindings", "orders"),
+        ("connections", "guest"),
+        ("channels", "(1)"),
+        ("consumers", "tag"),
+        ("users", "administrator"),
+        ("permissions", ".*"),
+        ("vhosts", "Default virtual host"),
+    ] {
+        let output = broker.run(&["list", kind]);
+        assert!(text(&output).contains(shown), "{kind}: {}", text(&output));
+        assert!(parsed(&broker.run(&["list", kind, "--json"])).is_array(), "{kind}");
+    }
+    let status = text(&broker.run(&["status"]));
+    assert!(status.contains(&format!("amqp={}", broker.amqp)), "{status}");
+    assert_eq!(parsed(&broker.run(&["status", "--json"]))["object_totals"]["queues"], 2);
+    assert_eq!(parsed(&broker.run(&["health", "--json"]))[0]["status"], "ok");
+    let closed = broker.run(&["connections", "close", "--user", "guest", "--reason", "enough"]);
+    assert_eq!(closed.status.code(), Some(0), "{}", text(&closed));
+    let close = client.expect(10, 50);
+    assert!(String::from_utf8_lossy(&close).contains("enough"));
+}
+
+#[test]
+fn messages_and_definitions_go_in_and_out() {
+    let broker = Broker::start();
+    broker.declare_queue("q");
+    let published = broker.run_as("guest:guest", &["publish", "", "q"], "from standard input");
+    assert_eq!(published.status.code(), Some(0), "{}", text(&published));
+    let shown = broker.run(&["get", "q"]);
+    assert!(text(&shown).contains("from standard input"), "{}", text(&shown));
+    let taken = parsed(&broker.run(&["get", "q", "--then", "ack", "--json"]));
+    assert_eq!(taken[0]["redelivered"], true, "the first look put it back");
+    assert_eq!(text(&broker.run(&["get", "q"])), "the queue is empty\n");
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("definitions.json");
+    let file = file.to_str().expect("a path");
+    assert_eq!(broker.run(&["definitions", "export", file]).status.code(), Some(0));
+    assert_eq!(broker.run(&["delete", "queue", "q"]).status.code(), Some(0));
+    let imported = broker.run(&["definitions", "import", file]);
+    assert_eq!(imported.status.code(), Some(0), "{}", text(&imported));
+    assert_eq!(broker.get("/api/queues/%2F/q")["durable"], true);
+    let foreign = json!({ "policies": [{ "name": "p" }] }).to_string();
+    let imported = broker.run_as("guest:guest", &["definitions", "import", "-"], &foreign);
+    assert!(
+        text(&imported).contains("passed over: 1 policies"),
+        "{}",
+        text(&imported)
+    );
+    let broken = broker.run_as("guest:guest", &["definitions", "import", "-"], "{");
+    assert_eq!(broken.status.code(), Some(1));
+}
+
+#[test]
+fn users_are_kept_from_the_command_line() {
+    let broker = Broker::start();
+    let add = ["users", "add", "ops", "--tags", "monitoring,policymaker"];
+    assert_eq!(
+        broker.run_as("guest:guest", &add, "first secret\n").status.code(),
+        Some(0)
+    );
+    assert_eq!(
+        broker.run_as("guest:guest", &add, "\n").status.code(),
+        Some(1),
+        "no empty password"
+    );
+    let login = |password: &str| broker.run_as(&format!("ops:{password}"), &["status"], "").status.code();
+    assert_eq!(login("first%20secret"), Some(0));
+    let passwd = broker.run_as("guest:guest", &["users", "passwd", "ops"], "second\n");
+    assert_eq!(passwd.status.code(), Some(0), "{}", text(&passwd));
+    assert_eq!(login("first%20secret"), Some(4));
+    assert_eq!(login("second"), Some(0));
+    let tags = broker.run(&["users", "tags", "ops", "administrator"]);
+    assert_eq!(tags.status.code(), Some(0), "{}", text(&tags));
+    assert_eq!(broker.get("/api/users/ops")["tags"], json!(["administrator"]));
+    assert_eq!(login("second"), Some(0), "the password stays");
+    assert_eq!(broker.run(&["users", "delete", "ops"]).status.code(), Some(0));
+    assert_eq!(login("second"), Some(4));
+}

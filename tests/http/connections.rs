@@ -1,0 +1,96 @@
+//! Connections, channels and consumers in lists, and closing a connection.
+
+use serde_json::json;
+
+use super::amqp::Client;
+use super::{Broker, names};
+
+#[test]
+fn an_open_connection_is_seen_and_closed() {
+    let broker = Broker::start();
+    broker.declare_queue("q");
+    let mut client = Client::connect(&broker.amqp);
+    client.consume("q", "my tag");
+    let connections = broker.get("/api/connections");
+    let connection = &connections[0];
+    let name = connection["name"].as_str().expect("a name");
+    assert!(name.ends_with(&format!(" -> {}", broker.amqp)), "{name}");
+    for (field, expected) in [
+        ("user", json!("guest")),
+        ("vhost", json!("/")),
+        ("state", json!("running")),
+        ("protocol", json!("AMQP 0-9-1")),
+        ("auth_mechanism", json!("PLAIN")),
+        ("channels", json!(1)),
+        ("frame_max", json!(131_072)),
+    ] {
+        assert_eq!(connection[field], expected, "{field}");
+    }
+    assert!(connection["recv_oct"].as_u64() > Some(0) && connection["send_oct"].as_u64() > Some(0));
+    let path = format!("/api/connections/{}", name.replace(' ', "%20").replace('>', "%3E"));
+    assert_eq!(broker.get(&path)["name"], name);
+    for list in [
+        "/api/connections/username/guest".to_owned(),
+        "/api/vhosts/%2F/connections".to_owned(),
+    ] {
+        assert_eq!(names(&broker.get(&list)), [name], "{list}");
+    }
+    for list in [
+        "/api/channels".to_owned(),
+        "/api/vhosts/%2F/channels".to_owned(),
+        format!("{path}/channels"),
+    ] {
+        let channels = broker.get(&list);
+        assert_eq!(names(&channels), [format!("{name} (1)")], "{list}");
+        assert_eq!(channels[0]["consumer_count"], 1);
+        assert_eq!(channels[0]["prefetch_count"], 3);
+        assert_eq!(channels[0]["confirm"], false);
+    }
+    let consumers = broker.get("/api/consumers/%2F");
+    assert_eq!(consumers[0]["consumer_tag"], "my tag");
+    assert_eq!(consumers[0]["queue"], json!({ "name": "q", "vhost": "/" }));
+    assert_eq!(consumers[0]["prefetch_count"], 3);
+    assert_eq!(consumers[0]["channel_details"]["connection_name"], name);
+    let queue = broker.get("/api/queues/%2F/q");
+    assert_eq!(queue["consumers"], 1);
+    assert_eq!(queue["consumer_details"][0]["consumer_tag"], "my tag");
+    assert_eq!(broker.get("/api/overview")["object_totals"]["consumers"], 1);
+    broker.want(204, "DELETE", &path, None);
+    let close = client.expect(10, 50);
+    assert_eq!(&close[..2], 320_u16.to_be_bytes());
+    let text = String::from_utf8_lossy(&close[3..3 + usize::from(close[2])]).into_owned();
+    assert_eq!(text, "CONNECTION_FORCED - Closed via management plugin");
+}
+
+#[test]
+fn an_exclusive_queue_is_locked_for_operators_too() {
+    let broker = Broker::start();
+    let mut client = Client::connect(&broker.amqp);
+    client.declare_exclusive("own");
+    let queue = broker.get("/api/queues/%2F/own");
+    assert_eq!(queue["exclusive"], true);
+    assert_eq!(
+        queue["owner_pid_details"]["name"],
+        broker.get("/api/connections")[0]["name"]
+    );
+    let refused = broker.want(400, "DELETE", "/api/queues/%2F/own/contents", None);
+    let reason = refused["reason"].as_str().expect("a reason");
+    assert!(reason.starts_with("405 RESOURCE_LOCKED"), "{reason}");
+    broker.want(400, "DELETE", "/api/queues/%2F/own", None);
+    assert_eq!(
+        broker.get("/api/definitions")["queues"],
+        json!([]),
+        "it is not exported"
+    );
+}
+
+#[test]
+fn a_vhost_that_is_deleted_loses_its_connections() {
+    let broker = Broker::start();
+    broker.declare_queue("q");
+    let mut client = Client::connect(&broker.amqp);
+    broker.want(204, "DELETE", "/api/vhosts/%2F", None);
+    let close = client.expect(10, 50);
+    assert_eq!(&close[..2], 320_u16.to_be_bytes());
+    broker.want(404, "GET", "/api/queues/%2F/q", None);
+}

@@ -1,0 +1,125 @@
+//! What is exported is what is imported.
+
+use serde_json::{Value, json};
+
+use super::Broker;
+
+/// A document as a RabbitMQ writes it, with what this broker has no use for.
+fn document() -> Value {
+    json!({
+        "rabbit_version": "3.10.8",
+        "rabbitmq_version": "3.10.8",
+        "product_name": "RabbitMQ",
+        "product_version": "3.10.8",
+        "users": [
+            {
+                "name": "app", "password_hash": "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR",
+                "hashing_algorithm": "rabbit_password_hashing_sha256", "tags": ["management"], "limits": {},
+            },
+            { "name": "old", "password_hash": "", "tags": "administrator,monitoring" },
+        ],
+        "vhosts": [{ "name": "/" }, { "name": "shop" }],
+        "permissions": [{ "user": "app", "vhost": "shop", "configure": "^$", "write": ".*", "read": ".*" }],
+        "topic_permissions": [
+            { "user": "app", "vhost": "shop", "exchange": "events", "write": "^order", "read": ".*" },
+        ],
+        "parameters": [],
+        "global_parameters": [{ "name": "cluster_name", "value": "rabbit@host" }],
+        "policies": [
+            { "vhost": "shop", "name": "p", "pattern": ".*", "apply-to": "all", "definition": {}, "priority": 0 },
+        ],
+        "queues": [
+            { "name": "orders", "vhost": "shop", "durable": true, "auto_delete": false,
+              "arguments": { "x-queue-type": "quorum", "x-delivery-limit": 5 } },
+            { "name": "temporary", "vhost": "/", "durable": false, "auto_delete": true, "arguments": {} },
+        ],
+        "exchanges": [
+            { "name": "events", "vhost": "shop", "type": "topic", "durable": true, "auto_delete": false,
+              "internal": false, "arguments": { "alternate-exchange": "lost" } },
+            { "name": "lost", "vhost": "shop", "type": "fanout", "durable": true, "auto_delete": false,
+              "internal": true, "arguments": {} },
+        ],
+        "bindings": [
+            { "source": "events", "vhost": "shop", "destination": "lost", "destination_type": "exchange",
+              "routing_key": "#", "arguments": {} },
+            { "source": "events", "vhost": "shop", "destination": "orders", "destination_type": "queue",
+              "routing_key": "order.*", "arguments": { "note": "x" } },
+        ],
+    })
+}
+
+/// Lists in an order that two brokers share.
+fn ordered(mut document: Value) -> Value {
+    for value in document.as_object_mut().expect("an object").values_mut() {
+        if let Some(items) = value.as_array_mut() {
+            items.sort_by_key(Value::to_string);
+        }
+    }
+    document
+}
+
+#[test]
+fn an_export_imports_into_another_broker() {
+    let first = Broker::start();
+    let skipped = first.want(200, "POST", "/api/definitions", Some(document()));
+    let skipped: Vec<_> = skipped["skipped"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|item| (item["kind"].as_str(), item["count"].as_u64()))
+        .collect();
+    assert_eq!(
+        skipped,
+        [(Some("global_parameters"), Some(1)), (Some("policies"), Some(1))]
+    );
+    let exported = first.get("/api/definitions");
+    for kind in ["queues", "exchanges", "permissions", "topic_permissions", "bindings"] {
+        for item in document()[kind].as_array().expect("a list") {
+            let found = exported[kind].as_array().expect("a list");
+            assert!(found.contains(item), "{kind} {item} in {found:?}");
+        }
+    }
+    assert_eq!(exported["users"][0]["tags"], json!(["management"]));
+    assert_eq!(exported["users"][2]["tags"], json!(["administrator", "monitoring"]));
+    let login = first.ask_as(Some(("app", "test12")), "GET", "/api/whoami", None);
+    assert_eq!(login.status, 200, "RabbitMQ's hash lets its user in: {}", login.text);
+
+    let second = Broker::start();
+    second.want(204, "POST", "/api/definitions", Some(exported.clone()));
+    // Once more changes nothing.
+    second.want(204, "POST", "/api/definitions", Some(exported.clone()));
+    assert_eq!(ordered(second.get("/api/definitions")), ordered(exported));
+}
+
+#[test]
+fn one_vhost_goes_into_another() {
+    let broker = Broker::start();
+    broker.want(200, "POST", "/api/definitions", Some(document()));
+    let shop = broker.get("/api/definitions/shop");
+    assert!(
+        shop.get("users").is_none() && shop["queues"][0].get("vhost").is_none(),
+        "{shop}"
+    );
+    broker.want(201, "PUT", "/api/vhosts/copy", None);
+    broker.want(204, "POST", "/api/definitions/copy", Some(shop.clone()));
+    assert_eq!(ordered(broker.get("/api/definitions/copy")), ordered(shop));
+}
+
+#[test]
+fn a_contradiction_is_named() {
+    let broker = Broker::start();
+    broker.declare_queue("q");
+    let body = json!({ "queues": [{ "name": "q", "vhost": "/", "durable": false }] });
+    let refused = broker.want(400, "POST", "/api/definitions", Some(body));
+    let reason = refused["reason"].as_str().expect("a reason");
+    assert!(reason.contains("inequivalent arg 'durable' for queue 'q'"), "{reason}");
+    for body in [
+        json!({ "queues": [{ "name": "q", "vhost": "none" }] }),
+        json!({ "queues": [{ "durable": true }] }),
+        json!({ "queues": 1 }),
+        json!({ "bindings": [{ "source": "amq.topic", "destination": "q", "destination_type": "x" }] }),
+        json!({ "permissions": [{ "user": "none", "vhost": "/", "configure": "", "write": "", "read": "" }] }),
+    ] {
+        broker.want(400, "POST", "/api/definitions", Some(body));
+    }
+}
