@@ -69,8 +69,9 @@ impl Broker {
         Ok(vhost.queue(name)?.peek(position, count.min(PEEK_MAX)))
     }
 
-    /// Changes arguments of a queue at once and for good: limits shorten it now, a TTL counts for what comes. What an
-    /// application declares is still compared with the first declaration.
+    /// Changes arguments of a queue at once and for good: limits shorten it now, a TTL counts for what comes. A policy
+    /// wins over what is set here, as over a declaration. What an application declares is still compared with the
+    /// first declaration.
     ///
     /// # Errors
     /// 404 where there is no such queue; 406 for an argument that cannot be changed ([`CHANGEABLE_ARGUMENTS`]) or a
@@ -81,7 +82,9 @@ impl Broker {
         let resource = resource("queue", name, &vhost.name);
         let before = queue.changed_arguments();
         let after = changed(&before, changes, &resource)?;
-        let options = queue_options(&queue.declaration.changed_by(&after), &resource)?;
+        let declaration = queue.declaration.changed_by(&after);
+        let options = queue_options(&declaration, &resource)?;
+        let options = Self::with_policies(vhost, name, &declaration, options);
         queue.set_changed_arguments(after);
         if let Err(error) = self.store_queue(&queue) {
             queue.set_changed_arguments(before);

@@ -103,3 +103,23 @@ fn what_a_declaration_refuses_is_refused_here_and_changes_nothing() {
     }
     assert!(lab.queue("q").changed_arguments().is_empty());
 }
+
+#[test]
+fn a_policy_wins_over_a_change_and_gives_way_to_it_when_it_goes() {
+    let lab = Lab::new();
+    lab.declare("q", arguments! {"x-max-length" = 9});
+    let definition = [("max-length".to_owned(), serde_json::json!(2))].into_iter().collect();
+    let policy = Policy {
+        vhost: "/".to_owned(),
+        name: "short".to_owned(),
+        pattern: "^q$".to_owned(),
+        apply_to: ApplyTo::All,
+        priority: 0,
+        definition,
+    };
+    lab.broker.set_policy(PolicyKind::User, policy).unwrap();
+    set(&lab, "x-max-length", ArgumentChange::Set(5.value())).unwrap();
+    assert_eq!(lab.queue("q").options().max_length, Some(2));
+    lab.broker.clear_policy(PolicyKind::User, "/", "short").unwrap();
+    assert_eq!(lab.queue("q").options().max_length, Some(5));
+}

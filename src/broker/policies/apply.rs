@@ -88,7 +88,7 @@ impl Broker {
             name: &queue.name,
             quorum: queue.is_quorum(),
         });
-        describe(&matching, &queue.declaration.arguments, "x-")
+        describe(&matching, &queue.current_declaration().arguments, "x-")
     }
 
     /// The policies that hold for an exchange.
@@ -199,10 +199,11 @@ impl Broker {
             }
             let resource = resource("queue", &queue.name, &queue.vhost);
             // Checked when the queue was declared.
-            let Ok(declared) = queue_options(&queue.declaration, &resource) else {
+            let declaration = queue.current_declaration();
+            let Ok(declared) = queue_options(&declaration, &resource) else {
                 continue;
             };
-            let overridden = describe(&matching, &queue.declaration.arguments, "x-").overridden;
+            let overridden = describe(&matching, &declaration.arguments, "x-").overridden;
             if !overridden.is_empty() {
                 let policy = matching.user.as_ref().map(|compiled| compiled.policy.name.as_str());
                 tracing::info!(queue = %queue.name, vhost = %vhost.name, policy, arguments = overridden.join(" "),
