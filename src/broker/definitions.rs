@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use crate::model::{FieldTable, decode_table, encode_table};
 use crate::store::{StateChange, Table};
 
-
 /// A durable exchange.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ExchangeRecord {

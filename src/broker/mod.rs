@@ -7,6 +7,7 @@
 mod accounts;
 mod arguments;
 mod bindings;
+mod connection_counts;
 mod dead_letter;
 mod definitions;
 mod direct_reply;
@@ -31,6 +32,7 @@ use crate::model::{AmqpError, Clock, Millis, Name, ReplyCode};
 use crate::store::{MessageStore, QueueId, StateChange, StateStore, StoreError};
 
 pub use bindings::check_binding_names;
+pub use connection_counts::{ConnectionCounts, Counted, Tally};
 pub use direct_reply::{DIRECT_REPLY_QUEUE, ReplySink};
 pub use exchanges::{ExchangeDeclare, check_not_reserved};
 pub use limits::BrokerLimits;
@@ -51,6 +53,7 @@ pub struct Broker {
     vhosts: DashMap<Name, Arc<Vhost>>,
     timers: Arc<timers::Timers>,
     replies: direct_reply::DirectReplies,
+    connections: ConnectionCounts,
     next_queue: AtomicU64,
     next_connection: AtomicU64,
 }
@@ -83,6 +86,12 @@ impl Broker {
     #[must_use]
     pub fn messages(&self) -> &MessageStore {
         &self.messages
+    }
+
+    /// How many connections vhosts, users and addresses have.
+    #[must_use]
+    pub fn connection_counts(&self) -> &ConnectionCounts {
+        &self.connections
     }
 
     /// A number for a new connection; never given twice in the life of a process.

@@ -77,6 +77,7 @@ impl Broker {
             vhosts: DashMap::new(),
             timers: Arc::default(),
             replies: super::direct_reply::DirectReplies::default(),
+            connections: super::ConnectionCounts::default(),
             next_queue: AtomicU64::new(recovered.highest_queue.map_or(1, |id| id.0 + 1)),
             next_connection: AtomicU64::new(1),
         };

@@ -58,17 +58,12 @@ section! {
         /// Seconds between heartbeats, offered in `tune`; a peer silent for twice
         /// as long is gone. 0 asks for none. RabbitMQ's default.
         heartbeat_s: u16 = 60, reload, 0..=65_535;
-        /// Nesting of tables and arrays in arguments and headers. Bounds the
-        /// stack that a hostile table can use.
-        table_depth: u32 = 32, reload, 1..=128;
-        /// Entries of one table of arguments or headers, nested ones counted.
-        table_entries: u32 = 4_096, reload, 16..=1_000_000;
         /// Connections in all. Keep it under the file descriptors that the service
-        /// is given.
+        /// is given: the broker warns at start if they are too few.
         connections_max: u32 = 65_536, reload, 1..=10_000_000;
         /// Connections to one vhost.
         connections_per_vhost: u32 = 65_536, reload, 1..=10_000_000;
-        /// Connections of one user.
+        /// Connections of one user. A limit that the user itself has holds too.
         connections_per_user: u32 = 65_536, reload, 1..=10_000_000;
         /// Connections from one IP address. High, since a proxy in front makes all
         /// clients come from its own.
@@ -82,7 +77,7 @@ section! {
         /// Bindings in one vhost.
         bindings_per_vhost: u32 = 4_000_000, reload, 1..=100_000_000;
         /// Messages that a channel may hold unacked whatever its prefetch; delivery
-        /// then waits for acks.
+        /// then waits for acks, and `basic.get` closes the channel with 406.
         unacked_per_channel: u32 = 1_000_000, reload, 1..=100_000_000;
         /// Seconds that a delivery may stay unacked before its channel is closed
         /// with 406; 0 for ever. RabbitMQ's default, half an hour.

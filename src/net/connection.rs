@@ -1,6 +1,5 @@
 //! One connection's life: a reader, a writer, heartbeats, and an orderly end.
 
-use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,17 +7,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::RwLock;
+use tokio::io::AsyncRead;
 use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::watch;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
+use tokio::time::timeout;
 use tracing::Instrument;
 
 use crate::broker::Broker;
 use crate::model::{AmqpError, ReplyCode};
-use crate::session::{Next, Session, SessionSettings};
+use crate::session::{Next, Session};
 
+use super::contain::contain;
+use super::duplex::Duplex;
+use super::pulse::{Pulse, every, tick};
 use super::reader::{Read, Reader};
+use super::settings::ConnectionSettings;
 use super::writer;
 
 /// How long a client that cannot be told why waits for its refused login to be closed: it slows guessing down.
@@ -27,15 +30,10 @@ const LOGIN_PAUSE: Duration = Duration::from_secs(1);
 /// How long a peer may take to answer `connection.close`, or to take what is still to be written.
 const CLOSE_WAIT: Duration = Duration::from_secs(5);
 
-/// Half heartbeats without a byte after which a peer is gone: two whole intervals (section 4.2.7).
-const SILENT_TICKS: u32 = 4;
-
 /// What all connections share.
 pub struct Connections {
     broker: Arc<Broker>,
-    settings: RwLock<Arc<SessionSettings>>,
-    handshake_timeout: RwLock<Duration>,
-    max: RwLock<usize>,
+    settings: RwLock<Arc<ConnectionSettings>>,
     open: AtomicUsize,
     stop: watch::Sender<bool>,
 }
@@ -43,22 +41,18 @@ pub struct Connections {
 impl Connections {
     /// For connections to `broker`.
     #[must_use]
-    pub fn new(broker: Arc<Broker>, settings: SessionSettings, handshake_timeout: Duration, max: usize) -> Arc<Self> {
+    pub fn new(broker: Arc<Broker>, settings: ConnectionSettings) -> Arc<Self> {
         Arc::new(Self {
             broker,
             settings: RwLock::new(Arc::new(settings)),
-            handshake_timeout: RwLock::new(handshake_timeout),
-            max: RwLock::new(max),
             open: AtomicUsize::new(0),
             stop: watch::Sender::new(false),
         })
     }
 
     /// Takes new settings, for connections to come.
-    pub fn reload(&self, settings: SessionSettings, handshake_timeout: Duration, max: usize) {
+    pub fn reload(&self, settings: ConnectionSettings) {
         *self.settings.write() = Arc::new(settings);
-        *self.handshake_timeout.write() = handshake_timeout;
-        *self.max.write() = max;
     }
 
     /// How many there are.
@@ -78,18 +72,38 @@ impl Connections {
             tracing::warn!(open = self.count(), "some connections did not end in time");
         }
     }
+
+    /// Counts one more connection, unless there are too many.
+    fn enter(&self, most: usize) -> Option<Open<'_>> {
+        let open = Open(&self.open);
+        (self.open.fetch_add(1, Ordering::Relaxed) < most).then_some(open)
+    }
+}
+
+/// One among the open connections, until it is dropped.
+struct Open<'a>(&'a AtomicUsize);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Serves one connection from its first byte to its last.
 pub async fn serve(connections: Arc<Connections>, stream: TcpStream, peer: SocketAddr) {
     let stop = connections.stop.subscribe();
-    if connections.open.fetch_add(1, Ordering::Relaxed) >= *connections.max.read() {
-        tracing::warn!(%peer, "refused a connection: limits.connections_max is reached");
-        connections.open.fetch_sub(1, Ordering::Relaxed);
-        return;
-    }
     let settings = Arc::clone(&connections.settings.read());
-    let session = Session::new(Arc::clone(&connections.broker), settings, peer);
+    let Some(_open) = connections.enter(settings.connections_max) else {
+        tracing::warn!(%peer, "refused a connection: limits.connections_max is reached");
+        return;
+    };
+    let address = peer.ip().to_canonical();
+    let addresses = &connections.broker.connection_counts().addresses;
+    let Some(_counted) = addresses.enter(address, settings.connections_per_address) else {
+        tracing::warn!(%peer, "refused a connection: limits.connections_per_address is reached");
+        return;
+    };
+    let session = Session::new(Arc::clone(&connections.broker), Arc::clone(&settings.session), peer);
     let span = tracing::info_span!(
         "connection",
         id = session.id(),
@@ -97,12 +111,21 @@ pub async fn serve(connections: Arc<Connections>, stream: TcpStream, peer: Socke
         user = tracing::field::Empty,
         vhost = tracing::field::Empty
     );
-    run(&connections, stream, session, stop).instrument(span).await;
-    connections.open.fetch_sub(1, Ordering::Relaxed);
+    run(&connections, stream, session, &settings, stop)
+        .instrument(span)
+        .await;
 }
 
-async fn run(connections: &Connections, stream: TcpStream, mut session: Session, stop: watch::Receiver<bool>) {
-    let (read_half, mut write_half) = stream.into_split();
+async fn run<S>(
+    connections: &Connections,
+    stream: S,
+    mut session: Session,
+    settings: &ConnectionSettings,
+    stop: watch::Receiver<bool>,
+) where
+    S: Duplex,
+{
+    let (read_half, mut write_half) = stream.into_halves();
     let outbox = Arc::clone(session.outbox());
     let broker = Arc::clone(&connections.broker);
     let writer = tokio::spawn({
@@ -114,10 +137,12 @@ async fn run(connections: &Connections, stream: TcpStream, mut session: Session,
         }
         .in_current_span()
     });
-    let handshake_timeout = *connections.handshake_timeout.read();
-    let why = read(read_half, &mut session, handshake_timeout, stop).await;
+    // A fault of ours ends this connection and nothing else; what it held is given back all the same.
+    let why = contain(read(read_half, &mut session, settings.handshake_timeout, stop)).await;
+    let why = why.unwrap_or_else(|| "a fault of the broker".to_owned());
     tracing::info!(reason = %why, "connection closed");
-    session.end();
+    let _ = contain(async { session.end() }).await;
+    outbox.close();
     let mut writer = writer;
     if timeout(CLOSE_WAIT, &mut writer).await.is_err() {
         writer.abort();
@@ -126,13 +151,14 @@ async fn run(connections: &Connections, stream: TcpStream, mut session: Session,
 
 /// Reads until the connection ends; says why it did.
 async fn read(
-    mut stream: OwnedReadHalf,
+    mut stream: impl AsyncRead + Unpin,
     session: &mut Session,
     handshake_timeout: Duration,
     mut stop: watch::Receiver<bool>,
 ) -> String {
     let mut reader = Reader::default();
     let mut pulse = Pulse::default();
+    let mut looks = session.look_interval().map(every);
     let handshake = tokio::time::sleep(handshake_timeout);
     tokio::pin!(handshake);
     let outbox = Arc::clone(session.outbox());
@@ -152,6 +178,7 @@ async fn read(
                 }
                 session.heartbeat();
             }
+            () = tick(&mut looks) => session.close_overdue_channels(),
             result = reader.read(&mut stream, session), if outbox.has_room() => {
                 pulse.heard();
                 if let Some(why) = after(result) {
@@ -188,7 +215,7 @@ fn after(result: io::Result<Read>) -> Option<Why> {
 }
 
 /// Tells the client that the broker stops, and waits a while for its answer.
-async fn shut_down(mut stream: OwnedReadHalf, session: &mut Session, mut reader: Reader) -> String {
+async fn shut_down(mut stream: impl AsyncRead + Unpin, session: &mut Session, mut reader: Reader) -> String {
     session.close(&AmqpError::connection(
         ReplyCode::ConnectionForced,
         "broker forced connection closure with reason 'shutdown'",
@@ -196,48 +223,4 @@ async fn shut_down(mut stream: OwnedReadHalf, session: &mut Session, mut reader:
     let answer = async { while let Ok(Read::Some(Next::Read)) = reader.read(&mut stream, session).await {} };
     let _ = timeout(CLOSE_WAIT, answer).await;
     "the broker stops".to_owned()
-}
-
-/// Heartbeats of one connection: no clock is read for a message, only a flag is looked at twice an interval.
-#[derive(Default)]
-struct Pulse {
-    interval: Option<Interval>,
-    is_set: bool,
-    heard: bool,
-    silent_ticks: u32,
-}
-
-impl Pulse {
-    fn is_set(&self) -> bool {
-        self.is_set
-    }
-
-    fn set(&mut self, heartbeat_s: u16) {
-        self.is_set = true;
-        if heartbeat_s > 0 {
-            let half = Duration::from_millis(u64::from(heartbeat_s) * 500);
-            let mut interval = interval_at(Instant::now() + half, half);
-            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            self.interval = Some(interval);
-        }
-    }
-
-    fn heard(&mut self) {
-        self.heard = true;
-    }
-
-    async fn tick(&mut self) {
-        match &mut self.interval {
-            Some(interval) => {
-                interval.tick().await;
-            }
-            None => pending().await,
-        }
-        self.silent_ticks = if self.heard { 0 } else { self.silent_ticks + 1 };
-        self.heard = false;
-    }
-
-    fn is_lost(&self) -> bool {
-        self.silent_ticks >= SILENT_TICKS
-    }
 }

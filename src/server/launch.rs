@@ -19,7 +19,7 @@ use crate::store::{MessageStore, StoreError};
 
 use super::clock::SystemClock;
 use super::log::{self, Levels};
-use super::{REFUSED, STORAGE, ServeArguments, reload, settings, systemd, topology};
+use super::{REFUSED, STORAGE, ServeArguments, descriptors, reload, settings, systemd, topology};
 
 /// How often systemd is told that the broker lives, where it did not say how often it wants to hear it.
 const IDLE_TICK: Duration = Duration::from_secs(3600);
@@ -81,16 +81,12 @@ impl std::fmt::Display for Failure {
 }
 
 fn start(config: Config, levels: Levels, arguments: &ServeArguments) -> Result<(), Failure> {
+    descriptors::prepare(config.limits.connections_max);
     let broker = open(&config)?;
     topology::apply(&broker, &config).map_err(Failure::refused)?;
     let runtime = Runtime::new().map_err(Failure::refused)?;
     let name_seed = random_seed().map_err(Failure::refused)?;
-    let connections = Connections::new(
-        Arc::clone(&broker),
-        settings::sessions(&config, name_seed),
-        settings::handshake_timeout(&config),
-        config.limits.connections_max as usize,
-    );
+    let connections = Connections::new(Arc::clone(&broker), settings::connections(&config, name_seed));
     let running = Running {
         broker: Arc::clone(&broker),
         connections,

@@ -27,11 +27,9 @@ pub fn reload(config: &mut Config, running: &Running, arguments: &ServeArguments
     for change in &changes.reloadable {
         tracing::info!(key = %change.key, old = %change.old, new = %change.new, "reloaded");
     }
-    running.connections.reload(
-        settings::sessions(&new, running.name_seed),
-        settings::handshake_timeout(&new),
-        new.limits.connections_max as usize,
-    );
+    running
+        .connections
+        .reload(settings::connections(&new, running.name_seed));
     running.broker.set_limits(settings::broker(&new));
     running.levels.set(&new.log);
     tracing::info!("configuration reloaded");

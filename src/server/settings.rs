@@ -1,15 +1,27 @@
 //! From the configuration to the settings of each part.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::amqp::WireLimits;
 use crate::broker::BrokerLimits;
 use crate::config::{Config, MessageEngine, SyncMode as ConfiguredSync};
+use crate::net::ConnectionSettings;
 use crate::session::SessionSettings;
 use crate::store::{EngineKind, StoreOptions, SyncMode};
 
-/// Settings of sessions.
-pub fn sessions(config: &Config, name_seed: u64) -> SessionSettings {
+/// Settings of connections and their sessions.
+pub fn connections(config: &Config, name_seed: u64) -> ConnectionSettings {
+    let limits = &config.limits;
+    ConnectionSettings {
+        session: Arc::new(sessions(config, name_seed)),
+        handshake_timeout: Duration::from_secs(limits.handshake_timeout_s.into()),
+        connections_max: limits.connections_max as usize,
+        connections_per_address: limits.connections_per_address,
+    }
+}
+
+fn sessions(config: &Config, name_seed: u64) -> SessionSettings {
     let limits = &config.limits;
     let mechanisms: Vec<_> = config
         .auth
@@ -30,6 +42,10 @@ pub fn sessions(config: &Config, name_seed: u64) -> SessionSettings {
         cluster_name: config.node.name.clone(),
         outgoing_buffer_bytes: limits.outgoing_buffer_bytes as usize,
         consumers_per_channel: limits.consumers_per_channel as usize,
+        connections_per_vhost: limits.connections_per_vhost,
+        connections_per_user: limits.connections_per_user,
+        unacked_per_channel: limits.unacked_per_channel,
+        ack_timeout_ms: u64::from(limits.ack_timeout_s) * 1_000,
         loopback_users: match config.auth.guest_loopback_only {
             true => vec!["guest".to_owned()],
             false => Vec::new(),
@@ -64,9 +80,4 @@ pub fn store(config: &Config) -> StoreOptions {
     options.segment_bytes = store.segment_bytes;
     options.sled_cache_bytes = store.sled_cache_bytes;
     options
-}
-
-/// How long a handshake may take.
-pub fn handshake_timeout(config: &Config) -> Duration {
-    Duration::from_secs(config.limits.handshake_timeout_s.into())
 }

@@ -61,16 +61,16 @@ pub struct Confirms {
 }
 
 impl Channel {
-    /// A new channel.
+    /// A new channel, on which at most `unacked_max` deliveries are out.
     #[must_use]
-    pub fn new(number: u16, outbox: Arc<Outbox>, frame_max: u32) -> Self {
+    pub fn new(number: u16, outbox: Arc<Outbox>, frame_max: u32, unacked_max: u32) -> Self {
         Self {
             deliveries: Arc::new(ChannelDeliveries {
                 number,
                 outbox,
                 frame_max,
                 unacked: parking_lot::Mutex::new(UnackedTable::default()),
-                window: Arc::new(ChannelWindow::new()),
+                window: Arc::new(ChannelWindow::with_most(unacked_max)),
             }),
             routes: RouteCache::default(),
             confirms: None,

@@ -5,6 +5,7 @@
 //! through its [`Outbox`] only.
 
 mod access;
+mod ack_timeout;
 mod basic;
 mod channel;
 mod confirms;
@@ -61,6 +62,8 @@ pub struct Session {
     scratch: OutBuffer,
     user: Option<Name>,
     place: Option<Place>,
+    /// Its place among the connections of its user and its vhost.
+    counted: Option<handshake::CountedPlace>,
     channels: FxHashMap<u16, Channel>,
     exclusive_queues: Vec<Arc<QueueCell>>,
     names: NameSource,
@@ -72,6 +75,8 @@ pub struct Session {
     touched: Vec<u16>,
     aftermath: Aftermath,
     next: Next,
+    /// More is owed to the client than it may be: the rest of the input waits until it has read.
+    is_full: bool,
 }
 
 /// Where an open connection works: its vhost and what it may do there.
@@ -93,6 +98,7 @@ impl Session {
             scratch: OutBuffer::new(),
             user: None,
             place: None,
+            counted: None,
             channels: FxHashMap::default(),
             exclusive_queues: Vec::new(),
             names: NameSource::new(id, settings.name_seed),
@@ -102,6 +108,7 @@ impl Session {
             touched: Vec::new(),
             aftermath: Aftermath::default(),
             next: Next::Read,
+            is_full: false,
             broker,
             settings,
         }
@@ -131,10 +138,12 @@ impl Session {
         self.wire.heartbeat_s()
     }
 
-    /// Handles what was read, and says how much of it: the rest must come again, with more behind it.
+    /// Handles what was read, and says how much of it: the rest must come again, with more behind it, or by itself
+    /// where [`Session::is_full`].
     pub fn input(&mut self, input: &[u8]) -> (usize, Next) {
         let mut at = 0;
-        while self.next == Next::Read {
+        self.is_full = false;
+        while self.next == Next::Read && !self.is_full {
             match self.wire.next(&input[at..], &mut self.scratch) {
                 Ok(Step::NeedMore) => break,
                 Ok(Step::Skip { consumed }) => at += consumed,
@@ -150,6 +159,13 @@ impl Session {
         }
         self.flush();
         (at, self.next)
+    }
+
+    /// Whether the last input was left in the middle, because the client has to read first. A read full of `basic.get`
+    /// would otherwise be answered whole, whatever that costs.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.is_full
     }
 
     /// Writes a heartbeat.
@@ -187,6 +203,7 @@ impl Session {
                 // Everything else happens after what came before it on the connection.
                 self.flush();
                 self.rare_event(other);
+                self.is_full = !self.outbox.has_room();
             }
         }
     }
@@ -227,7 +244,12 @@ impl Session {
     }
 
     fn open_channel(&mut self, number: u16) {
-        let channel = Channel::new(number, Arc::clone(&self.outbox), self.wire.frame_max());
+        let channel = Channel::new(
+            number,
+            Arc::clone(&self.outbox),
+            self.wire.frame_max(),
+            self.settings.unacked_per_channel,
+        );
         self.channels.insert(number, channel);
         self.write(number, Response::ChannelOpenOk);
     }
@@ -291,6 +313,8 @@ impl Session {
         }
         let queues = std::mem::take(&mut self.exclusive_queues);
         self.broker.delete_exclusive_queues(queues);
+        // Before anything is written of it: a client that hears of its end may come again at once.
+        self.counted = None;
     }
 
     /// Takes a channel down: consumers first, so that nothing more is delivered, then unacked messages go back.

@@ -37,12 +37,12 @@ fn options() {
             &["1:1: limits: expected a table, found an array"],
         ),
         (
-            "[limits]\nchannel_max = 0\nframe_max_bytes = 4096\nheartbeat_s = -1\ntable_depth = 99999999999",
+            "[limits]\nchannel_max = 0\nframe_max_bytes = 4096\nheartbeat_s = -1\nack_timeout_s = 99999999999",
             &[
                 "2:15: limits.channel_max: 0 is not between 1 and 65535",
                 "3:19: limits.frame_max_bytes: 4096 is not between 8192 and 16777216",
                 "4:15: limits.heartbeat_s: -1 is not between 0 and 65535",
-                "5:15: limits.table_depth: 99999999999 is not between 1 and 128",
+                "5:17: limits.ack_timeout_s: 99999999999 is not between 0 and 31536000",
             ],
         ),
         (
@@ -50,11 +50,11 @@ fn options() {
             &["2:21: limits.message_max_bytes: 536870913 is not between 1024 and 536870912"],
         ),
         (
-            "[limits]\nchannel_max = \"many\"\nheartbeat_s = 1.5\ntable_depth = true",
+            "[limits]\nchannel_max = \"many\"\nheartbeat_s = 1.5\nack_timeout_s = true",
             &[
                 "2:15: limits.channel_max: expected an integer, found \"many\"",
                 "3:15: limits.heartbeat_s: expected an integer, found 1.5",
-                "4:15: limits.table_depth: expected an integer, found true",
+                "4:17: limits.ack_timeout_s: expected an integer, found true",
             ],
         ),
         (
