@@ -61,7 +61,7 @@ impl Pattern {
     fn compiled(text: &str, expression: &str) -> Result<Self, PatternError> {
         let matcher = match expression {
             "" => Matcher::EmptyName,
-            ".*" | "^.*$" => Matcher::Everything,
+            ".*" => Matcher::Everything,
             _ => {
                 let compiled = RegexBuilder::new(expression).size_limit(MOST_COMPILED_BYTES).build();
                 Matcher::Regex(compiled.map_err(|error| PatternError {

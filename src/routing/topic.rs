@@ -163,8 +163,8 @@ impl TopicTrie {
         if node.star != NONE {
             next.push(node.star);
         }
-        // A published word `*` or `#` is a word like others, but no binding can ask for it literally.
-        if node.has_literals() && word != "*" && word != "#" {
+        // A published `*` or `#` is a word like others; as no binding can ask for it literally, it finds nothing here.
+        if node.has_literals() {
             next.extend(self.literal(id, node, word));
         }
     }

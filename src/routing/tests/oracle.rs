@@ -216,7 +216,7 @@ fn apply(step: &Step, router: &mut Router<String>, lists: &mut Lists) {
             assert_eq!((unbound.existed, as_set(&unbound.auto_deleted)), (existed, deleted));
         }
         Step::Alternate(at, alternate) => {
-            let alternate = alternate.as_ref().map(|at| exchange(at));
+            let alternate = alternate.as_ref().map(exchange);
             router.set_alternate(exchange(at), alternate.map(Name::from));
             if let Some(found) = lists.exchanges.iter_mut().find(|x| x.0 == exchange(at)) {
                 found.2 = alternate.map(str::to_owned);
