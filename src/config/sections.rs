@@ -39,8 +39,9 @@ section! {
 section! {
     /// `[limits]`: what one client, or all of them, may take.
     Limits = "limits" {
-        /// Seconds from accepting a socket to `connection.open`. Frees what
-        /// clients hold that connect and say nothing.
+        /// Seconds from accepting a socket to `connection.open`, and from the
+        /// broker's `connection.close` to its answer. Frees what clients hold that
+        /// connect and say nothing.
         handshake_timeout_s: u32 = 10, reload, 1..=3_600;
         /// Highest channel number that a connection may open. RabbitMQ's default.
         channel_max: u16 = 2_047, reload, 1..=65_535;

@@ -10,7 +10,7 @@ use parking_lot::RwLock;
 use tokio::io::AsyncRead;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
 use crate::broker::Broker;
@@ -159,18 +159,25 @@ async fn read(
     let mut reader = Reader::default();
     let mut pulse = Pulse::default();
     let mut looks = session.look_interval().map(every);
+    // For the handshake that opens the connection, and later for the one that closes it.
     let handshake = tokio::time::sleep(handshake_timeout);
     tokio::pin!(handshake);
+    let mut is_closing = false;
     let outbox = Arc::clone(session.outbox());
     loop {
         if session.is_open() && !pulse.is_set() {
             pulse.set(session.heartbeat_s());
         }
+        if session.is_closing() && !is_closing {
+            is_closing = true;
+            handshake.as_mut().reset(Instant::now() + handshake_timeout);
+        }
         tokio::select! {
             biased;
             () = stopped(&mut stop) => return shut_down(stream, session, reader).await,
-            () = &mut handshake, if !session.is_open() => {
-                return format!("the handshake was not done in {} s", handshake_timeout.as_secs());
+            () = &mut handshake, if is_closing || !session.is_open() => {
+                let what = if is_closing { "connection.close was not answered" } else { "the handshake was not done" };
+                return format!("{what} in {} s", handshake_timeout.as_secs_f32());
             }
             () = pulse.tick() => {
                 if pulse.is_lost() {

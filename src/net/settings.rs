@@ -10,7 +10,7 @@ use crate::session::SessionSettings;
 pub struct ConnectionSettings {
     /// Settings of their sessions.
     pub session: Arc<SessionSettings>,
-    /// From the first byte to `connection.open`.
+    /// From the first byte to `connection.open`, and from our `connection.close` to its answer.
     pub handshake_timeout: Duration,
     /// Connections in all.
     pub connections_max: usize,

@@ -132,6 +132,12 @@ impl Session {
         self.place.is_some()
     }
 
+    /// Whether `connection.close` was written to an open connection, and nothing but its answer is awaited.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.is_open() && !self.wire.is_running()
+    }
+
     /// Seconds between heartbeats, 0 for none; settled once the session is open.
     #[must_use]
     pub fn heartbeat_s(&self) -> u16 {
