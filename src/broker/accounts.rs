@@ -32,6 +32,20 @@ impl Broker {
         Ok(user.clone())
     }
 
+    /// Lets the user in whom a verified client certificate names; a password is not asked for.
+    pub fn log_in_by_certificate(
+        &self,
+        user: &Name,
+        peer: IpAddr,
+        loopback_users: &[String],
+    ) -> Result<Name, LoginRefused> {
+        let known = self.accounts.user(user).is_some();
+        if known && may_log_in_from(peer, user, loopback_users) {
+            return Ok(user.clone());
+        }
+        Err(LoginRefused)
+    }
+
     /// Checks a new secret of a user that is logged in (`connection.update-secret`).
     pub fn renew_login(&self, user: &Name, secret: &[u8]) -> Result<(), AmqpError> {
         let known = self.accounts.log_in_again(user, secret).is_some()

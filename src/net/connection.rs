@@ -11,6 +11,8 @@ use tokio::io::AsyncRead;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tracing::Instrument;
 
 use crate::broker::Broker;
@@ -19,9 +21,11 @@ use crate::session::{Next, Session};
 
 use super::contain::contain;
 use super::duplex::Duplex;
+use super::proxy;
 use super::pulse::{Pulse, every, tick};
 use super::reader::{Read, Reader};
-use super::settings::ConnectionSettings;
+use super::settings::{ConnectionSettings, TlsSettings};
+use super::tls::certificate_name;
 use super::writer;
 
 /// How long a client that cannot be told why waits for its refused login to be closed: it slows guessing down.
@@ -89,13 +93,28 @@ impl Drop for Open<'_> {
     }
 }
 
+/// What lies between the socket and AMQP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Transport {
+    Plain,
+    Tls,
+}
+
 /// Serves one connection from its first byte to its last.
-pub async fn serve(connections: Arc<Connections>, stream: TcpStream, peer: SocketAddr) {
+pub(super) async fn serve(connections: Arc<Connections>, stream: TcpStream, peer: SocketAddr, transport: Transport) {
     let stop = connections.stop.subscribe();
     let settings = Arc::clone(&connections.settings.read());
     let Some(_open) = connections.enter(settings.connections_max) else {
         tracing::warn!(%peer, "refused a connection: limits.connections_max is reached");
         return;
+    };
+    let mut stream = stream;
+    let peer = match client_of(&mut stream, peer, &settings).await {
+        Ok(peer) => peer,
+        Err(error) => {
+            tracing::warn!(proxy = %peer, %error, "refused a connection without a PROXY header");
+            return;
+        }
     };
     let address = peer.ip().to_canonical();
     let addresses = &connections.broker.connection_counts().addresses;
@@ -111,9 +130,63 @@ pub async fn serve(connections: Arc<Connections>, stream: TcpStream, peer: Socke
         user = tracing::field::Empty,
         vhost = tracing::field::Empty
     );
-    run(&connections, stream, session, &settings, stop)
-        .instrument(span)
-        .await;
+    async {
+        match (transport, &settings.tls) {
+            (Transport::Plain, _) => run(&connections, stream, session, &settings, stop).await,
+            // In a box: connections without TLS need not have room for it.
+            (Transport::Tls, Some(tls)) => {
+                Box::pin(serve_tls(&connections, stream, session, &settings, tls, stop)).await;
+            }
+            (Transport::Tls, None) => tracing::error!("a TLS connection came, and no certificate is configured"),
+        }
+    }
+    .instrument(span)
+    .await;
+}
+
+/// Who connects: the peer, or whom a proxy names.
+async fn client_of(
+    stream: &mut TcpStream,
+    peer: SocketAddr,
+    settings: &ConnectionSettings,
+) -> std::io::Result<SocketAddr> {
+    if !settings.is_proxy(peer.ip()) {
+        return Ok(peer);
+    }
+    let source = timeout(settings.handshake_timeout, proxy::read(stream)).await??;
+    Ok(proxy::client_address(source, peer))
+}
+
+async fn serve_tls(
+    connections: &Connections,
+    stream: TcpStream,
+    mut session: Session,
+    settings: &ConnectionSettings,
+    tls: &TlsSettings,
+    stop: watch::Receiver<bool>,
+) {
+    let Some(stream) = shake_hands(stream, tls).await else {
+        return;
+    };
+    let certificates = stream.get_ref().1.peer_certificates();
+    let name = certificates.and_then(|chain| certificate_name(chain.first()?, tls.certificate_name));
+    session.set_certificate_name(name);
+    run(connections, stream, session, settings, stop).await;
+}
+
+async fn shake_hands(stream: TcpStream, tls: &TlsSettings) -> Option<TlsStream<TcpStream>> {
+    let handshake = TlsAcceptor::from(Arc::clone(&tls.config)).accept(stream);
+    match timeout(tls.handshake_timeout, handshake).await {
+        Ok(Ok(stream)) => Some(stream),
+        Ok(Err(error)) => {
+            tracing::info!(%error, "the TLS handshake failed");
+            None
+        }
+        Err(_) => {
+            tracing::info!("the TLS handshake was not done in time");
+            None
+        }
+    }
 }
 
 async fn run<S>(

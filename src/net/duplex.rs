@@ -1,7 +1,8 @@
 //! Streams that are read by one task and written by another.
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf, split};
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
 /// A stream that comes apart. TCP does so by itself; others share a lock.
 pub trait Duplex: Send + 'static {
@@ -20,5 +21,14 @@ impl Duplex for TcpStream {
 
     fn into_halves(self) -> (Self::Reader, Self::Writer) {
         self.into_split()
+    }
+}
+
+impl Duplex for TlsStream<TcpStream> {
+    type Reader = ReadHalf<Self>;
+    type Writer = WriteHalf<Self>;
+
+    fn into_halves(self) -> (Self::Reader, Self::Writer) {
+        split(self)
     }
 }

@@ -4,11 +4,15 @@ mod connection;
 mod contain;
 mod duplex;
 mod listener;
+mod proxy;
 mod pulse;
 mod reader;
 mod settings;
+mod tls;
 mod writer;
 
-pub use connection::{Connections, serve};
+pub use connection::Connections;
 pub use listener::listen;
-pub use settings::ConnectionSettings;
+pub use proxy::Network;
+pub use settings::{ConnectionSettings, TlsSettings};
+pub use tls::{CertificateName, ClientCertificates, TlsError, TlsFiles, load as load_tls};

@@ -6,10 +6,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use sd_notify::NotifyState;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::interval;
+use tokio_rustls::rustls::ServerConfig;
 
 use crate::auth::{Accounts, HashingCost};
 use crate::broker::{Broker, BrokerParts};
@@ -28,6 +30,8 @@ const IDLE_TICK: Duration = Duration::from_secs(3600);
 pub(super) struct Running {
     pub broker: Arc<Broker>,
     pub connections: Arc<Connections>,
+    /// What was last read of the files of TLS without a fault.
+    pub tls: Mutex<Option<Arc<ServerConfig>>>,
     pub levels: Levels,
     pub name_seed: u64,
 }
@@ -82,14 +86,17 @@ impl std::fmt::Display for Failure {
 
 fn start(config: Config, levels: Levels, arguments: &ServeArguments) -> Result<(), Failure> {
     descriptors::prepare(config.limits.connections_max);
+    let tls = settings::tls(&config).map_err(Failure::refused)?;
     let broker = open(&config)?;
     topology::apply(&broker, &config).map_err(Failure::refused)?;
     let runtime = Runtime::new().map_err(Failure::refused)?;
     let name_seed = random_seed().map_err(Failure::refused)?;
-    let connections = Connections::new(Arc::clone(&broker), settings::connections(&config, name_seed));
+    let connection_settings = settings::connections(&config, tls.clone(), name_seed);
+    let connections = Connections::new(Arc::clone(&broker), connection_settings);
     let running = Running {
         broker: Arc::clone(&broker),
         connections,
+        tls: Mutex::new(tls),
         levels,
         name_seed,
     };
@@ -136,17 +143,17 @@ fn open(config: &Config) -> Result<Arc<Broker>, Failure> {
 }
 
 async fn run(config: Config, running: &Running, arguments: &ServeArguments) -> Result<(), Failure> {
+    let amqps = start_tls_listeners(&config, running)?;
     let addresses = start_listeners(&config, running)?;
     let http = crate::http::start(config.listeners.http.address(), Arc::clone(&running.broker))
         .await
         .map_err(Failure::refused)?;
     let http = http.map_or_else(|| "off".to_owned(), |address| address.to_string());
-    let amqp: Vec<_> = addresses.iter().map(ToString::to_string).collect();
-    let ready = format!(
-        "warren {} ready amqp={} http={http}",
-        env!("CARGO_PKG_VERSION"),
-        amqp.join(",")
-    );
+    let version = env!("CARGO_PKG_VERSION");
+    let mut ready = format!("warren {version} ready amqp={} http={http}", joined(&addresses));
+    if !amqps.is_empty() {
+        ready.push_str(&format!(" amqps={}", joined(&amqps)));
+    }
     // Whoever waits for the line may be gone; the broker runs all the same.
     let _ = writeln!(std::io::stdout(), "{ready}").and_then(|()| std::io::stdout().flush());
     tracing::info!("{ready}");
@@ -167,23 +174,40 @@ fn start_listeners(config: &Config, running: &Running) -> Result<Vec<SocketAddr>
             listeners.push(listener);
         }
     }
-    if listeners.is_empty() {
+    if listeners.is_empty() && config.listeners.amqps.is_empty() {
         return Err(Failure::refused(
-            "nothing to listen on: listeners.amqp is empty and systemd handed over no socket",
+            "nothing to listen on: listeners.amqp and listeners.amqps are empty and systemd handed over no socket",
         ));
     }
-    listeners
-        .into_iter()
-        .map(|listener| accept(listener, running))
-        .collect()
+    let accept = |listener| {
+        let (listener, address) = adopt(listener)?;
+        tokio::spawn(Arc::clone(&running.connections).accept(listener));
+        Ok(address)
+    };
+    listeners.into_iter().map(accept).collect()
 }
 
-fn accept(listener: TcpListener, running: &Running) -> Result<SocketAddr, Failure> {
+fn start_tls_listeners(config: &Config, running: &Running) -> Result<Vec<SocketAddr>, Failure> {
+    let accept = |address: &SocketAddr| {
+        let listener = listen(*address)
+            .map_err(|error| Failure::refused(format!("cannot listen on {address} (listeners.amqps): {error}")))?;
+        let (listener, address) = adopt(listener)?;
+        tokio::spawn(Arc::clone(&running.connections).accept_tls(listener));
+        Ok(address)
+    };
+    config.listeners.amqps.iter().map(accept).collect()
+}
+
+fn adopt(listener: TcpListener) -> Result<(tokio::net::TcpListener, SocketAddr), Failure> {
     listener.set_nonblocking(true).map_err(Failure::refused)?;
     let address = listener.local_addr().map_err(Failure::refused)?;
     let listener = tokio::net::TcpListener::from_std(listener).map_err(Failure::refused)?;
-    tokio::spawn(Arc::clone(&running.connections).accept(listener));
-    Ok(address)
+    Ok((listener, address))
+}
+
+fn joined(addresses: &[SocketAddr]) -> String {
+    let texts: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+    texts.join(",")
 }
 
 /// Waits for SIGTERM or SIGINT; reloads on SIGHUP meanwhile.

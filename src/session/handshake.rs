@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::amqp::{LoginRefusal, StartOk};
-use crate::auth::Mechanism;
+use crate::auth::{LoginRefused, Mechanism};
 use crate::broker::Counted;
 use crate::model::{AmqpError, FieldTable, FieldValue, Name, ReplyCode};
 
@@ -12,6 +12,9 @@ use super::{Next, Place, Session};
 
 /// The RabbitMQ release whose behaviour is followed: clients and tools switch features on by it.
 pub const COMPATIBLE_VERSION: &str = "4.0.0";
+
+/// The mechanism of client certificates (RFC 4422, appendix A).
+const EXTERNAL: &str = "EXTERNAL";
 
 /// What RabbitMQ announces and this broker does.
 const CAPABILITIES: [&str; 9] = [
@@ -56,17 +59,19 @@ pub(super) struct CountedPlace {
 impl Session {
     pub(super) fn start(&mut self) {
         let properties = server_properties(&self.settings.cluster_name);
-        self.wire
-            .start(&properties, &self.settings.mechanisms, &mut self.scratch);
+        let mechanisms = self.offered_mechanisms().join(" ");
+        self.wire.start(&properties, &mechanisms, &mut self.scratch);
         self.write_scratch();
     }
 
     pub(super) fn log_in(&mut self, start_ok: &StartOk) {
-        let offered = self
-            .settings
-            .mechanisms
-            .split(' ')
-            .any(|name| name == start_ok.mechanism);
+        let offered = self.offered_mechanisms().contains(&&*start_ok.mechanism);
+        if offered && start_ok.mechanism == EXTERNAL {
+            let name = self.certificate_name.clone().unwrap_or_default();
+            let loopback_users = &self.settings.loopback_users;
+            let login = self.broker.log_in_by_certificate(&name, self.peer.ip(), loopback_users);
+            return self.logged_in(login);
+        }
         let mechanism = Mechanism::parse(&start_ok.mechanism).filter(|_| offered);
         let Some(mechanism) = mechanism else {
             tracing::warn!(mechanism = %start_ok.mechanism, "the client wants a SASL mechanism that is not offered");
@@ -82,7 +87,19 @@ impl Session {
             }
         };
         let loopback_users = &self.settings.loopback_users;
-        match self.broker.log_in(&credentials, self.peer.ip(), loopback_users) {
+        let login = self.broker.log_in(&credentials, self.peer.ip(), loopback_users);
+        self.logged_in(login);
+    }
+
+    /// `EXTERNAL` is for clients with a certificate that names somebody, as RabbitMQ has it.
+    fn offered_mechanisms(&self) -> Vec<&str> {
+        let has_name = self.certificate_name.is_some();
+        let all = self.settings.mechanisms.split(' ');
+        all.filter(|name| *name != EXTERNAL || has_name).collect()
+    }
+
+    fn logged_in(&mut self, login: Result<Name, LoginRefused>) {
+        match login {
             Ok(user) => {
                 tracing::Span::current().record("user", &*user);
                 self.user = Some(user);

@@ -61,6 +61,8 @@ pub struct Session {
     /// What the protocol core writes, before it goes to the outbox.
     scratch: OutBuffer,
     user: Option<Name>,
+    /// Whom the client's certificate names, which TLS has verified.
+    certificate_name: Option<Name>,
     place: Option<Place>,
     /// Its place among the connections of its user and its vhost.
     counted: Option<handshake::CountedPlace>,
@@ -97,6 +99,7 @@ impl Session {
             wire: amqp::Connection::new(settings.wire.clone()),
             scratch: OutBuffer::new(),
             user: None,
+            certificate_name: None,
             place: None,
             counted: None,
             channels: FxHashMap::default(),
@@ -112,6 +115,11 @@ impl Session {
             broker,
             settings,
         }
+    }
+
+    /// Whom the client's verified certificate names: `EXTERNAL` logs that user in.
+    pub fn set_certificate_name(&mut self, name: Option<Name>) {
+        self.certificate_name = name;
     }
 
     /// Its number in logs.

@@ -29,7 +29,37 @@ fn options() {
             "[limit]\nframe_max_bytes = 5",
             &["1:2: limit: unknown section; did you mean limits?"],
         ),
-        ("[tls]\ncertificate = \"x\"", &["1:2: tls: unknown section"]),
+        ("[tracing]\nendpoint = \"x\"", &["1:2: tracing: unknown section"]),
+        (
+            "[tls]\ncertificate = \"x\"\nclient_certificates = \"always\"",
+            &[
+                "2:1: tls.certificate: unknown key; did you mean certificate_file?",
+                "3:23: tls.client_certificates: expected one of \"none\", \"optional\", \"required\", found \"always\"",
+            ],
+        ),
+        (
+            "[listeners]\namqps = [\"127.0.0.1:5671\", \"127.0.0.1:5671\", \"127.0.0.1:5672\"]",
+            &[
+                "2:9: listeners.amqps: 127.0.0.1:5671 is listed twice",
+                "2:9: listeners.amqps: 127.0.0.1:5672 is in listeners.amqp too",
+                "2:9: listeners.amqps: needs tls.certificate_file and tls.key_file",
+            ],
+        ),
+        (
+            "[listeners]\nproxy_protocol_from = [\"10.0.0.0/33\", \"proxy\", \"::1/64\"]",
+            &[
+                "2:24: listeners.proxy_protocol_from[0]: expected \"ADDR\" or \"ADDR/BITS\", found \"10.0.0.0/33\"; an IP address or a network, such as 10.0.0.7 or 10.0.0.0/8",
+                "2:39: listeners.proxy_protocol_from[1]: expected \"ADDR\" or \"ADDR/BITS\", found \"proxy\"; an IP address or a network, such as 10.0.0.7 or 10.0.0.0/8",
+            ],
+        ),
+        (
+            "[tls]\nclient_certificates = \"required\"",
+            &["2:23: tls.client_certificates: needs tls.client_ca_file"],
+        ),
+        (
+            "[auth]\nmechanisms = [\"EXTERNAL\"]",
+            &["2:14: auth.mechanisms: EXTERNAL needs tls.client_certificates = \"optional\" or \"required\""],
+        ),
         ("limits = 5", &["1:10: limits: expected a table, found 5"]),
         ("name = \"x\"", &["1:1: name: unknown key; name belongs under [node]"]),
         (
@@ -117,7 +147,7 @@ fn options() {
         (
             "[auth]\nmechanisms = [\"plain\"]",
             &[
-                "2:15: auth.mechanisms[0]: expected one of \"PLAIN\", \"AMQPLAIN\", found \"plain\"; did you mean \"PLAIN\"?",
+                "2:15: auth.mechanisms[0]: expected one of \"PLAIN\", \"AMQPLAIN\", \"EXTERNAL\", found \"plain\"; did you mean \"PLAIN\"?",
             ],
         ),
         (

@@ -16,6 +16,8 @@ use warren::store::{EngineKind, MessageStore, StoreOptions};
 /// Runs until it is dropped.
 pub struct TestBroker {
     pub address: SocketAddr,
+    /// For TLS, where the settings have it.
+    pub tls_address: SocketAddr,
     pub broker: Arc<Broker>,
     pub connections: Arc<Connections>,
     _runtime: Runtime,
@@ -37,6 +39,8 @@ pub fn settings() -> ConnectionSettings {
         handshake_timeout: Duration::from_secs(10),
         connections_max: 10_000,
         connections_per_address: 10_000,
+        proxies: Vec::new(),
+        tls: None,
     }
 }
 
@@ -83,18 +87,13 @@ impl TestBroker {
         add_user(&broker, "guest");
         add_user(&broker, "ann");
         let connections = Connections::new(Arc::clone(&broker), settings);
-        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
-        let address = listener.local_addr().unwrap();
-        listener.set_nonblocking(true).unwrap();
-        runtime.spawn({
-            let connections = Arc::clone(&connections);
-            async move {
-                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-                connections.accept(listener).await;
-            }
-        });
+        let (listener, address) = free_port(&runtime);
+        runtime.spawn(Arc::clone(&connections).accept(listener));
+        let (listener, tls_address) = free_port(&runtime);
+        runtime.spawn(Arc::clone(&connections).accept_tls(listener));
         Self {
             address,
+            tls_address,
             broker,
             connections,
             _runtime: runtime,
@@ -127,4 +126,12 @@ fn add_user(broker: &Broker, name: &str) {
         read: all(),
     };
     broker.declare_permission(&permission).unwrap();
+}
+
+fn free_port(runtime: &Runtime) -> (tokio::net::TcpListener, SocketAddr) {
+    let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let _guard = runtime.enter();
+    (tokio::net::TcpListener::from_std(listener).unwrap(), address)
 }

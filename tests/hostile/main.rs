@@ -7,4 +7,6 @@ mod broker;
 mod client;
 mod limits;
 mod nonsense;
+mod proxy;
 mod slow_reader;
+mod tls;
