@@ -289,6 +289,10 @@ fn after(result: io::Result<Read>) -> Option<Why> {
         Ok(Read::Some(Next::Close)) => ("closed in order".to_owned(), false),
         Ok(Read::Some(Next::CloseLater)) => ("the login was refused".to_owned(), true),
         Ok(Read::End) => ("the client closed the socket".to_owned(), false),
+        // TLS calls it so where the client just closes.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            ("the client closed the socket".to_owned(), false)
+        }
         Err(error) => (error.to_string(), false),
     };
     Some(Why { text, pause })

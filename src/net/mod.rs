@@ -13,6 +13,6 @@ mod writer;
 
 pub use connection::Connections;
 pub use listener::listen;
-pub use proxy::Network;
+pub use proxy::{Network, Source, read as read_proxy_header};
 pub use settings::{ConnectionSettings, TlsSettings};
 pub use tls::{CertificateName, ClientCertificates, TlsError, TlsFiles, load as load_tls};

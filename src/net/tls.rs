@@ -11,7 +11,7 @@ use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
-use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+use tokio_rustls::rustls::{Error, RootCertStore, ServerConfig};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use crate::model::Name;
@@ -99,7 +99,11 @@ pub fn load(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
     };
     let config = builder.with_single_cert(chain, key).map_err(|error| {
         let certificate = files.certificate.display();
-        TlsError::new("key_file", &files.key, format!("does not fit {certificate}: {error}"))
+        let why = match error {
+            Error::InconsistentKeys(_) => format!("is not the key of {certificate}"),
+            other => format!("cannot be used with {certificate}: {other}"),
+        };
+        TlsError::new("key_file", &files.key, why)
     })?;
     Ok(Arc::new(config))
 }
