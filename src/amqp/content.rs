@@ -19,7 +19,7 @@ pub struct Publish<'a> {
 enum Content<'a> {
     InPlace {
         exchange: &'a str,
-        routing_key: &'a str,
+        routing_key: &'a [u8],
         properties: &'a [u8],
         body: &'a [u8],
     },
@@ -62,10 +62,10 @@ impl<'a> Publish<'a> {
         }
     }
 
-    /// The routing key.
+    /// The routing key: a short string, mostly UTF-8.
     #[inline]
     #[must_use]
-    pub fn routing_key(&self) -> &str {
+    pub fn routing_key(&self) -> &[u8] {
         match &self.content {
             Content::InPlace { routing_key, .. } => routing_key,
             Content::Assembled(content) => &content.routing_key,
@@ -116,7 +116,7 @@ impl<'a> Publish<'a> {
 #[derive(Debug)]
 pub(super) struct PendingContent {
     exchange: Box<str>,
-    routing_key: Box<str>,
+    routing_key: Box<[u8]>,
     mandatory: bool,
     properties: Vec<u8>,
     body: Vec<u8>,

@@ -117,8 +117,7 @@ pub(super) fn not_utf8() -> AmqpError {
 #[cold]
 pub(super) fn unknown_method(method: Method) -> AmqpError {
     let text = format!("unknown method {}.{}", method.class_id, method.method_id);
-    // The client could not make sense of its own unknown ids in the reply, RabbitMQ sends none either.
-    AmqpError::connection(ReplyCode::NotImplemented, text)
+    AmqpError::connection(ReplyCode::NotImplemented, text).caused_by(method)
 }
 
 /// A method that only servers send.

@@ -25,6 +25,8 @@ const UPDATE_SECRET: u16 = 70;
 
 /// What a 0-9-1 client begins with, and what the server answers to anything else (section 2.2.4).
 pub(super) const PROTOCOL_HEADER: [u8; 8] = *b"AMQP\x00\x00\x09\x01";
+/// The header of 0-9-1 in the form of 0-9, which RabbitMQ takes too.
+pub(super) const OLD_PROTOCOL_HEADER: [u8; 8] = *b"AMQP\x01\x01\x00\x09";
 
 pub(super) fn shape(method_id: u16) -> Shape {
     match method_id {
@@ -47,10 +49,14 @@ impl Connection {
             return Err(fault::unknown_frame(super::frame::METHOD, payload));
         };
         let method = Method::new(u16::from_be_bytes([c1, c0]), u16::from_be_bytes([m1, m0]));
-        if method.class_id != CONNECTION {
+        if method.class_id != CONNECTION && super::channel::is_known_class(method.class_id) {
             return Err(fault::unexpected_method(self.state_name(), method));
         }
-        match shape(method.method_id) {
+        let shape = match method.class_id {
+            CONNECTION => shape(method.method_id),
+            _ => Shape::Unknown,
+        };
+        match shape {
             // RabbitMQ notes the method for faults on channel 0, whatever the fault.
             Shape::Client(shape) => arguments::check(method, fields, shape).map_err(|e| e.caused_by(method))?,
             Shape::ServerOnly => {}

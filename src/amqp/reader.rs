@@ -42,9 +42,14 @@ impl<'a> Reader<'a> {
     /// Up to 255 bytes, which must be UTF-8.
     #[inline]
     pub fn short_string(&mut self) -> Result<&'a str, AmqpError> {
+        std::str::from_utf8(self.short_bytes()?).map_err(|_| fault::not_utf8())
+    }
+
+    /// Bytes behind their 8-bit length.
+    #[inline]
+    pub fn short_bytes(&mut self) -> Result<&'a [u8], AmqpError> {
         let length = self.octet()?;
-        let bytes = self.take(length.into())?;
-        std::str::from_utf8(bytes).map_err(|_| fault::not_utf8())
+        self.take(length.into())
     }
 
     /// Bytes behind their 32-bit length: a long string, or a table.

@@ -10,7 +10,7 @@ use super::content::PendingContent;
 use super::event::{Event, Step};
 use super::fault;
 use super::frame::{BODY, FrameHead, HEAD_LEN, HEADER, HEARTBEAT, METHOD};
-use super::handshake::{self, PROTOCOL_HEADER};
+use super::handshake::{self, OLD_PROTOCOL_HEADER, PROTOCOL_HEADER};
 use super::out_buffer::OutBuffer;
 use super::response::Response;
 
@@ -100,7 +100,8 @@ impl Connection {
 
     fn protocol_header(&mut self, input: &[u8], out: &mut OutBuffer) -> Taken<'static> {
         let length = input.len().min(PROTOCOL_HEADER.len());
-        if input[..length] != PROTOCOL_HEADER[..length] {
+        let start = &input[..length];
+        if *start != PROTOCOL_HEADER[..length] && *start != OLD_PROTOCOL_HEADER[..length] {
             self.end();
             out.bytes().extend_from_slice(&PROTOCOL_HEADER);
             return Taken::Event(input.len(), Event::BadHeader);

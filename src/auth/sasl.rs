@@ -99,11 +99,11 @@ impl Mechanism {
     }
 }
 
-/// `[authzid] NUL user NUL password`; whom the client wants to act as is not looked at.
+/// `NUL user NUL password`. Before the first NUL a client could name whom it wants to act as; RabbitMQ refuses that.
 fn plain(response: &[u8]) -> Result<(Vec<u8>, Vec<u8>), SaslError> {
-    let mut parts = response.split(|&byte| byte == 0).skip(1);
-    match (parts.next(), parts.next(), parts.next()) {
-        (Some(user), Some(password), None) => Ok((user.to_vec(), password.to_vec())),
+    let mut parts = response.split(|&byte| byte == 0);
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some([]), Some(user), Some(password), None) => Ok((user.to_vec(), password.to_vec())),
         _ => Err(SaslError::Plain),
     }
 }

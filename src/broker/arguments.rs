@@ -8,8 +8,8 @@ use crate::queue::{DeadLetterTarget, Overflow, QueueOptions};
 
 use super::queue_cell::QueueDeclaration;
 
-/// The longest time that RabbitMQ's timers take, in milliseconds.
-const MAX_TIMER_MS: i64 = 4_294_967_295;
+/// The longest time that RabbitMQ takes for a TTL or an expiry: ten years, in milliseconds.
+pub const MAX_TIMER_MS: Millis = 315_360_000_000;
 
 /// Arguments that a second declaration of the same queue must repeat.
 const QUEUE_ARGUMENTS: [&str; 14] = [
@@ -62,7 +62,8 @@ pub fn queue_options(declaration: &QueueDeclaration, resource: &str) -> Result<Q
     reader.one_of("x-dead-letter-strategy", &strategies, |_| {
         "invalid_dlx_strategy".to_owned()
     })?;
-    let delivery_limit = match reader.integer("x-delivery-limit", 0, i64::from(u32::MAX))? {
+    let delivery_limit = match reader.delivery_limit()? {
+        Some(-1) => None,
         Some(limit) => u32::try_from(limit).ok(),
         // RabbitMQ 4.0: quorum queues return a message 20 times at most.
         None => quorum.then_some(20),
@@ -98,7 +99,16 @@ pub fn queue_options(declaration: &QueueDeclaration, resource: &str) -> Result<Q
 pub fn check_same_queue_arguments(current: &FieldTable, given: &FieldTable, resource: &str) -> Result<(), AmqpError> {
     QUEUE_ARGUMENTS
         .iter()
+        .filter(|name| !(**name == "x-queue-type" && is_classic(current) && is_classic(given)))
         .try_for_each(|name| check_same_argument(name, current.get(name), given.get(name), resource))
+}
+
+/// A queue is classic unless it says otherwise.
+fn is_classic(arguments: &FieldTable) -> bool {
+    matches!(
+        arguments.get("x-queue-type").map(FieldValue::as_text),
+        None | Some(Some("classic"))
+    )
 }
 
 /// Checks one argument of a new declaration against the one that stands.
@@ -209,15 +219,23 @@ impl<'a> Reader<'a> {
         let fault = match number {
             n if n < 0 => "value_negative",
             n if n < least => "value_zero",
-            n if n > most && most == MAX_TIMER_MS => "value_too_large",
+            n if n > most && most == MAX_TIMER_MS as i64 => "value_too_large",
             n if n > most => "max_value_exceeded",
             _ => return Ok(Some(number)),
         };
         Err(self.refuse(name, format_args!("{{{fault},{number}}}")))
     }
 
+    /// RabbitMQ 4: -1 takes the limit of quorum queues away.
+    fn delivery_limit(&self) -> Result<Option<i64>, AmqpError> {
+        match self.arguments.get("x-delivery-limit").and_then(FieldValue::as_integer) {
+            Some(-1) => Ok(Some(-1)),
+            _ => self.integer("x-delivery-limit", 0, i64::from(u32::MAX)),
+        }
+    }
+
     fn timer(&self, name: &str, least: i64) -> Result<Option<Millis>, AmqpError> {
-        Ok(self.integer(name, least, MAX_TIMER_MS)?.map(|n| n as Millis))
+        Ok(self.integer(name, least, MAX_TIMER_MS as i64)?.map(|n| n as Millis))
     }
 
     fn boolean(&self, name: &str) -> Result<Option<bool>, AmqpError> {

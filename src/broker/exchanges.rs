@@ -146,9 +146,10 @@ pub(super) fn put_exchange(vhost: &Vhost, name: &Name, spec: &ExchangeSpec) -> S
 /// The specification of a declaration; the error of a type that is none.
 pub(super) fn exchange_spec(declare: &ExchangeDeclare, vhost: &str) -> Result<ExchangeSpec, AmqpError> {
     let Some(kind) = ExchangeKind::parse(&declare.kind) else {
+        let what = if declare.kind.is_empty() { "invalid" } else { "unknown" };
         return Err(AmqpError::channel(
             ReplyCode::PreconditionFailed,
-            format_args!("invalid exchange type '{}'", declare.kind),
+            format_args!("{what} exchange type '{}'", declare.kind),
         ));
     };
     if let Some(value) = declare.arguments.get(ALTERNATE)

@@ -31,6 +31,7 @@ use crate::auth::Accounts;
 use crate::model::{AmqpError, Clock, Millis, Name, ReplyCode};
 use crate::store::{MessageStore, QueueId, StateChange, StateStore, StoreError};
 
+pub use arguments::MAX_TIMER_MS;
 pub use bindings::check_binding_names;
 pub use connection_counts::{ConnectionCounts, Counted, Tally};
 pub use direct_reply::{DIRECT_REPLY_QUEUE, ReplySink};

@@ -55,6 +55,19 @@ pub struct QueueDeclaration {
     pub arguments: FieldTable,
 }
 
+/// Which queue it is.
+#[derive(Clone, Debug)]
+pub struct QueueIdentity {
+    /// Its key in the store.
+    pub id: QueueId,
+    /// The vhost it is in.
+    pub vhost: Name,
+    /// Its name.
+    pub name: Name,
+    /// How it was declared.
+    pub declaration: QueueDeclaration,
+}
+
 impl QueueDeclaration {
     /// Whether the queue and its persistent messages survive a restart: an exclusive queue ends with its connection,
     /// so it is not kept even if it was declared durable.
@@ -104,36 +117,30 @@ struct Inner {
     core: QueueCore,
     effects: Effects,
     /// By consumer key.
-    consumers: Vec<Option<ConsumerLink>>,
-    touched: Vec<ConsumerKey>,
+    consumers: Vec<Option<Arc<dyn ConsumerSink>>>,
+    deliveries: Vec<(ConsumerKey, Delivery)>,
+    /// Deliveries in a row for one consumer.
+    run: Vec<Delivery>,
     keeps: Vec<Keep>,
     forgets: Vec<u64>,
     had_consumer: bool,
-}
-
-struct ConsumerLink {
-    sink: Arc<dyn ConsumerSink>,
-    pending: Vec<Delivery>,
 }
 
 impl QueueCell {
     /// A new, empty queue.
     #[must_use]
     pub fn new(
-        id: QueueId,
-        vhost: Name,
-        name: Name,
-        declaration: QueueDeclaration,
+        identity: QueueIdentity,
         options: QueueOptions,
         journal: Option<Arc<QueueJournal>>,
         timers: Arc<Timers>,
         now: Millis,
     ) -> Arc<Self> {
         let cell = Arc::new_cyclic(|this| Self {
-            id,
-            name,
-            vhost,
-            declaration,
+            id: identity.id,
+            name: identity.name,
+            vhost: identity.vhost,
+            declaration: identity.declaration,
             this: this.clone(),
             journal,
             timers,
@@ -143,7 +150,8 @@ impl QueueCell {
                 core: QueueCore::new(options, now),
                 effects: Effects::default(),
                 consumers: Vec::new(),
-                touched: Vec::new(),
+                deliveries: Vec::new(),
+                run: Vec::new(),
                 keeps: Vec::new(),
                 forgets: Vec::new(),
                 had_consumer: false,
@@ -213,10 +221,7 @@ impl QueueCell {
         if inner.consumers.len() <= at {
             inner.consumers.resize_with(at + 1, || None);
         }
-        inner.consumers[at] = Some(ConsumerLink {
-            sink,
-            pending: Vec::new(),
-        });
+        inner.consumers[at] = Some(sink);
         inner.had_consumer = true;
         announce(key);
         self.run(inner, now, aftermath);
@@ -230,6 +235,25 @@ impl QueueCell {
         if let Some(link) = inner.consumers.get_mut(key.0 as usize) {
             *link = None;
         }
+        self.delete_if_unused(&inner, aftermath);
+    }
+
+    /// Takes a channel's consumers away and gives back what it held unacked, in one step: nobody is served later
+    /// messages before those that come back. An auto-delete queue goes with its last consumer.
+    pub fn leave(&self, consumers: &[ConsumerKey], unacked: &[UnackedId], now: Millis, aftermath: &mut Aftermath) {
+        let mut inner = self.inner.lock();
+        self.apply(&mut inner, Command::Leave { consumers, unacked }, now, aftermath);
+        for key in consumers {
+            if let Some(sink) = inner.consumers.get_mut(key.0 as usize) {
+                *sink = None;
+            }
+        }
+        if !consumers.is_empty() {
+            self.delete_if_unused(&inner, aftermath);
+        }
+    }
+
+    fn delete_if_unused(&self, inner: &Inner, aftermath: &mut Aftermath) {
         if self.declaration.auto_delete && inner.had_consumer && inner.core.state().consumers == 0 {
             aftermath.to_delete.extend(self.this.upgrade());
         }
@@ -290,7 +314,7 @@ impl QueueCell {
         let state = inner.core.state();
         may(state)?;
         self.deleted.store(true, Atomic::Release);
-        let sinks = inner.consumers.drain(..).flatten().map(|link| link.sink).collect();
+        let sinks = inner.consumers.drain(..).flatten().collect();
         Ok((state, sinks))
     }
 
@@ -317,14 +341,7 @@ impl QueueCell {
         let mut dead_letters = Vec::new();
         for effect in inner.effects.drain(..) {
             match effect {
-                Effect::Deliver(key, delivery) => {
-                    if let Some(Some(link)) = inner.consumers.get_mut(key.0 as usize) {
-                        if link.pending.is_empty() {
-                            inner.touched.push(key);
-                        }
-                        link.pending.push(delivery);
-                    }
-                }
+                Effect::Deliver(key, delivery) => inner.deliveries.push((key, delivery)),
                 Effect::Keep {
                     sequence,
                     message,
@@ -364,13 +381,20 @@ impl QueueCell {
         }
     }
 
-    /// Hands the collected deliveries to the consumers' connections, a lock and a wake-up each.
+    /// Hands the collected deliveries to the consumers' connections in their order, one lock for each run of the same
+    /// consumer: a channel's delivery tags follow the order of its messages.
     fn hand_over(&self, inner: &mut Inner, now: Millis) {
-        for key in inner.touched.drain(..) {
-            let Some(Some(link)) = inner.consumers.get_mut(key.0 as usize) else {
+        let mut deliveries = inner.deliveries.drain(..).peekable();
+        while let Some((key, first)) = deliveries.next() {
+            inner.run.push(first);
+            while let Some((_, next)) = deliveries.next_if(|(next, _)| *next == key) {
+                inner.run.push(next);
+            }
+            let Some(Some(sink)) = inner.consumers.get(key.0 as usize) else {
+                inner.run.clear();
                 continue;
             };
-            if link.sink.deliver(&mut link.pending) == Flow::Full {
+            if sink.deliver(&mut inner.run) == Flow::Full {
                 inner.core.apply(Command::Pause(key), now, &mut inner.effects);
             }
         }

@@ -10,7 +10,7 @@ use super::arguments::{check_same_flag, check_same_queue_arguments, queue_option
 use super::bindings::removals;
 use super::definitions::{QueueRecord, key, pack, put};
 use super::exchanges::over_limit;
-use super::queue_cell::{Aftermath, QueueCell, QueueDeclaration, QueueRef};
+use super::queue_cell::{Aftermath, QueueCell, QueueDeclaration, QueueIdentity, QueueRef};
 use super::{Broker, Vhost};
 
 /// What `queue.declare` says.
@@ -191,8 +191,8 @@ impl Broker {
             return Ok(0);
         }
         let (state, sinks) = queue.delete_if(|state| match condition {
-            DeleteCondition { if_unused: true, .. } if state.consumers > 0 => Err(refuse("in use")),
             DeleteCondition { if_empty: true, .. } if state.ready > 0 => Err(refuse("not empty")),
+            DeleteCondition { if_unused: true, .. } if state.consumers > 0 => Err(refuse("in use")),
             _ => Ok(()),
         })?;
         vhost.queues.remove(&queue.name);
@@ -231,16 +231,13 @@ impl Broker {
         options: QueueOptions,
     ) -> Arc<QueueCell> {
         let journal = declaration.is_kept().then(|| self.messages.journal(id));
-        QueueCell::new(
+        let identity = QueueIdentity {
             id,
-            vhost.name.clone(),
+            vhost: vhost.name.clone(),
             name,
             declaration,
-            options,
-            journal,
-            Arc::clone(&self.timers),
-            self.now(),
-        )
+        };
+        QueueCell::new(identity, options, journal, Arc::clone(&self.timers), self.now())
     }
 
     fn agree(

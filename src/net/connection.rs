@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::RwLock;
-use tokio::io::AsyncRead;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
@@ -33,6 +33,9 @@ const LOGIN_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long a peer may take to answer `connection.close`, or to take what is still to be written.
 const CLOSE_WAIT: Duration = Duration::from_secs(5);
+
+/// How long a closed socket is still read from, for a peer that has more to say.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// What all connections share.
 pub struct Connections {
@@ -198,7 +201,7 @@ async fn run<S>(
 ) where
     S: Duplex,
 {
-    let (read_half, mut write_half) = stream.into_halves();
+    let (mut read_half, mut write_half) = stream.into_halves();
     let outbox = Arc::clone(session.outbox());
     let broker = Arc::clone(&connections.broker);
     let writer = tokio::spawn({
@@ -211,7 +214,7 @@ async fn run<S>(
         .in_current_span()
     });
     // A fault of ours ends this connection and nothing else; what it held is given back all the same.
-    let why = contain(read(read_half, &mut session, settings.handshake_timeout, stop)).await;
+    let why = contain(read(&mut read_half, &mut session, settings.handshake_timeout, stop)).await;
     let why = why.unwrap_or_else(|| "a fault of the broker".to_owned());
     tracing::info!(reason = %why, "connection closed");
     let _ = contain(async { session.end() }).await;
@@ -220,11 +223,18 @@ async fn run<S>(
     if timeout(CLOSE_WAIT, &mut writer).await.is_err() {
         writer.abort();
     }
+    // A socket that is closed with unread bytes in it resets the connection, and the peer never reads why.
+    let _ = timeout(LINGER, drain(&mut read_half)).await;
+}
+
+async fn drain(stream: &mut (impl AsyncRead + Unpin)) {
+    let mut bytes = vec![0; 4096];
+    while matches!(stream.read(&mut bytes).await, Ok(length) if length > 0) {}
 }
 
 /// Reads until the connection ends; says why it did.
 async fn read(
-    mut stream: impl AsyncRead + Unpin,
+    stream: &mut (impl AsyncRead + Unpin),
     session: &mut Session,
     handshake_timeout: Duration,
     mut stop: watch::Receiver<bool>,
@@ -259,7 +269,7 @@ async fn read(
                 session.heartbeat();
             }
             () = tick(&mut looks) => session.close_overdue_channels(),
-            result = reader.read(&mut stream, session), if outbox.has_room() => {
+            result = reader.read(stream, session), if outbox.has_room() => {
                 pulse.heard();
                 if let Some(why) = after(result) {
                     if why.pause {
@@ -299,12 +309,12 @@ fn after(result: io::Result<Read>) -> Option<Why> {
 }
 
 /// Tells the client that the broker stops, and waits a while for its answer.
-async fn shut_down(mut stream: impl AsyncRead + Unpin, session: &mut Session, mut reader: Reader) -> String {
+async fn shut_down(stream: &mut (impl AsyncRead + Unpin), session: &mut Session, mut reader: Reader) -> String {
     session.close(&AmqpError::connection(
         ReplyCode::ConnectionForced,
         "broker forced connection closure with reason 'shutdown'",
     ));
-    let answer = async { while let Ok(Read::Some(Next::Read)) = reader.read(&mut stream, session).await {} };
+    let answer = async { while let Ok(Read::Some(Next::Read)) = reader.read(stream, session).await {} };
     let _ = timeout(CLOSE_WAIT, answer).await;
     "the broker stops".to_owned()
 }

@@ -25,14 +25,15 @@ impl QueueCore {
         }
     }
 
-    /// Drops messages until the queue fits its limits, the oldest of the lowest priority first. Queues that refuse
+    /// Drops messages until the queue fits its limits, from the head, as RabbitMQ does: of a priority queue what would be
+    /// delivered next goes first. Queues that refuse
     /// publishes instead are left as they are, over the limit too (after a requeue, or with a new policy).
     pub(super) fn shorten(&mut self, effects: &mut Effects) {
         if !self.limited() || self.options.overflow != Overflow::DropHead {
             return;
         }
         while self.over(self.ready.len(), self.ready.bytes())
-            && let Some((sequence, entry)) = self.ready.pop_least()
+            && let Some((sequence, entry)) = self.ready.pop_head()
         {
             self.discard(sequence, entry, Some(DeathReason::MaxLength), effects);
         }

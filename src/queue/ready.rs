@@ -122,13 +122,6 @@ impl Ready {
         self.pop_level(level)
     }
 
-    /// Takes the oldest message of the lowest level.
-    pub(super) fn pop_least(&mut self) -> Option<Numbered> {
-        let word = self.occupied.iter().position(|word| *word != 0)?;
-        let level = word * 64 + self.occupied[word].trailing_zeros() as usize;
-        self.pop_level(level)
-    }
-
     /// When the first message expires.
     pub(super) fn next_expiry(&self) -> Option<Millis> {
         self.first_to_expire().map(|(at, ..)| at)
@@ -328,15 +321,14 @@ mod tests {
             ready.push(sequence, entry(level, NEVER));
         }
         assert_eq!(ready.iter().map(|(s, _)| s).collect::<Vec<_>>(), [2, 5, 4, 3, 1, 6]);
-        assert_eq!(ready.pop_least().unwrap().0, 1);
         let (sequence, first) = ready.pop_head().unwrap();
         ready.put_back(sequence, first);
-        assert_eq!(ready.iter().map(|(s, _)| s).collect::<Vec<_>>(), [2, 5, 4, 3, 6]);
+        assert_eq!(ready.iter().map(|(s, _)| s).collect::<Vec<_>>(), [2, 5, 4, 3, 1, 6]);
         assert_eq!(
             std::iter::from_fn(|| ready.pop_head())
                 .map(|(s, _)| s)
                 .collect::<Vec<_>>(),
-            [2, 5, 4, 3, 6]
+            [2, 5, 4, 3, 1, 6]
         );
     }
 }

@@ -45,7 +45,7 @@ pub enum BindError {
     #[error("no {} '{}'", .0.kind(), .0.name())]
     NoDestination(DestinationName),
     /// `x-match` names no mode (406 PRECONDITION_FAILED).
-    #[error("Invalid x-match field value <<\"{0}\">>; expected all, any, all-with-x, or any-with-x")]
+    #[error("Invalid x-match field value {}; expected all, any, all-with-x, or any-with-x", binary(.0))]
     MatchMode(String),
     /// `x-match` is no long string (406 PRECONDITION_FAILED).
     #[error("Invalid x-match field type {type_name} (value {value}); expected longstr")]
@@ -111,5 +111,13 @@ fn printed(value: &FieldValue) -> String {
         FieldValue::Timestamp(v) => v.to_string(),
         FieldValue::Void => "undefined".to_owned(),
         other => other.as_integer().unwrap_or_default().to_string(),
+    }
+}
+
+/// A text as RabbitMQ prints its bytes.
+fn binary(text: &str) -> String {
+    match text {
+        "" => "<<>>".to_owned(),
+        text => format!("<<\"{text}\">>"),
     }
 }

@@ -31,7 +31,7 @@ impl Session {
             .channels
             .values()
             .filter(|c| is_overdue(c))
-            .map(|c| c.number())
+            .map(|c| c.deliveries.number)
             .collect();
         overdue.sort_unstable();
         for number in overdue {

@@ -30,7 +30,12 @@ impl Session {
             channel.deliveries.window.set_limit(prefetch.into());
             self.resume_consumers(number);
         } else {
+            // RabbitMQ: a limit for each consumer ends one for the whole channel.
             channel.prefetch = prefetch;
+            if channel.deliveries.window.limit() > 0 {
+                channel.deliveries.window.set_limit(0);
+                self.resume_consumers(number);
+            }
         }
         self.write(number, Response::QosOk);
         Ok(())
@@ -89,7 +94,6 @@ impl Session {
         let setup = ConsumerSetup {
             tag: consume.tag.clone(),
             queue_index: channel.queue_index(&queue),
-            no_ack: consume.no_ack,
             hears_cancel,
         };
         let consumer = Consumer::new(Arc::clone(&channel.deliveries), Arc::clone(&queue), setup);
@@ -236,12 +240,11 @@ impl Session {
 
     /// All unacked deliveries of the channel go back to their places and out again.
     pub(super) fn recover(&mut self, number: u16, asynchronous: bool) -> Result<(), AmqpError> {
-        self.settle(number, 0, true, Outcome::Requeue)?;
-        self.flush();
+        // The answer goes first, as RabbitMQ's does: clients drop what they hold when it comes.
         if !asynchronous {
             self.write(number, Response::RecoverOk);
         }
-        Ok(())
+        self.settle(number, 0, true, Outcome::Requeue)
     }
 
     /// The queue of that name, if this user may read it and no other connection has it for itself.

@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 
 use crate::broker::{Aftermath, QueueCell, RouteCache};
 use crate::model::{AmqpError, ChannelWindow, Millis, Name, ReplyCode};
+use crate::queue::{ConsumerKey, UnackedId};
 use crate::store::QueueId;
 
 use super::confirms::ConfirmTracker;
@@ -49,6 +50,17 @@ pub struct Channel {
     queue_indexes: FxHashMap<QueueId, u32>,
 }
 
+/// What a channel holds of one queue.
+#[derive(Debug)]
+pub struct Holding {
+    /// The queue.
+    pub queue: Arc<QueueCell>,
+    /// The channel's consumers there.
+    pub consumers: Vec<ConsumerKey>,
+    /// Its unacked deliveries.
+    pub unacked: Vec<UnackedId>,
+}
+
 /// A channel in confirm mode.
 #[derive(Debug)]
 pub struct Confirms {
@@ -86,12 +98,6 @@ impl Channel {
             queues: Vec::new(),
             queue_indexes: FxHashMap::default(),
         }
-    }
-
-    /// Its number.
-    #[must_use]
-    pub fn number(&self) -> u16 {
-        self.deliveries.number
     }
 
     /// The queue that `name` means: the last one declared where it is empty (section 1.7.2.1).
@@ -139,6 +145,33 @@ impl Channel {
                 consumer.queue.resume(consumer.key(), now, aftermath);
             }
         }
+    }
+
+    /// What the channel holds, a queue: its consumers there, and its unacked deliveries, those included that an open
+    /// transaction has settled. Taken out of the table of unacked deliveries.
+    pub fn holdings(&self) -> Vec<Holding> {
+        let mut unacked = Vec::new();
+        self.deliveries.unacked.lock().take_up_to(0, &mut unacked);
+        if let Some(transaction) = &self.transaction {
+            unacked.extend(transaction.settlements.iter().map(|(unacked, _)| *unacked));
+        }
+        let mut holdings: BTreeMap<QueueId, Holding> = BTreeMap::new();
+        let holding = |queue: &Arc<QueueCell>| Holding {
+            queue: Arc::clone(queue),
+            consumers: Vec::new(),
+            unacked: Vec::new(),
+        };
+        for consumer in self.consumers.values().filter(|consumer| !consumer.is_gone()) {
+            let queue = &consumer.queue;
+            let held = holdings.entry(queue.id).or_insert_with(|| holding(queue));
+            held.consumers.push(consumer.key());
+        }
+        for entry in unacked {
+            let queue = self.queue(entry.queue);
+            let held = holdings.entry(queue.id).or_insert_with(|| holding(queue));
+            held.unacked.push(entry.id);
+        }
+        holdings.into_values().collect()
     }
 
     /// Whether a consumer of that tag stands on the channel.

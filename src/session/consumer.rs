@@ -48,7 +48,6 @@ pub struct Consumer {
     pub queue: Arc<QueueCell>,
     /// The queue's number in the channel's list of queues.
     queue_index: u32,
-    no_ack: bool,
     /// Deliveries carry `x-delivery-count` (quorum queues).
     counts_deliveries: bool,
     /// The client understands `basic.cancel` from the server.
@@ -64,8 +63,6 @@ pub struct ConsumerSetup {
     pub tag: Name,
     /// Its queue's number in the channel's list.
     pub queue_index: u32,
-    /// Settled on delivery.
-    pub no_ack: bool,
     /// The client understands `basic.cancel` from the server.
     pub hears_cancel: bool,
 }
@@ -80,7 +77,6 @@ impl Consumer {
             tag: setup.tag,
             queue,
             queue_index: setup.queue_index,
-            no_ack: setup.no_ack,
             counts_deliveries,
             hears_cancel: setup.hears_cancel,
             key: AtomicU32::new(u32::MAX),

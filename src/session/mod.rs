@@ -162,15 +162,18 @@ impl Session {
                 Ok(Step::NeedMore) => break,
                 Ok(Step::Skip { consumed }) => at += consumed,
                 Ok(Step::Event { consumed, event }) => {
+                    // What the core answered by itself came before this event.
+                    self.write_scratch();
                     self.event(event);
                     at += consumed;
                 }
                 Err(error) => self.fail(0, &error),
             }
-            if !self.scratch.is_empty() {
-                self.write_scratch();
+            if self.wire.is_over() {
+                self.next = Next::Close;
             }
         }
+        self.write_scratch();
         self.flush();
         (at, self.next)
     }
@@ -331,24 +334,23 @@ impl Session {
         self.counted = None;
     }
 
-    /// Takes a channel down: consumers first, so that nothing more is delivered, then unacked messages go back.
+    /// Takes a channel down: its consumers go, and its unacked messages go back.
     fn release_channel(&mut self, number: u16) {
         let Some(channel) = self.channels.remove(&number) else {
             return;
         };
         let now = self.broker.now();
-        for consumer in channel.consumers.values().filter(|consumer| !consumer.is_gone()) {
-            consumer.queue.unsubscribe(consumer.key(), now, &mut self.aftermath);
-        }
         if let Some(reply) = &channel.reply_consumer {
             self.broker.remove_reply_channel(&reply.address);
         }
-        let mut unacked = Vec::new();
-        channel.deliveries.unacked.lock().take_up_to(0, &mut unacked);
-        if let Some(transaction) = &channel.transaction {
-            unacked.extend(transaction.settlements.iter().map(|(unacked, _)| *unacked));
+        for held in channel.holdings() {
+            held.queue
+                .leave(&held.consumers, &held.unacked, now, &mut self.aftermath);
         }
-        for entry in unacked {
+        // A queue may have delivered on another thread before its consumer left.
+        let mut late = Vec::new();
+        channel.deliveries.unacked.lock().take_up_to(0, &mut late);
+        for entry in late {
             self.settles
                 .push(channel.queue(entry.queue), Outcome::Release, entry.id);
         }
@@ -381,6 +383,9 @@ impl Session {
     }
 
     fn write_scratch(&mut self) {
+        if self.scratch.is_empty() {
+            return;
+        }
         let scratch = &mut self.scratch;
         self.outbox.write(|out| out.append(scratch));
     }

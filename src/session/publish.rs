@@ -13,7 +13,7 @@ use super::{Place, Session};
 const PUBLISH: Method = Method::new(60, 40);
 
 /// The longest time that RabbitMQ's timers take, in milliseconds.
-const MAX_EXPIRATION_MS: Millis = 4_294_967_295;
+const MAX_EXPIRATION_MS: Millis = crate::broker::MAX_TIMER_MS;
 
 /// What the properties of a message mean for its way.
 #[derive(Default)]
@@ -42,7 +42,8 @@ impl Session {
                 "expected 'channel.open'",
             ));
         };
-        let (exchange, key) = (publish.exchange(), publish.routing_key());
+        let exchange = publish.exchange();
+        let key = &*String::from_utf8_lossy(publish.routing_key());
         check_writable(place, channel, exchange)?;
         let properties = publish.properties();
         if exchange.is_empty() && key.starts_with(DIRECT_REPLY_QUEUE) {
@@ -57,19 +58,19 @@ impl Session {
             false => read_traits(place, channel, properties)?,
         };
         let sent_on = traits.replaced.as_deref().unwrap_or(publish.properties_bytes());
-        let message = Message::new(exchange, key, sent_on, &[publish.body()]);
+        let message = Message::new(exchange, publish.routing_key(), sent_on, &[publish.body()]);
+        let route = channel
+            .routes
+            .route(&place.vhost, exchange, key, &traits.extra_keys, properties);
         if let Some(transaction) = &mut channel.transaction {
             transaction.publishes.push(PendingPublish {
                 message,
-                extra_keys: traits.extra_keys,
+                queues: route.queues.clone(),
                 persistent: traits.persistent,
                 mandatory: publish.mandatory,
             });
             return Ok(());
         }
-        let route = channel
-            .routes
-            .route(&place.vhost, exchange, key, &traits.extra_keys, properties);
         let ticket = channel.confirms.as_mut().map(|confirms| {
             if confirms.reached.is_empty() {
                 self.touched.push(number);
@@ -104,7 +105,7 @@ impl Session {
         self.flush();
         let reached = self
             .broker
-            .reply_channel(publish.routing_key())
+            .reply_channel(&String::from_utf8_lossy(publish.routing_key()))
             .is_some_and(|sink| sink.reply(&message));
         let Some(channel) = self.channels.get_mut(&number) else {
             return Ok(());
@@ -120,36 +121,27 @@ impl Session {
         Ok(())
     }
 
-    /// Routes and enqueues what a transaction has gathered.
+    /// Enqueues what a transaction has gathered.
     pub(super) fn publish_pending(
         &mut self,
         number: u16,
         pending: Vec<PendingPublish>,
         ticket: &dyn Fn() -> ConfirmTicket,
     ) {
-        let (Some(place), Some(channel)) = (&self.place, self.channels.get_mut(&number)) else {
+        let Some(channel) = self.channels.get_mut(&number) else {
             return;
         };
         for publish in pending {
-            let message = publish.message;
-            let route = channel.routes.route(
-                &place.vhost,
-                message.exchange(),
-                &message.routing_key(),
-                &publish.extra_keys,
-                message.properties(),
-            );
-            let queues: &[QueueRef] = &route.queues;
-            for queue in queues {
+            for queue in &publish.queues {
                 let incoming = Incoming {
-                    message: message.clone(),
+                    message: publish.message.clone(),
                     persistent: publish.persistent,
                     ticket: Some(ticket()),
                 };
                 self.publishes.push(queue, incoming);
             }
-            if queues.is_empty() && publish.mandatory {
-                return_message(channel, &message);
+            if publish.queues.is_empty() && publish.mandatory {
+                return_message(channel, &publish.message);
             }
         }
     }
@@ -309,7 +301,7 @@ mod tests {
 
     #[test]
     fn expirations_are_decimal_milliseconds() {
-        for good in ["0", "60000", "4294967295", "+5"] {
+        for good in ["0", "60000", "4294967296", "315360000000", "+5"] {
             assert_eq!(expiration_fault(good), None, "{good}");
         }
         for (bad, fault) in [
@@ -320,7 +312,7 @@ mod tests {
             ("1.5", "{leftover_string,\".5\"}"),
             ("5 ", "{leftover_string,\" \"}"),
             ("-1", "{value_negative,-1}"),
-            ("4294967296", "{value_too_large,4294967296}"),
+            ("315360000001", "{value_too_large,315360000001}"),
             (
                 "99999999999999999999999999999999999999999999",
                 "{value_too_large,99999999999999999999999999999999999999999999}",

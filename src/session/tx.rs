@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::amqp::Response;
+use crate::broker::QueueRef;
 use crate::model::{ConfirmSink, ConfirmTicket, Message};
 use crate::queue::Outcome;
 
@@ -22,13 +23,13 @@ pub struct Transaction {
     pub settlements: Vec<(Unacked, Outcome)>,
 }
 
-/// A publish that waits for its commit. It is routed at the commit, as RabbitMQ does.
+/// A publish that waits for its commit.
 #[derive(Debug)]
 pub struct PendingPublish {
     /// The message.
     pub message: Message,
-    /// Keys of its CC and BCC headers.
-    pub extra_keys: Vec<String>,
+    /// Where it goes; routed when it was published, as RabbitMQ does.
+    pub queues: Vec<QueueRef>,
     /// Delivery mode 2.
     pub persistent: bool,
     /// To be returned where it reaches no queue.

@@ -98,7 +98,7 @@ impl UnackedTable {
     /// False where the tag is unknown: nothing is taken then.
     pub fn take_up_to(&mut self, delivery_tag: u64, out: &mut Vec<Unacked>) -> bool {
         let upto = if delivery_tag == 0 { u64::MAX } else { delivery_tag };
-        if delivery_tag != 0 && !self.find(delivery_tag).is_some_and(|at| !self.entries[at].settled) {
+        if delivery_tag != 0 && self.find(delivery_tag).is_none_or(|at| self.entries[at].settled) {
             return false;
         }
         while let Some(entry) = self.entries.front().copied() {

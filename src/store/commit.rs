@@ -9,10 +9,10 @@ use parking_lot::Mutex;
 use crate::model::ConfirmTicket;
 
 use super::engine::{Engine, QueueBatch, Written};
-use super::journal::{Left, QueueJournal, Shared};
+use super::journal::{QueueJournal, Shared};
 use super::statistics::Counters;
 use super::wake::{Sleep, Urgency};
-use super::{StoreError, StoreOptions, SyncMode};
+use super::{QueueId, StoreError, StoreOptions, SyncMode};
 
 /// What to do after a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,12 +32,6 @@ struct Active {
     held: Option<(u64, u64)>,
     /// When settlements are due.
     settlements_due: Option<u64>,
-}
-
-impl Active {
-    fn is_due(&self, now: u64) -> bool {
-        self.held.is_some_and(|(_, due)| due <= now) || self.settlements_due.is_some_and(|due| due <= now)
-    }
 }
 
 /// One round after another. Time comes from outside, in microseconds, so that tests step it.
@@ -106,8 +100,14 @@ impl Committer {
             held: None,
             settlements_due: None,
         }));
-        let round = stop || noted == Urgency::Now as u8 || self.active.iter().any(|active| active.is_due(now));
-        let used = self.collect(now, round, stop);
+        let at_once = stop || noted == Urgency::Now as u8;
+        let mut used = self.collect_keeps(now, at_once, stop);
+        // Settlements go with a round that is made anyway.
+        let due = |active: &Active| active.settlements_due.is_some_and(|due| due <= now);
+        if at_once || used > 0 || self.active.iter().any(due) {
+            used = self.collect_settlements(used);
+        }
+        self.look_after(now);
         if used > 0 || !self.tickets.is_empty() {
             self.round(now, used)?;
             self.maintain = true;
@@ -119,44 +119,55 @@ impl Committer {
         Ok(self.next(now, noted != 0, stop))
     }
 
-    /// Takes what is due out of the journals; how many batches there are.
-    fn collect(&mut self, now: u64, round: bool, everything: bool) -> usize {
+    /// Takes the records that are due out of the journals; how many batches there are.
+    fn collect_keeps(&mut self, now: u64, at_once: bool, everything: bool) -> usize {
         let mut used = 0;
-        let (batches, tickets) = (&mut self.batches, &mut self.tickets);
-        let (window, delay) = (self.settle_window, self.settle_delay);
-        self.active.retain_mut(|active| {
+        let is_due = |active: &Active| active.held.is_some_and(|(_, due)| due <= now);
+        if !at_once && !self.active.iter().any(is_due) {
+            return 0;
+        }
+        for active in &mut self.active {
             let aged = match active.held {
                 _ if everything => Some(u64::MAX),
-                Some((upto, due)) if round && due <= now => Some(upto),
+                Some((upto, due)) if due <= now => Some(upto),
                 _ => None,
             };
-            let queue = active.journal.queue();
-            if used == batches.len() {
-                batches.push(QueueBatch::new(queue));
-            }
-            let batch = &mut batches[used];
-            batch.queue = queue;
-            let left = active.journal.take(round, aged, batch, tickets);
-            used += usize::from(!batch.is_empty());
-            if round {
-                active.settlements_due = None;
-            }
             if aged.is_some() {
                 active.held = None;
             }
-            match left {
-                Left::Nothing => return false,
-                Left::Settlements => {
-                    active.held = None;
-                    active.settlements_due.get_or_insert(now + delay);
-                }
-                Left::Held(last) => {
-                    active.held.get_or_insert((last, now + window));
-                }
-            }
-            true
-        });
+            let batch = batch_at(&mut self.batches, used, active.journal.queue());
+            active.journal.take_keeps(aged, batch);
+            used += usize::from(!batch.is_empty());
+        }
         used
+    }
+
+    /// Takes all settlements, behind the `used` batches; how many there are then.
+    fn collect_settlements(&mut self, mut used: usize) -> usize {
+        for active in &mut self.active {
+            active.settlements_due = None;
+            let batch = batch_at(&mut self.batches, used, active.journal.queue());
+            active.journal.take_settlements(batch, &mut self.tickets);
+            used += usize::from(!batch.is_empty());
+        }
+        used
+    }
+
+    /// Notes when what is left is due, and lets go of journals that are empty.
+    fn look_after(&mut self, now: u64) {
+        let (window, delay) = (self.settle_window, self.settle_delay);
+        self.active.retain_mut(|active| {
+            let left = active.journal.look();
+            match left.last {
+                Some(last) => _ = active.held.get_or_insert((last, now + window)),
+                None => active.held = None,
+            }
+            match left.settlements {
+                true => _ = active.settlements_due.get_or_insert(now + delay),
+                false => active.settlements_due = None,
+            }
+            left.last.is_some() || left.settlements
+        });
     }
 
     /// Writes the first `used` batches, syncs, and answers who waits for them.
@@ -175,16 +186,20 @@ impl Committer {
     }
 
     fn answer(&mut self, used: usize, written: Written, start: Instant) {
-        let mut total = 0;
-        let mut settled = 0;
+        let count = |of: fn(&QueueBatch) -> usize| self.batches[..used].iter().map(of).sum::<usize>() as u64;
+        let (total, settled) = (count(|batch| batch.keeps.len()), count(|batch| batch.forgets.len()));
+        let kept = written.kept as u64;
+        let took = start.elapsed().as_micros() as u64;
+        // Before the answers, so that who got one finds it counted.
+        self.counters.count(kept, total - kept, settled, took);
+        let mut at = 0;
         for batch in &mut self.batches[..used] {
-            settled += batch.forgets.len() as u64;
             batch.forgets.clear();
             batch.removed = false;
             for keep in batch.keeps.drain(..) {
-                total += 1;
+                at += 1;
                 match keep.ticket {
-                    Some(ticket) if total <= written.kept => ticket.taken(),
+                    Some(ticket) if at <= written.kept => ticket.taken(),
                     Some(ticket) => ticket.refused(),
                     None => {}
                 }
@@ -193,16 +208,13 @@ impl Committer {
             batch.keeps.shrink_to(1024);
             batch.forgets.shrink_to(4096);
         }
+        self.batches.truncate(64);
         for ticket in self.tickets.drain(..) {
             match written.settled {
                 true => ticket.taken(),
                 false => ticket.refused(),
             }
         }
-        self.batches.truncate(64);
-        let refused = (total - written.kept) as u64;
-        let took = start.elapsed().as_micros() as u64;
-        self.counters.count(written.kept as u64, refused, settled, took);
     }
 
     /// Syncs what was written. The engine is free meanwhile: others may read.
@@ -257,3 +269,16 @@ impl Committer {
         }
     }
 }
+
+/// An empty batch for a queue at a place of the list, which grows if need be.
+fn batch_at(batches: &mut Vec<QueueBatch>, at: usize, queue: QueueId) -> &mut QueueBatch {
+    if at == batches.len() {
+        batches.push(QueueBatch::new(queue));
+    }
+    let batch = &mut batches[at];
+    batch.queue = queue;
+    batch
+}
+
+#[cfg(test)]
+mod tests;

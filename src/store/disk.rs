@@ -149,3 +149,6 @@ impl DiskFile for RealFile {
         self.0.sync_data()
     }
 }
+
+#[cfg(test)]
+pub(super) mod simulated;

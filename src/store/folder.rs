@@ -51,9 +51,31 @@ impl Folder {
         })
     }
 
+    /// As [`Folder::open`], but only what is a data folder already.
+    pub(super) fn open_existing(path: &Path, engine: EngineKind) -> Result<Self, StoreError> {
+        let format = path.join(FORMAT);
+        match format.try_exists().map_err(io_error(&format))? {
+            true => Self::open(path, engine),
+            false => Err(StoreError::Foreign {
+                path: path.to_path_buf(),
+                reason: format!("is not Warren's: there is no {FORMAT} file in it; name one with --data-dir"),
+            }),
+        }
+    }
+
+    /// Says that another engine has the messages from now on.
+    pub(super) fn set_engine(&self, engine: EngineKind) -> Result<(), StoreError> {
+        write_format(&self.path, engine)
+    }
+
     /// Its path.
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Where an engine has its files.
+    pub(super) fn messages(&self, engine: EngineKind) -> PathBuf {
+        self.path.join(format!("messages-{}", engine.name()))
     }
 
     /// Bytes that an unprivileged process may still write to the folder's file system.
@@ -169,7 +191,7 @@ fn check_format(path: &Path, engine: EngineKind) -> Result<(), StoreError> {
         Some(name) if name == engine.name() => Ok(()),
         Some(name) => foreign(format!(
             "holds its messages in the engine \"{name}\", and store.messages is \"{}\"; \
-             set store.messages = \"{name}\", or choose another folder with --data-dir",
+             set store.messages = \"{name}\", or convert the folder with `warren store convert`",
             engine.name()
         )),
         None => foreign(format!(

@@ -278,7 +278,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn agrees_with_a_map(steps in prop::collection::vec((0..3u8, 0..3000u64), 0..4000)) {
+        fn agrees_with_a_map(steps in prop::collection::vec((0..3u8, 0..3000u64), 0..1000)) {
             let mut index = LiveIndex::default();
             let mut map = BTreeMap::new();
             for (at, (kind, sequence)) in steps.into_iter().enumerate() {

@@ -61,15 +61,13 @@ struct Pending {
     removed: bool,
 }
 
-/// What [`QueueJournal::take`] left.
+/// What still waits in a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Left {
-    /// Nothing; the journal is not listed any more.
-    Nothing,
-    /// Settlements only.
-    Settlements,
-    /// Records that nobody needs at once, the last of them with this sequence.
-    Held(u64),
+pub(super) struct Left {
+    /// The sequence of the last record.
+    pub(super) last: Option<u64>,
+    /// Settlements.
+    pub(super) settlements: bool,
 }
 
 /// Tickets to be answered once no lock is held.
@@ -239,30 +237,28 @@ impl QueueJournal {
         answer(answers);
     }
 
-    /// Moves into `batch` and `tickets` what is due: nothing at all unless `round`, else everything but the records
-    /// that may wait and have a sequence above `aged`.
-    pub(super) fn take(
-        &self,
-        round: bool,
-        aged: Option<u64>,
-        batch: &mut QueueBatch,
-        tickets: &mut Vec<ConfirmTicket>,
-    ) -> Left {
+    /// Moves records into `batch`: all but those that may wait and have a sequence above `aged`.
+    pub(super) fn take_keeps(&self, aged: Option<u64>, batch: &mut QueueBatch) {
+        self.pending.lock().take_keeps(aged, &mut batch.keeps);
+    }
+
+    /// Moves settlements into `batch`, and who waits for them into `tickets`.
+    pub(super) fn take_settlements(&self, batch: &mut QueueBatch, tickets: &mut Vec<ConfirmTicket>) {
         let mut pending = self.pending.lock();
-        if round {
-            pending.take_keeps(aged, &mut batch.keeps);
-            std::mem::swap(&mut pending.forgets, &mut batch.forgets);
-            tickets.append(&mut pending.tickets);
-            batch.removed = std::mem::take(&mut pending.removal);
-        }
-        match pending.keeps.back() {
-            Some(last) => Left::Held(last.sequence),
-            None if !pending.forgets.is_empty() || pending.removal => Left::Settlements,
-            None => {
-                pending.listed = false;
-                Left::Nothing
-            }
-        }
+        std::mem::swap(&mut pending.forgets, &mut batch.forgets);
+        tickets.append(&mut pending.tickets);
+        batch.removed = std::mem::take(&mut pending.removal);
+    }
+
+    /// What there is; where that is nothing the journal lists itself anew with the next that comes.
+    pub(super) fn look(&self) -> Left {
+        let mut pending = self.pending.lock();
+        let left = Left {
+            last: pending.keeps.back().map(|waiting| waiting.sequence),
+            settlements: !pending.forgets.is_empty() || pending.removal,
+        };
+        pending.listed = left.last.is_some() || left.settlements;
+        left
     }
 
     /// Puts the journal into the commit thread's hands, unless it is there.

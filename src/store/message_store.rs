@@ -55,14 +55,7 @@ impl MessageStore {
         }
         let folder = Arc::new(Folder::open(&options.dir, options.engine)?);
         let state = SledState::open(Arc::clone(&folder), options.sled_cache_bytes)?;
-        let path = folder.path().join("messages");
-        let engine: Box<dyn Engine> = match options.engine {
-            EngineKind::Sled => Box::new(SledEngine::new(Database::open(&path, options.sled_cache_bytes)?)),
-            EngineKind::Log | EngineKind::Memory => {
-                let disk = RealDisk::open(&path).map_err(io_error(&path))?;
-                Box::new(LogEngine::new(Arc::new(disk), options.segment_bytes))
-            }
-        };
+        let engine = open_engine(&folder, &options, options.engine)?;
         Ok((Self::over(options, engine, Some(folder), on_fatal), Arc::new(state)))
     }
 
@@ -183,6 +176,23 @@ impl MessageStore {
             .join()
             .unwrap_or_else(|_| Err(panicked(self.options.dir.clone())))
     }
+}
+
+/// The engine of a kind in its own part of the folder.
+pub(super) fn open_engine(
+    folder: &Folder,
+    options: &StoreOptions,
+    kind: EngineKind,
+) -> Result<Box<dyn Engine>, StoreError> {
+    let path = folder.messages(kind);
+    Ok(match kind {
+        EngineKind::Log => {
+            let disk = RealDisk::open(&path).map_err(io_error(&path))?;
+            Box::new(LogEngine::new(Arc::new(disk), options.segment_bytes))
+        }
+        EngineKind::Sled => Box::new(SledEngine::new(Database::open(&path, options.sled_cache_bytes)?)),
+        EngineKind::Memory => Box::new(MemoryEngine::default()),
+    })
 }
 
 impl Drop for MessageStore {

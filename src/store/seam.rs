@@ -29,6 +29,9 @@ pub enum Table {
     Node,
 }
 
+/// Keys with their values.
+pub type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// One change of a definition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StateChange {
@@ -41,7 +44,7 @@ pub enum StateChange {
 /// Definitions on stable storage.
 pub trait StateStore: Send + Sync {
     /// All pairs of a table, in order of key.
-    fn scan(&self, table: Table) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>;
+    fn scan(&self, table: Table) -> Result<Pairs, StoreError>;
 
     /// Makes all changes or none; they are on stable storage when this returns. Blocks.
     fn commit(&self, changes: &[StateChange]) -> Result<(), StoreError>;
@@ -115,4 +118,12 @@ pub enum StoreError {
         /// What it said.
         reason: String,
     },
+}
+
+impl StoreError {
+    /// Whether the disk is full, which passes; every other error is final.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if super::engine::is_full(source))
+    }
 }

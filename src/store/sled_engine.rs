@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::codec;
-use super::engine::{Engine, MessageSink, QueueBatch, Recovered, SyncJob, Usage, Written, is_full};
+use super::engine::{Engine, MessageSink, QueueBatch, Recovered, SyncJob, Usage, Written};
 use super::folder::folder_bytes;
 use super::index::{LiveIndex, Place};
 use super::state::Database;
@@ -123,7 +123,7 @@ impl SledEngine {
             return Ok(true);
         }
         if let Err(error) = self.database.reserve(bytes) {
-            return if full(&error) { Ok(false) } else { Err(error) };
+            return if error.is_full() { Ok(false) } else { Err(error) };
         }
         self.database.apply(batch)?;
         Ok(true)
@@ -155,10 +155,6 @@ fn stored(queue: QueueId, sequence: u64, bytes: &[u8]) -> Option<StoredMessage> 
         message,
         expires_at,
     })
-}
-
-fn full(error: &StoreError) -> bool {
-    matches!(error, StoreError::Io { source, .. } if is_full(source))
 }
 
 impl Engine for SledEngine {
@@ -230,7 +226,7 @@ impl Engine for SledEngine {
         }
         // A removal writes its page anew: count what a small record costs.
         if let Err(error) = self.database.reserve(self.owed.len() as u64 * 64) {
-            return if full(&error) {
+            return if error.is_full() {
                 Ok(Written { kept, settled: false })
             } else {
                 Err(error)

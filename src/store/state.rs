@@ -5,14 +5,17 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use super::folder::{Folder, free_space, io_error, sync_folder};
-use super::{StateChange, StateStore, StoreError, Table};
+use super::{Pairs, StateChange, StateStore, StoreError, Table};
 
 /// Free space under which nothing is given to sled: after an ENOSPC of its own it cannot go on, not even remove.
-pub(super) const SLED_SPACE_RESERVE: u64 = 16 << 20;
+const SPACE_TO_WRITE: u64 = 16 << 20;
+/// Free space under which a database is not opened: sled writes when it opens, and fails half-way without space.
+const SPACE_TO_OPEN: u64 = 4 << 20;
 
 /// A sled database with what its own `flush` leaves out.
 ///
@@ -28,16 +31,14 @@ pub(super) struct Database {
 impl Database {
     pub(super) fn open(path: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
         std::fs::create_dir_all(path).map_err(io_error(path))?;
-        if free_space(path).map_err(io_error(path))? < SLED_SPACE_RESERVE {
-            // sled needs space to open what it wrote before.
-            return Err(io_error(path)(io::ErrorKind::StorageFull.into()));
+        if free_space(path).map_err(io_error(path))? < SPACE_TO_OPEN {
+            return Err(no_space(path, SPACE_TO_OPEN));
         }
-        let db = sled::Config::new()
+        let config = sled::Config::new()
             .path(path)
             .cache_capacity(cache_bytes.max(1 << 20))
-            .flush_every_ms(None)
-            .open()
-            .map_err(|error| database_error(path, error))?;
+            .flush_every_ms(None);
+        let db = open_patiently(&config).map_err(|error| database_error(path, error))?;
         let db_path = path.join("db");
         let file = File::open(&db_path).map_err(io_error(&db_path))?;
         sync_folder(path).map_err(io_error(path))?;
@@ -77,10 +78,11 @@ impl Database {
     pub(super) fn reserve(&self, bytes: u64) -> Result<(), StoreError> {
         let free = free_space(&self.path).map_err(io_error(&self.path))?;
         // sled writes a page anew for each change of it, hence twice the bytes.
-        match free >= SLED_SPACE_RESERVE.saturating_add(bytes.saturating_mul(2)) {
-            true => Ok(()),
-            false => Err(io_error(&self.path)(io::ErrorKind::StorageFull.into())),
+        let needed = SPACE_TO_WRITE.saturating_add(bytes.saturating_mul(2));
+        if free < needed {
+            return Err(no_space(&self.path, needed));
         }
+        Ok(())
     }
 
     pub(super) fn apply(&self, batch: sled::Batch) -> Result<(), StoreError> {
@@ -93,6 +95,27 @@ impl Database {
         self.db.flush().map_err(|error| database_error(&self.path, error))?;
         self.file.sync_data().map_err(io_error(&self.path))
     }
+}
+
+/// Opens a database that this process may just have closed: sled's own threads give its lock back a moment later. No
+/// other process has it, since the folder is locked before.
+fn open_patiently(config: &sled::Config) -> sled::Result<sled::Db> {
+    const ATTEMPTS: u32 = 200;
+    const PAUSE: Duration = Duration::from_millis(10);
+    for _ in 1..ATTEMPTS {
+        match config.open() {
+            Err(sled::Error::Io(error)) if error.to_string().contains("could not acquire lock") => {
+                std::thread::sleep(PAUSE);
+            }
+            other => return other,
+        }
+    }
+    config.open()
+}
+
+fn no_space(path: &Path, needed: u64) -> StoreError {
+    let text = format!("the disk is full: {needed} bytes must be free, so make space");
+    io_error(path)(io::Error::new(io::ErrorKind::StorageFull, text))
 }
 
 fn database_error(path: &Path, error: sled::Error) -> StoreError {
@@ -145,7 +168,7 @@ impl SledState {
 }
 
 impl StateStore for SledState {
-    fn scan(&self, table: Table) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn scan(&self, table: Table) -> Result<Pairs, StoreError> {
         self.database
             .scan_prefix(&[prefix(table)])
             .map(|pair| pair.map(|(key, value)| (key[1..].to_vec(), value.to_vec())))
@@ -181,7 +204,7 @@ pub(super) struct MemoryState {
 }
 
 impl StateStore for MemoryState {
-    fn scan(&self, table: Table) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn scan(&self, table: Table) -> Result<Pairs, StoreError> {
         let prefix = prefix(table);
         Ok(self
             .pairs

@@ -43,6 +43,13 @@ impl Answers {
         assert!(counts.values().all(|answers| *answers == (1, 0)), "{counts:?}");
     }
 
+    fn wait_for(&self, tag: u64) {
+        let mut counts = self.counts.lock();
+        while !counts.contains_key(&tag) {
+            self.changed.wait(&mut counts);
+        }
+    }
+
     pub(super) fn of(&self, tag: u64) -> (u32, u32) {
         self.counts.lock().get(&tag).copied().unwrap_or_default()
     }
@@ -56,7 +63,7 @@ pub(super) fn message(queue: u64, sequence: u64, length: usize) -> Message {
     let body: Vec<u8> = (0..length)
         .map(|at| (at as u64 * 31 + sequence + queue) as u8)
         .collect();
-    Message::new("orders", &format!("key.{queue}.{sequence}"), &[0x10, 0, 2], &[&body])
+    Message::new("orders", format!("key.{queue}.{sequence}"), &[0x10, 0, 2], &[&body])
 }
 
 pub(super) fn keep(queue: u64, sequence: u64, length: usize, ticket: Option<ConfirmTicket>) -> Keep {
@@ -374,4 +381,104 @@ fn free_space_is_known() {
     let dir = tempfile::tempdir().unwrap();
     let opened = open(&options(dir.path(), EngineKind::Log));
     assert!(opened.store.free_space().unwrap() > 0);
+}
+
+#[test]
+fn a_folder_is_converted_both_ways_and_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = options(dir.path(), EngineKind::Log);
+    let sled = options(dir.path(), EngineKind::Sled);
+    let answers = Arc::new(Answers::default());
+    {
+        let opened = open(&log);
+        let put = StateChange::Put(Table::Queues, b"q".to_vec(), b"v".to_vec());
+        opened.state.commit(&[put]).unwrap();
+        for queue in [1, 2] {
+            let batch = (0..50).map(|at| keep(queue, at, 9000, Some(answers.ticket(queue << 32 | at))));
+            opened.store.journal(QueueId(queue)).keep(&mut batch.collect());
+        }
+        answers.wait_taken(100);
+        opened
+            .store
+            .journal(QueueId(1))
+            .forget(&(0..49).collect::<Vec<_>>(), None);
+        opened.store.shutdown().unwrap();
+    }
+    let before = inspect(&log).unwrap();
+    assert_eq!((before.queues[0].messages, before.queues[0].first_sequence), (1, 49));
+    assert_eq!((before.queues[1].messages, before.queues[1].body_bytes), (50, 450_000));
+    for (from, to) in [(&log, &sled), (&sled, &log), (&log, &sled)] {
+        assert_eq!(engine_of(dir.path()).unwrap(), from.engine);
+        assert_eq!(convert(from, to.engine).unwrap().messages, 51);
+        assert_eq!(inspect(to).unwrap().queues, before.queues);
+        assert!(matches!(refusal(from), StoreError::Foreign { .. }));
+    }
+    let opened = open(&sled);
+    assert_eq!(opened.found.len(), 51);
+    opened.found.iter().for_each(|stored| assert_same(stored, 9000));
+    assert_eq!(opened.state.scan(Table::Queues).unwrap().len(), 1);
+}
+
+#[test]
+fn an_inspection_finds_damage_and_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = options(dir.path(), EngineKind::Log);
+    assert!(matches!(inspect(&log), Err(StoreError::Foreign { .. })));
+    {
+        let opened = open(&log);
+        let answers = Arc::new(Answers::default());
+        let batch = (0..9).map(|at| keep(1, at, 500, Some(answers.ticket(at))));
+        opened.store.journal(QueueId(1)).keep(&mut batch.collect());
+        answers.wait_taken(9);
+        opened.store.shutdown().unwrap();
+    }
+    let segment = dir.path().join("messages-log/0000000001.log");
+    let whole = std::fs::read(&segment).unwrap();
+    // A torn tail is no damage, and is left for the start to cut.
+    let torn = [&whole[..], &[7; 100]].concat();
+    std::fs::write(&segment, &torn).unwrap();
+    assert_eq!(inspect(&log).unwrap().queues[0].messages, 9);
+    assert_eq!(std::fs::read(&segment).unwrap(), torn);
+    let mut damaged = whole.clone();
+    damaged[1000] ^= 1;
+    std::fs::write(&segment, &damaged).unwrap();
+    assert!(matches!(inspect(&log), Err(StoreError::Damaged { .. })));
+}
+
+#[test]
+fn no_wake_up_is_lost_however_deep_the_thread_sleeps() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = StoreOptions {
+        // It falls asleep at once, so that nearly every call meets another depth.
+        settle_window_us: 20,
+        settle_delay_ms: 1,
+        ..options(dir.path(), EngineKind::Memory)
+    };
+    let opened = open(&options);
+    let (store, answers) = (&opened.store, Arc::new(Answers::default()));
+    std::thread::scope(|scope| {
+        for queue in 0..2u64 {
+            let answers = &answers;
+            scope.spawn(move || {
+                let journal = store.journal(QueueId(queue));
+                for at in 0..3000u64 {
+                    let tag = queue << 32 | at;
+                    let keep = Keep {
+                        in_flight: at % 3 == 0,
+                        ..keep(queue, at, 1, Some(answers.ticket(tag)))
+                    };
+                    journal.keep(&mut vec![keep]);
+                    // Hangs if the thread sleeps through it.
+                    answers.wait_for(tag);
+                    if at % 5 == 0 {
+                        journal.forget(&[at], Some(answers.ticket(tag | 1 << 31)));
+                        answers.wait_for(tag | 1 << 31);
+                    } else {
+                        journal.forget(&[at], None);
+                    }
+                }
+            });
+        }
+    });
+    opened.store.shutdown().unwrap();
 }

@@ -62,10 +62,11 @@ impl Wake {
         }
         self.noted.fetch_max(urgency, Ordering::SeqCst);
         let wakes_at = self.wakes_at.load(Ordering::SeqCst);
-        if urgency >= wakes_at && self.rouse(wakes_at) {
-            if let Some(thread) = self.thread.get() {
-                thread.unpark();
-            }
+        if urgency >= wakes_at
+            && self.rouse(wakes_at)
+            && let Some(thread) = self.thread.get()
+        {
+            thread.unpark();
         }
     }
 

@@ -75,6 +75,11 @@ pub(super) fn is_known(method: Method) -> bool {
     (method.class_id == BASIC && hot) || shape(method) != Shape::Unknown
 }
 
+/// Whether the class is one of AMQP 0-9-1's.
+pub(super) fn is_known_class(class_id: u16) -> bool {
+    matches!(class_id, CHANNEL | ACCESS | EXCHANGE | QUEUE | BASIC | CONFIRM | TX)
+}
+
 fn shape(method: Method) -> Shape {
     use super::arguments::Field::{Octet, ShortString};
     let id = method.method_id;

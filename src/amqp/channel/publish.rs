@@ -16,7 +16,8 @@ const WAIT_MAX: usize = 8 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::amqp) struct PublishMethod<'a> {
     pub exchange: &'a str,
-    pub routing_key: &'a str,
+    /// Any bytes, as RabbitMQ has it.
+    pub routing_key: &'a [u8],
     pub mandatory: bool,
 }
 
@@ -26,7 +27,7 @@ pub(in crate::amqp) fn method(fields: &[u8]) -> Result<PublishMethod<'_>, AmqpEr
     let mut reader = Reader::new(fault::BASIC_PUBLISH, fields);
     reader.short()?;
     let exchange = reader.short_string()?;
-    let routing_key = reader.short_string()?;
+    let routing_key = reader.short_bytes()?;
     let bits = reader.octet()?;
     reader.end()?;
     if bits & 2 != 0 {
@@ -52,7 +53,7 @@ fn sound_method(fields: &[u8]) -> Option<PublishMethod<'_>> {
     };
     Some(PublishMethod {
         exchange: std::str::from_utf8(exchange).ok()?,
-        routing_key: std::str::from_utf8(routing_key).ok()?,
+        routing_key,
         mandatory: bits != 0,
     })
 }

@@ -138,7 +138,7 @@ pub(super) fn describe(event: &Event<'_>) -> String {
             format!(
                 "publish {channel} {:?} {:?} mandatory={} {:?} {} bytes, sum {sum}",
                 publish.exchange(),
-                publish.routing_key(),
+                String::from_utf8_lossy(publish.routing_key()),
                 publish.mandatory,
                 publish.properties_bytes(),
                 body.len(),

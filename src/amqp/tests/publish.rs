@@ -18,7 +18,7 @@ fn three_frames_together_are_taken_in_place() {
             assert_eq!(consumed, message(1, b"hello", 100).len());
             assert_eq!(
                 (publish.exchange(), publish.routing_key(), publish.mandatory),
-                ("x", "k", true)
+                ("x", &b"k"[..], true)
             );
             assert_eq!(publish.properties().delivery_mode(), Some(2));
             let place = bytes.as_ptr_range();

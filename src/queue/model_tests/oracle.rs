@@ -189,8 +189,7 @@ impl Oracle {
 
     fn shorten(&mut self) {
         while self.options.overflow == Overflow::DropHead && self.over(self.ready.len() as u64, self.ready_bytes()) {
-            let least = (0..self.ready.len()).min_by_key(|at| (self.ready[*at].level, self.ready[*at].sequence));
-            let item = self.ready.remove(least.unwrap());
+            let item = self.ready.remove(0);
             self.gone(&item, Some(DeathReason::MaxLength));
         }
     }

@@ -42,16 +42,16 @@ fn bytes_are_counted_too() {
 }
 
 #[test]
-fn the_lowest_priority_is_dropped_first() {
+fn a_full_priority_queue_drops_what_would_be_delivered_next() {
     let mut q = queue(QueueOptions {
         max_priority: Some(9),
         max_length: Some(2),
         ..QueueOptions::default()
     });
     q.publish([m("low").priority(1), m("high").priority(9)]);
-    assert_eq!(q.publish([m("mid").priority(5)]), "dead low maxlen");
-    assert_eq!(q.publish([m("least")]), "dead least maxlen");
-    assert_eq!(q.waiting(), "high mid");
+    assert_eq!(q.publish([m("mid").priority(5)]), "dead high maxlen");
+    assert_eq!(q.publish([m("least")]), "dead mid maxlen");
+    assert_eq!(q.waiting(), "low least");
 }
 
 #[test]

@@ -10,6 +10,9 @@ fn text(text: &str) -> FieldValue {
     FieldValue::text(text)
 }
 
+/// Named values of a binding's arguments or a message's headers.
+type Fields = Vec<(&'static str, FieldValue)>;
+
 #[test]
 fn every_type_has_its_name() {
     for kind in ExchangeKind::ALL {
@@ -49,7 +52,7 @@ fn headers_match_as_the_table_says() {
     let any = |more: &[(&'static str, FieldValue)]| [&[("x-match", text("any"))], more].concat();
     let mode = |mode: &str, more: &[(&'static str, FieldValue)]| [&[("x-match", text(mode))], more].concat();
     // Arguments of the binding, headers of the message, whether they match.
-    let rows: Vec<(Vec<(&str, FieldValue)>, Vec<(&str, FieldValue)>, bool)> = vec![
+    let rows: Vec<(Fields, Fields, bool)> = vec![
         (vec![], vec![], true),
         (vec![], vec![("a", I32(1))], true),
         (vec![("a", I32(1))], vec![("a", I32(1)), ("b", I32(2))], true),

@@ -9,7 +9,7 @@
 //!    and only then is it deleted. A crash in between leaves both; of two records of one message the later one counts,
 //!    and a settlement behind the first but before the copy cannot be, since only live messages are copied.
 //! 4. A segment is synced before the next one is made, and the next one's header is synced before any record is
-//!    written. So only the last segment may end in something torn.
+//!    written. So only the last segment may end in something torn, or in the zeros that it was extended with.
 //! 5. Each write starts with a mark that says up to where its segment was synced at the time. Damage before such a
 //!    place is damage; behind the last such place it is a torn tail, which nobody was promised, and is cut.
 //! 6. Settlements take effect in memory even where the disk is too full to write them. They are owed and written later.
@@ -35,6 +35,8 @@ use record::{MARK_LEN, SEGMENT_HEADER_LEN};
 
 /// So much is collected before it is written.
 const BLOCK_BYTES: usize = 1 << 20;
+/// The last file is made longer by so much at a time, or by an eighth of a segment.
+const EXTEND_BYTES: u64 = 4 << 20;
 /// The file that is given up so that settlements can be written to a full disk.
 const RESERVE_NAME: &str = "reserve";
 
@@ -52,6 +54,10 @@ struct Active {
     file: Arc<dyn DiskFile>,
     salt: u64,
     synced: u64,
+    /// How long the file is: it grows ahead of what is written (sparse, so it takes no space), because a sync of a
+    /// file whose length has not changed does not wait for the file system's journal. Measured on ext4 with busy
+    /// processors: 0.7 ms on average instead of 3 ms for 70 kB.
+    extended: u64,
 }
 
 /// A message whose record is in the block.
@@ -199,7 +205,7 @@ impl LogEngine {
 
     /// Writes the block. False where the disk is full: then nothing of the block is left, neither there nor here.
     fn flush(&mut self) -> Result<bool, StoreError> {
-        let (Some(active), Some(segment)) = (&self.active, self.segments.back_mut()) else {
+        let (Some(active), Some(segment)) = (&mut self.active, self.segments.back_mut()) else {
             return Ok(true);
         };
         if self.block.is_empty() {
@@ -207,10 +213,20 @@ impl LogEngine {
         }
         let start = segment.length;
         let id = segment.id;
-        let done = match write_all(&*active.file, &self.block, start) {
+        let end = start + self.block.len() as u64;
+        let write = |active: &mut Active| {
+            if end > active.extended {
+                let extended = end + EXTEND_BYTES.min(self.segment_bytes / 8);
+                active.file.truncate(extended)?;
+                active.extended = extended;
+            }
+            write_all(&*active.file, &self.block, start)
+        };
+        let done = match write(active) {
             Ok(()) => true,
             Err(error) if is_full(&error) => {
                 active.file.truncate(start).map_err(io_failed(&*self.disk, id))?;
+                active.extended = start;
                 false
             }
             Err(error) => return Err(io_failed(&*self.disk, id)(error)),
@@ -236,9 +252,22 @@ impl LogEngine {
         Ok(done)
     }
 
+    /// Takes back what the last file is longer than its records.
+    fn trim(&mut self) -> Result<(), StoreError> {
+        if let (Some(active), Some(segment)) = (&mut self.active, self.segments.back())
+            && active.extended > segment.length
+        {
+            let failed = io_failed(&*self.disk, segment.id);
+            active.file.truncate(segment.length).map_err(failed)?;
+            active.extended = segment.length;
+        }
+        Ok(())
+    }
+
     /// Closes the segment that is written to and starts the next. False where the disk is full: nothing has changed.
     fn roll(&mut self) -> Result<bool, StoreError> {
         let last = self.segments.back().map_or(0, |segment| segment.id);
+        self.trim()?;
         if let Some(active) = &self.active {
             active.file.sync().map_err(io_failed(&*self.disk, last))?;
         }
@@ -272,9 +301,19 @@ impl LogEngine {
             file,
             salt,
             synced: SEGMENT_HEADER_LEN as u64,
+            extended: SEGMENT_HEADER_LEN as u64,
         });
         self.copies_unsynced = false;
         Ok(true)
+    }
+
+    /// Whether the round's messages leave something of the disk to the definitions, which sled cannot even open on a
+    /// full one. That costs a system call a round. Others may fill the disk nevertheless, which [`Self::flush`] sees.
+    fn has_space(&self, batches: &[QueueBatch]) -> bool {
+        let length = |batch: &QueueBatch| batch.keeps.iter().map(record::publish_len).sum::<usize>() as u64;
+        let bytes: u64 = batches.iter().map(length).sum();
+        // A file system that does not say how much is free has to be tried.
+        bytes == 0 || self.disk.free_space().unwrap_or(u64::MAX) >= bytes + 2 * self.reserve_bytes()
     }
 
     /// Lets settlements take effect and notes what has to be written of them.
@@ -349,15 +388,17 @@ impl Engine for LogEngine {
                 recovered.messages += 1;
             }
         }
+        // Its windows are not needed for a while.
+        self.reader = Reader::new(Arc::clone(&self.disk));
         Ok(recovered)
     }
 
     fn write(&mut self, batches: &[QueueBatch]) -> Result<Written, StoreError> {
         self.written = 0;
-        let mut full = false;
+        let mut full = !self.has_space(batches);
         'batches: for batch in batches {
             for keep in &batch.keeps {
-                if !self.append_keep(batch.queue, keep)? {
+                if full || !self.append_keep(batch.queue, keep)? {
                     full = true;
                     break 'batches;
                 }
@@ -444,8 +485,12 @@ impl Engine for LogEngine {
         if let Some(active) = &self.active {
             record::append_mark(&mut self.block, active.salt, active.synced);
             self.flush()?;
+            self.trim()?;
             self.sync_now()?;
         }
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

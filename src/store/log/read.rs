@@ -12,9 +12,9 @@ use super::record::{Entry, Kind, RECORD_HEADER_LEN, RecordHeader, SEGMENT_HEADER
 use super::{damaged, io_failed, record, segment_name};
 
 const WINDOW_MIN: usize = 8 << 10;
-const WINDOW_MAX: usize = 1 << 20;
+const WINDOW_MAX: usize = 256 << 10;
 /// So many files are held open for reading.
-const OPEN_MAX: usize = 16;
+const OPEN_MAX: usize = 8;
 
 /// Bytes of a file that were read.
 pub(super) struct Window {

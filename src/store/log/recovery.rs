@@ -38,21 +38,31 @@ impl LogEngine {
             let end = self.replay_segment(*id, &found, &mut highest)?;
             if end < found.length {
                 if !last {
-                    return Err(damaged(&*self.disk, *id, end, "a record is damaged"));
+                    return Err(damaged(
+                        &*self.disk,
+                        *id,
+                        end,
+                        "a record is damaged; restore the folder from a backup",
+                    ));
                 }
                 self.cut(*id, &found, end)?;
             }
         }
-        // The last one may have been written by a process that was killed before its sync.
-        if let Some(Segment { id, length, .. }) = self.segments.back().copied() {
-            if let Some(Found { file, salt, .. }) = self.open_segment(id, false)? {
-                file.sync().map_err(io_failed(&*self.disk, id))?;
-                self.active = Some(Active {
-                    file,
-                    salt,
-                    synced: length,
-                });
-            }
+        // The last one may have been made or written by a process that was killed before its sync.
+        self.disk.sync_folder().map_err(|source| StoreError::Io {
+            path: self.disk.path().to_path_buf(),
+            source,
+        })?;
+        if let Some(Segment { id, length, .. }) = self.segments.back().copied()
+            && let Some(Found { file, salt, .. }) = self.open_segment(id, false)?
+        {
+            file.sync().map_err(io_failed(&*self.disk, id))?;
+            self.active = Some(Active {
+                file,
+                salt,
+                synced: length,
+                extended: length,
+            });
         }
         Ok(highest)
     }
@@ -95,7 +105,12 @@ impl LogEngine {
                 self.disk.sync_folder().map_err(failed())?;
                 Ok(None)
             }
-            Err(HeaderFault::Damaged) => Err(damaged(&*self.disk, id, 0, "the segment header is damaged")),
+            Err(HeaderFault::Damaged) => Err(damaged(
+                &*self.disk,
+                id,
+                0,
+                "the segment header is damaged; restore the folder from a backup",
+            )),
             Err(HeaderFault::Version(version)) => Err(StoreError::Foreign {
                 path: self.disk.path().join(name),
                 reason: format!(

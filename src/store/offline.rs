@@ -1,0 +1,248 @@
+//! What an operator does with the folder of a stopped broker: check it, count it, convert it.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::model::Message;
+
+use super::disk::{Disk, DiskFile, RealDisk};
+use super::engine::{Engine, QueueBatch, Recovered, Usage};
+use super::folder::{Folder, io_error, sync_folder};
+use super::log::LogEngine;
+use super::message_store::open_engine;
+use super::{EngineKind, Keep, QueueId, StoreError, StoreOptions, StoredMessage};
+
+/// So many bytes of messages make a round of a conversion.
+const ROUND_BYTES: usize = 8 << 20;
+
+/// What a data folder holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inspection {
+    /// Bytes of live messages.
+    pub live_bytes: u64,
+    /// Bytes of all files of the message engine.
+    pub disk_bytes: u64,
+    /// The queues that have messages, in order of their ids.
+    pub queues: Vec<QueueInspection>,
+}
+
+/// What a data folder holds of one queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueInspection {
+    /// The queue.
+    pub queue: QueueId,
+    /// Live messages.
+    pub messages: u64,
+    /// Bytes of their bodies.
+    pub body_bytes: u64,
+    /// The sequence of the oldest.
+    pub first_sequence: u64,
+    /// The sequence of the newest.
+    pub last_sequence: u64,
+}
+
+/// The engine that wrote a folder, as its `FORMAT` file says.
+///
+/// # Errors
+/// As [`MessageStore::open`](super::MessageStore::open).
+pub fn engine_of(dir: &Path) -> Result<EngineKind, StoreError> {
+    match Folder::open_existing(dir, EngineKind::Log) {
+        Ok(_) => Ok(EngineKind::Log),
+        Err(StoreError::Foreign { .. }) => Folder::open_existing(dir, EngineKind::Sled).map(|_| EngineKind::Sled),
+        Err(other) => Err(other),
+    }
+}
+
+/// Reads and checks every message of a folder that no broker has open. Changes nothing in a log (a sled database
+/// rewrites its own files whenever it is opened).
+///
+/// # Errors
+/// The first damage, with file and place; else as [`MessageStore::open`](super::MessageStore::open).
+pub fn inspect(options: &StoreOptions) -> Result<Inspection, StoreError> {
+    let folder = Folder::open_existing(&options.dir, options.engine)?;
+    let mut engine: Box<dyn Engine> = match options.engine {
+        EngineKind::Log => {
+            let path = folder.messages(EngineKind::Log);
+            let disk = ReadOnlyDisk(RealDisk::open(&path).map_err(io_error(&path))?);
+            Box::new(LogEngine::new(Arc::new(disk), options.segment_bytes))
+        }
+        kind => open_engine(&folder, options, kind)?,
+    };
+    let mut inspection = Inspection::default();
+    engine.recover(&mut |message| inspection.count(&message))?;
+    let Usage {
+        live_bytes, disk_bytes, ..
+    } = engine.usage();
+    Ok(Inspection {
+        live_bytes,
+        disk_bytes,
+        ..inspection
+    })
+}
+
+impl Inspection {
+    /// Counts a message; they come queue by queue, in order.
+    fn count(&mut self, stored: &StoredMessage) {
+        if self.queues.last().is_none_or(|last| last.queue != stored.queue) {
+            self.queues.push(QueueInspection {
+                queue: stored.queue,
+                messages: 0,
+                body_bytes: 0,
+                first_sequence: stored.sequence,
+                last_sequence: stored.sequence,
+            });
+        }
+        if let Some(last) = self.queues.last_mut() {
+            last.messages += 1;
+            last.body_bytes += stored.message.body_len() as u64;
+            last.last_sequence = stored.sequence;
+        }
+    }
+}
+
+/// Rewrites the messages of a folder that no broker has open for another engine. The `FORMAT` file changes, in one
+/// step, when everything is on stable storage in the new form; a conversion that is cut short has changed nothing.
+///
+/// # Errors
+/// As [`inspect`]; a full disk is an error, too.
+pub fn convert(options: &StoreOptions, to: EngineKind) -> Result<Recovered, StoreError> {
+    let folder = Folder::open_existing(&options.dir, options.engine)?;
+    if to == options.engine || to == EngineKind::Memory || options.engine == EngineKind::Memory {
+        return Err(StoreError::Foreign {
+            path: options.dir.clone(),
+            reason: format!("cannot be converted from {} to {}", options.engine.name(), to.name()),
+        });
+    }
+    let target = folder.messages(to);
+    remove_folder(&target)?;
+    let mut source = open_engine(&folder, options, options.engine)?;
+    let mut writer = Writer {
+        engine: open_engine(&folder, options, to)?,
+        batch: QueueBatch::new(QueueId(0)),
+        bytes: 0,
+        failed: None,
+    };
+    writer.engine.recover(&mut |_| {})?;
+    let recovered = source.recover(&mut |message| writer.put(message))?;
+    writer.flush();
+    if let Some(error) = writer.failed {
+        return Err(error);
+    }
+    writer.engine.close()?;
+    sync_folder(&target).map_err(io_error(&target))?;
+    // Both engines are closed before the folder says who is right now.
+    drop(writer.engine);
+    drop(source);
+    folder.set_engine(to)?;
+    remove_folder(&folder.messages(options.engine))?;
+    Ok(recovered)
+}
+
+fn remove_folder(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Puts messages into an engine, in rounds.
+struct Writer {
+    engine: Box<dyn Engine>,
+    batch: QueueBatch,
+    bytes: usize,
+    failed: Option<StoreError>,
+}
+
+impl Writer {
+    fn put(&mut self, stored: StoredMessage) {
+        if self.batch.queue != stored.queue || self.bytes >= ROUND_BYTES {
+            self.flush();
+            self.batch.queue = stored.queue;
+        }
+        self.bytes += Message::size(&stored.message);
+        self.batch.keeps.push(Keep {
+            sequence: stored.sequence,
+            message: stored.message,
+            expires_at: stored.expires_at,
+            ticket: None,
+            in_flight: false,
+        });
+    }
+
+    fn flush(&mut self) {
+        if self.failed.is_none() && !self.batch.is_empty() {
+            let count = self.batch.keeps.len();
+            match self.engine.write(std::slice::from_ref(&self.batch)) {
+                Ok(written) if written.kept == count => {}
+                Ok(_) => {
+                    self.failed = Some(StoreError::Io {
+                        path: "the new message folder".into(),
+                        source: io::ErrorKind::StorageFull.into(),
+                    });
+                }
+                Err(error) => self.failed = Some(error),
+            }
+        }
+        self.batch.keeps.clear();
+        self.bytes = 0;
+    }
+}
+
+/// A disk that says yes to every change and makes none.
+struct ReadOnlyDisk(RealDisk);
+
+struct ReadOnlyFile(Arc<dyn DiskFile>);
+
+impl Disk for ReadOnlyDisk {
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.0.list()
+    }
+
+    fn create(&self, _name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(ReadOnlyFile(self.0.open(name)?)))
+    }
+
+    fn remove(&self, _name: &str) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn sync_folder(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn free_space(&self) -> io::Result<u64> {
+        Ok(0)
+    }
+}
+
+impl DiskFile for ReadOnlyFile {
+    fn length(&self) -> io::Result<u64> {
+        self.0.length()
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.0.read_at(buffer, offset)
+    }
+
+    fn write_at(&self, _bytes: &[u8], _offset: u64) -> io::Result<usize> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn truncate(&self, _length: u64) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
