@@ -13,6 +13,7 @@ mod definitions;
 mod direct_reply;
 mod exchanges;
 mod limits;
+mod login_failures;
 mod publish;
 mod queue_cell;
 mod queues;
@@ -37,6 +38,7 @@ pub use connection_counts::{ConnectionCounts, Counted, Tally};
 pub use direct_reply::{DIRECT_REPLY_QUEUE, ReplySink};
 pub use exchanges::{ExchangeDeclare, check_not_reserved};
 pub use limits::BrokerLimits;
+pub use login_failures::LoginFailures;
 pub use publish::PublishBatch;
 pub use queue_cell::{Aftermath, ConsumerSink, Flow, QueueCell, QueueDeclaration, QueueRef};
 pub use queues::{DeclaredQueue, DeleteCondition, QueueDeclare};
@@ -55,6 +57,7 @@ pub struct Broker {
     timers: Arc<timers::Timers>,
     replies: direct_reply::DirectReplies,
     connections: ConnectionCounts,
+    login_failures: LoginFailures,
     next_queue: AtomicU64,
     next_connection: AtomicU64,
 }
@@ -93,6 +96,12 @@ impl Broker {
     #[must_use]
     pub fn connection_counts(&self) -> &ConnectionCounts {
         &self.connections
+    }
+
+    /// Failed logins.
+    #[must_use]
+    pub fn login_failures(&self) -> &LoginFailures {
+        &self.login_failures
     }
 
     /// A number for a new connection; never given twice in the life of a process.

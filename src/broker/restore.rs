@@ -78,6 +78,7 @@ impl Broker {
             timers: Arc::default(),
             replies: super::direct_reply::DirectReplies::default(),
             connections: super::ConnectionCounts::default(),
+            login_failures: super::LoginFailures::default(),
             next_queue: AtomicU64::new(recovered.highest_queue.map_or(1, |id| id.0 + 1)),
             next_connection: AtomicU64::new(1),
         };

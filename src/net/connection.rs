@@ -10,7 +10,7 @@ use parking_lot::RwLock;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tracing::Instrument;
@@ -21,6 +21,7 @@ use crate::session::{Next, Session};
 
 use super::contain::contain;
 use super::duplex::Duplex;
+use super::logins::Logins;
 use super::proxy;
 use super::pulse::{Pulse, every, tick};
 use super::reader::{Read, Reader};
@@ -42,6 +43,7 @@ pub struct Connections {
     broker: Arc<Broker>,
     settings: RwLock<Arc<ConnectionSettings>>,
     open: AtomicUsize,
+    logins: Logins,
     stop: watch::Sender<bool>,
 }
 
@@ -53,6 +55,7 @@ impl Connections {
             broker,
             settings: RwLock::new(Arc::new(settings)),
             open: AtomicUsize::new(0),
+            logins: Logins::new(),
             stop: watch::Sender::new(false),
         })
     }
@@ -214,7 +217,14 @@ async fn run<S>(
         .in_current_span()
     });
     // A fault of ours ends this connection and nothing else; what it held is given back all the same.
-    let why = contain(read(&mut read_half, &mut session, settings.handshake_timeout, stop)).await;
+    let why = contain(read(
+        &mut read_half,
+        &mut session,
+        &connections.logins,
+        settings.handshake_timeout,
+        stop,
+    ))
+    .await;
     let why = why.unwrap_or_else(|| "a fault of the broker".to_owned());
     tracing::info!(reason = %why, "connection closed");
     let _ = contain(async { session.end() }).await;
@@ -236,6 +246,7 @@ async fn drain(stream: &mut (impl AsyncRead + Unpin)) {
 async fn read(
     stream: &mut (impl AsyncRead + Unpin),
     session: &mut Session,
+    logins: &Logins,
     handshake_timeout: Duration,
     mut stop: watch::Receiver<bool>,
 ) -> String {
@@ -271,6 +282,13 @@ async fn read(
             () = tick(&mut looks) => session.close_overdue_channels(),
             result = reader.read(stream, session), if outbox.has_room() => {
                 pulse.heard();
+                if let Ok(Read::Some(Next::LogIn)) = result {
+                    let deadline = handshake.deadline();
+                    if timeout_at(deadline, Box::pin(log_in(session, logins))).await.is_err() {
+                        return "the login could not be checked in time".to_owned();
+                    }
+                    continue;
+                }
                 if let Some(why) = after(result) {
                     if why.pause {
                         tokio::time::sleep(LOGIN_PAUSE).await;
@@ -280,6 +298,13 @@ async fn read(
             }
             () = outbox.room(), if !outbox.has_room() => {}
         }
+    }
+}
+
+async fn log_in(session: &mut Session, logins: &Logins) {
+    if let Some(check) = session.login_check() {
+        let login = logins.check(check).await;
+        session.logged_in(login);
     }
 }
 
@@ -295,7 +320,7 @@ struct Why {
 
 fn after(result: io::Result<Read>) -> Option<Why> {
     let (text, pause) = match result {
-        Ok(Read::Some(Next::Read)) => return None,
+        Ok(Read::Some(Next::Read | Next::LogIn)) => return None,
         Ok(Read::Some(Next::Close)) => ("closed in order".to_owned(), false),
         Ok(Read::Some(Next::CloseLater)) => ("the login was refused".to_owned(), true),
         Ok(Read::End) => ("the client closed the socket".to_owned(), false),

@@ -4,6 +4,7 @@ mod connection;
 mod contain;
 mod duplex;
 mod listener;
+mod logins;
 mod proxy;
 mod pulse;
 mod reader;

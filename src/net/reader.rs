@@ -31,7 +31,8 @@ pub enum Read {
 #[derive(Debug, Default)]
 pub struct Reader {
     rest: Vec<u8>,
-    /// The session left the rest because its client has to read first: it is handled before more is read.
+    /// The session left the rest because its client has to read first, or a login to be checked: it is handled before
+    /// more is read.
     is_left: bool,
 }
 
@@ -67,7 +68,7 @@ impl Reader {
                 let filled = &buffer[..kept + length];
                 let (consumed, next) = session.input(filled);
                 self.keep(&filled[consumed..]);
-                self.is_left = session.is_full();
+                self.is_left = session.is_full() || next == Next::LogIn;
                 Poll::Ready(Ok(Read::Some(next)))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
@@ -83,7 +84,7 @@ impl Reader {
         let rest = std::mem::take(&mut self.rest);
         let (consumed, next) = session.input(&rest);
         self.rest.extend_from_slice(&rest[consumed..]);
-        self.is_left = session.is_full();
+        self.is_left = session.is_full() || next == Next::LogIn;
         next
     }
 

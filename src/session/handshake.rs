@@ -87,8 +87,13 @@ impl Session {
             }
         };
         let loopback_users = &self.settings.loopback_users;
-        let login = self.broker.log_in(&credentials, self.peer.ip(), loopback_users);
-        self.logged_in(login);
+        match self.broker.log_in_again(&credentials, self.peer.ip(), loopback_users) {
+            Some(login) => self.logged_in(login),
+            None => {
+                self.credentials = Some(credentials);
+                self.next = Next::LogIn;
+            }
+        }
     }
 
     /// `EXTERNAL` is for clients with a certificate that names somebody, as RabbitMQ has it.
@@ -98,7 +103,8 @@ impl Session {
         all.filter(|name| *name != EXTERNAL || has_name).collect()
     }
 
-    fn logged_in(&mut self, login: Result<Name, LoginRefused>) {
+    /// Takes the outcome of a login.
+    pub fn logged_in(&mut self, login: Result<Name, LoginRefused>) {
         match login {
             Ok(user) => {
                 tracing::Span::current().record("user", &*user);

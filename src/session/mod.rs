@@ -11,6 +11,7 @@ mod channel;
 mod confirms;
 mod consumer;
 mod handshake;
+mod login;
 mod names;
 mod outbox;
 mod publish;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::amqp::{self, Event, OutBuffer, Response, Step};
+use crate::auth::Credentials;
 use crate::broker::{Aftermath, Broker, PublishBatch, QueueCell, Vhost};
 use crate::model::{AmqpError, ErrorScope, Method, Name, ReplyCode};
 use crate::queue::Outcome;
@@ -36,6 +38,7 @@ use channel::Channel;
 use names::NameSource;
 use settle::SettleBatch;
 
+pub use login::LoginCheck;
 pub use outbox::Outbox;
 pub use settings::SessionSettings;
 
@@ -46,7 +49,9 @@ pub enum Next {
     Read,
     /// Write what is owed, then close the socket.
     Close,
-    /// The same, but only after a pause, which slows down guessing of passwords.
+    /// Have a password checked, with [`Session::login_check`], and read on.
+    LogIn,
+    /// Close, but only after a pause, which slows down guessing of passwords.
     CloseLater,
 }
 
@@ -61,6 +66,8 @@ pub struct Session {
     /// What the protocol core writes, before it goes to the outbox.
     scratch: OutBuffer,
     user: Option<Name>,
+    /// A login that waits for its check.
+    credentials: Option<Credentials>,
     /// Whom the client's certificate names, which TLS has verified.
     certificate_name: Option<Name>,
     place: Option<Place>,
@@ -99,6 +106,7 @@ impl Session {
             wire: amqp::Connection::new(settings.wire.clone()),
             scratch: OutBuffer::new(),
             user: None,
+            credentials: None,
             certificate_name: None,
             place: None,
             counted: None,

@@ -120,6 +120,22 @@ impl<S: Read + Write> Client<S> {
         self.answer((10, 30)).map(|_| ())
     }
 
+    /// Says all of the handshake at once and waits for the end of it.
+    pub fn pipelined_log_in(&mut self, user: &str, password: &str, vhost: &str) {
+        let response = long(format!("\0{user}\0{password}").as_bytes());
+        let start_ok = [long(b""), short("PLAIN"), response, short("en_US")].concat();
+        let tune_ok = [&2047_u16.to_be_bytes()[..], &131_072_u32.to_be_bytes(), &[0, 0]].concat();
+        let open = [&short(vhost)[..], &[0, 0]].concat();
+        let mut bytes = HEADER.to_vec();
+        bytes.extend(method(0, 10, 11, &start_ok));
+        bytes.extend(method(0, 10, 31, &tune_ok));
+        bytes.extend(method(0, 10, 40, &open));
+        self.send(&bytes);
+        self.expect(10, 10);
+        self.expect(10, 30);
+        self.expect(10, 41);
+    }
+
     /// Logs in with a password and opens the vhost.
     pub fn log_in(&mut self, user: &str, password: &str, vhost: &str) -> Result<(), Option<(u16, String)>> {
         self.authenticate("PLAIN", format!("\0{user}\0{password}").as_bytes())?;

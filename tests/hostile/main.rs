@@ -6,7 +6,9 @@
 mod broker;
 mod client;
 mod limits;
+mod logins;
 mod nonsense;
 mod proxy;
 mod slow_reader;
+mod start;
 mod tls;
