@@ -124,6 +124,7 @@ fn run(dir: &Path, engine: EngineKind, batch: u64, count: u64) {
     });
     let disk = store.statistics().disk_bytes;
     store.shutdown().expect("what is owed is written");
+    drop(store);
     drop((state, bench.journal));
     (store, state) = open(&options);
     measure(&format!("{name} recovered"), count, || {
@@ -158,6 +159,7 @@ fn run(dir: &Path, engine: EngineKind, batch: u64, count: u64) {
         statistics.commit_max_us
     );
     store.shutdown().expect("what is owed is written");
+    drop(store);
     drop(state);
 }
 

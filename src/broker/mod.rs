@@ -22,6 +22,7 @@ mod route_cache;
 mod timers;
 mod vhost;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -143,7 +144,13 @@ impl Broker {
     /// Runs the deadlines of queues until [`Broker::stop_timers`]; blocks its thread.
     pub fn run_timers(&self) {
         while let Some(due) = self.timers.wait(&*self.clock) {
-            self.tick(due.iter().filter_map(std::sync::Weak::upgrade));
+            for queue in due.iter().filter_map(std::sync::Weak::upgrade) {
+                // A fault in one queue must not end the deadlines of all others.
+                let ticked = catch_unwind(AssertUnwindSafe(|| self.tick(std::iter::once(Arc::clone(&queue)))));
+                if ticked.is_err() {
+                    tracing::error!(queue = %queue.name, vhost = %queue.vhost, "a queue's deadline panicked");
+                }
+            }
         }
     }
 

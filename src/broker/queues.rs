@@ -125,8 +125,9 @@ impl Broker {
         }
         let declaration = declare.declaration(owner);
         let options = queue_options(&declaration, &resource)?;
-        let _admin = vhost.admin.lock();
+        let admin = vhost.admin.lock();
         if let Some(queue) = vhost.find_queue(&declare.name) {
+            drop(admin);
             return self.agree(&queue, &declare, owner, &resource);
         }
         if vhost.queue_count() >= self.limits().queues_per_vhost {

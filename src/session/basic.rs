@@ -259,9 +259,7 @@ impl Session {
     fn resume_consumers(&mut self, number: u16) {
         let now = self.broker.now();
         if let Some(channel) = self.channels.get(&number) {
-            for consumer in channel.consumers.values().filter(|consumer| !consumer.is_gone()) {
-                consumer.queue.resume(consumer.key(), now, &mut self.aftermath);
-            }
+            channel.resume_consumers(now, &mut self.aftermath);
         }
         self.finish();
     }

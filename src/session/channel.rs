@@ -141,7 +141,14 @@ impl Channel {
     pub fn return_window(&mut self, now: Millis, aftermath: &mut Aftermath) {
         let settled = std::mem::take(&mut self.settled);
         if settled > 0 && self.deliveries.window.give_back(settled) {
-            for consumer in self.consumers.values().filter(|consumer| !consumer.is_gone()) {
+            self.resume_consumers(now, aftermath);
+        }
+    }
+
+    /// Lets consumers go on that waited for the channel's window; those of a full connection once there is room.
+    pub fn resume_consumers(&self, now: Millis, aftermath: &mut Aftermath) {
+        for consumer in self.consumers.values().filter(|consumer| !consumer.is_gone()) {
+            if !self.deliveries.outbox.resume_later(&consumer.queue, consumer.key()) {
                 consumer.queue.resume(consumer.key(), now, aftermath);
             }
         }

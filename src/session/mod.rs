@@ -23,6 +23,7 @@ mod tx;
 mod unacked;
 
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -86,6 +87,7 @@ pub struct Session {
     next: Next,
     /// More is owed to the client than it may be: the rest of the input waits until it has read.
     is_full: bool,
+    ended: bool,
 }
 
 /// Where an open connection works: its vhost and what it may do there.
@@ -120,6 +122,7 @@ impl Session {
             aftermath: Aftermath::default(),
             next: Next::Read,
             is_full: false,
+            ended: false,
             broker,
             settings,
         }
@@ -205,9 +208,11 @@ impl Session {
 
     /// The socket is gone: everything that the connection held is given back.
     pub fn end(&mut self) {
-        self.flush();
-        self.release_all();
-        self.outbox.close();
+        if !std::mem::replace(&mut self.ended, true) {
+            self.flush();
+            self.release_all();
+            self.outbox.close();
+        }
     }
 
     fn event(&mut self, event: Event<'_>) {
@@ -396,6 +401,17 @@ impl Session {
         }
         let scratch = &mut self.scratch;
         self.outbox.write(|out| out.append(scratch));
+    }
+}
+
+impl Drop for Session {
+    /// A connection whose task panicked gives back what it held all the same.
+    fn drop(&mut self) {
+        let ended = catch_unwind(AssertUnwindSafe(|| self.end()));
+        if ended.is_err() {
+            self.outbox.abandon();
+            tracing::error!(connection = self.id, "the connection did not end in order");
+        }
     }
 }
 

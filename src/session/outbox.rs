@@ -84,6 +84,16 @@ impl Outbox {
         }
     }
 
+    /// Has the writer resume a consumer once there is room; false where there is, and it can be resumed at once.
+    pub fn resume_later(&self, queue: &Arc<QueueCell>, consumer: ConsumerKey) -> bool {
+        let mut state = self.state.lock();
+        let full = !state.closed && state.buffer.len_bytes() + state.writing >= self.limit_bytes;
+        if full {
+            state.paused.push((Arc::clone(queue), consumer));
+        }
+        full
+    }
+
     /// Has the writer ask `tracker` for its confirms.
     pub fn write_confirms(&self, tracker: Arc<ConfirmTracker>) {
         let mut state = self.state.lock();

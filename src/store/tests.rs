@@ -93,6 +93,11 @@ struct Opened {
     recovered: Recovered,
 }
 
+/// Writes what is owed and gives the folder back.
+fn close(store: MessageStore) {
+    store.shutdown().unwrap();
+}
+
 fn open(options: &StoreOptions) -> Opened {
     let on_fatal: FatalHook = Arc::new(|error| panic!("{error}"));
     let (mut store, state) = MessageStore::open(options.clone(), on_fatal).unwrap();
@@ -147,7 +152,7 @@ fn what_was_taken_is_there_after_a_restart_in_order() {
                 .forget(&settled, Some(answers.ticket(1)));
             opened.store.remove_queue(QueueId(2));
             answers.wait_taken(601);
-            opened.store.shutdown().unwrap();
+            close(opened.store);
         }
         let opened = open(&options);
         let mut expected: Vec<(u64, u64)> = (0..200).step_by(4).map(|at| (1, at)).collect();
@@ -204,7 +209,7 @@ fn a_removed_queue_is_gone_and_its_journal_takes_nothing() {
             journal.keep(&mut vec![keep(5, 10, 10, Some(answers.ticket(10)))]);
             journal.forget(&[3], Some(answers.ticket(11)));
             answers.wait_taken(12);
-            opened.store.shutdown().unwrap();
+            close(opened.store);
         }
         assert_eq!(places(&open(&options).found), [], "{engine:?}");
     }
@@ -244,7 +249,7 @@ fn everything_is_answered_once_from_many_threads() {
         let statistics = store.statistics();
         assert_eq!(statistics.written + statistics.dropped, 4 * 500);
         assert_eq!(statistics.refused, 0);
-        opened.store.shutdown().unwrap();
+        close(opened.store);
         drop(opened.state);
         if engine != EngineKind::Memory {
             let expected: Vec<(u64, u64)> = (0..4)
@@ -293,7 +298,7 @@ fn space_comes_back() {
             journal.forget(&(at.max(10) - 9..=at).collect::<Vec<_>>(), None);
         }
     }
-    opened.store.shutdown().unwrap();
+    close(opened.store);
     drop(opened.state);
     let opened = open(&options);
     let statistics = opened.store.statistics();
@@ -402,7 +407,7 @@ fn a_folder_is_converted_both_ways_and_loses_nothing() {
             .store
             .journal(QueueId(1))
             .forget(&(0..49).collect::<Vec<_>>(), None);
-        opened.store.shutdown().unwrap();
+        close(opened.store);
     }
     let before = inspect(&log).unwrap();
     assert_eq!((before.queues[0].messages, before.queues[0].first_sequence), (1, 49));
@@ -430,7 +435,7 @@ fn an_inspection_finds_damage_and_changes_nothing() {
         let batch = (0..9).map(|at| keep(1, at, 500, Some(answers.ticket(at))));
         opened.store.journal(QueueId(1)).keep(&mut batch.collect());
         answers.wait_taken(9);
-        opened.store.shutdown().unwrap();
+        close(opened.store);
     }
     let segment = dir.path().join("messages-log/0000000001.log");
     let whole = std::fs::read(&segment).unwrap();
@@ -480,5 +485,5 @@ fn no_wake_up_is_lost_however_deep_the_thread_sleeps() {
             });
         }
     });
-    opened.store.shutdown().unwrap();
+    close(opened.store);
 }

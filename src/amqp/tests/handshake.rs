@@ -70,9 +70,9 @@ fn other_headers_get_the_servers_own() {
     let headers: [&[u8]; 8] = [
         b"AMQP\x00\x01\x00\x00",
         b"AMQP\x03\x01\x00\x00",
-        b"AMQP\x01\x01\x00\x09",
+        b"AMQP\x01\x01\x00\x08",
         b"AMQP\x00\x00\x09\x02",
-        b"AMQP\x01",
+        b"AMQP\x02",
         b"GET / HTTP/1.1\r\n\r\n",
         &[0x16, 3, 1, 2, 0, 1],
         &[0],
@@ -83,6 +83,9 @@ fn other_headers_get_the_servers_own() {
         assert_eq!(out_bytes(&driver.out), HEADER_0_9_1);
         assert!(driver.connection.is_over());
     }
+    // 0-9-1 in the form of 0-9, which RabbitMQ takes too.
+    let mut driver = Driver::new(WireLimits::default());
+    assert_eq!(driver.feed(b"AMQP\x01\x01\x00\x09"), ["ProtocolHeader"]);
     let mut driver = Driver::new(WireLimits::default());
     assert!(driver.feed(b"AMQP\x00\x00\x09").is_empty());
     assert!(driver.out.is_empty());

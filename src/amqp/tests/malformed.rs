@@ -201,19 +201,19 @@ fn methods_in_the_wrong_place() {
         ),
         (
             Args::new().method(1, 60, 99),
-            "540 NOT_IMPLEMENTED - unknown method 60.99 (0.0)",
+            "540 NOT_IMPLEMENTED - unknown method 60.99 (60.99)",
         ),
         (
             Args::new().method(1, 70, 10),
-            "540 NOT_IMPLEMENTED - unknown method 70.10 (0.0)",
+            "540 NOT_IMPLEMENTED - unknown method 70.10 (70.10)",
         ),
         (
             Args::new().method(3, 99, 1),
-            "540 NOT_IMPLEMENTED - unknown method 99.1 (0.0)",
+            "540 NOT_IMPLEMENTED - unknown method 99.1 (99.1)",
         ),
         (
             Args::new().method(0, 10, 99),
-            "540 NOT_IMPLEMENTED - unknown method 10.99 (0.0)",
+            "540 NOT_IMPLEMENTED - unknown method 10.99 (10.99)",
         ),
     ]);
 }
