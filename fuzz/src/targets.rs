@@ -98,7 +98,8 @@ fn feed(connection: &mut Connection, input: &[u8], out: &mut OutBuffer, events: 
                 answer(connection, &event, out);
             }
             Err(error) => {
-                events.push(format!("{error:?}"));
+                // The text quotes the frame as far as it is at hand, which depends on the cut.
+                events.push(format!("{:?} {:?} {:?}", error.code, error.scope, error.method));
                 connection.fail(&error, 0, out);
             }
         }
