@@ -9,7 +9,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use sd_notify::NotifyState;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::interval;
 use tokio_rustls::rustls::ServerConfig;
 
@@ -143,6 +143,8 @@ fn open(config: &Config) -> Result<Arc<Broker>, Failure> {
 }
 
 async fn run(config: Config, running: &Running, arguments: &ServeArguments) -> Result<(), Failure> {
+    // Before anybody is told that the broker is ready: a signal would end the process otherwise.
+    let signals = Signals::catch().map_err(Failure::refused)?;
     let amqps = start_tls_listeners(&config, running)?;
     let addresses = start_listeners(&config, running)?;
     let http = crate::http::start(config.listeners.http.address(), Arc::clone(&running.broker))
@@ -158,10 +160,10 @@ async fn run(config: Config, running: &Running, arguments: &ServeArguments) -> R
     let _ = writeln!(std::io::stdout(), "{ready}").and_then(|()| std::io::stdout().flush());
     tracing::info!("{ready}");
     systemd::notify(NotifyState::Ready);
-    let stopped = serve_signals(config, running, arguments).await;
+    serve_signals(signals, config, running, arguments).await;
     systemd::notify(NotifyState::Stopping);
     running.connections.shut_down().await;
-    stopped
+    Ok(())
 }
 
 fn start_listeners(config: &Config, running: &Running) -> Result<Vec<SocketAddr>, Failure> {
@@ -210,22 +212,36 @@ fn joined(addresses: &[SocketAddr]) -> String {
     texts.join(",")
 }
 
+/// The signals that the broker takes.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    /// From here on they no longer end the process.
+    fn catch() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
 /// Waits for SIGTERM or SIGINT; reloads on SIGHUP meanwhile.
-async fn serve_signals(mut config: Config, running: &Running, arguments: &ServeArguments) -> Result<(), Failure> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::refused)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::refused)?;
-    let mut hang_up = signal(SignalKind::hangup()).map_err(Failure::refused)?;
+async fn serve_signals(mut signals: Signals, mut config: Config, running: &Running, arguments: &ServeArguments) {
     let mut watchdog = interval(systemd::watchdog().unwrap_or(IDLE_TICK));
     loop {
         tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = hang_up.recv() => reload::reload(&mut config, running, arguments),
+            _ = signals.terminate.recv() => break,
+            _ = signals.interrupt.recv() => break,
+            _ = signals.hang_up.recv() => reload::reload(&mut config, running, arguments),
             _ = watchdog.tick() => systemd::notify(NotifyState::Watchdog),
         }
     }
     tracing::info!("stopping");
-    Ok(())
 }
 
 fn random_seed() -> Result<u64, getrandom::Error> {

@@ -1,0 +1,14 @@
+//! The broker as a process: started, spoken to over sockets, signalled, and started again.
+
+mod bodies;
+mod client;
+mod configuration;
+mod connections;
+mod consumers;
+mod durability;
+mod lifecycle;
+mod logs;
+mod process;
+mod publishing;
+mod service;
+mod topology;
