@@ -21,7 +21,7 @@
 //! | [`auth`] | users, password hashes, permissions, SASL |
 //! | [`broker`] | vhosts, queues in their locks, publishing, declaring, dead letters, timers |
 //! | [`session`] | one connection: protocol events ↔ broker calls, confirms, transactions, unacked deliveries |
-//! | [`net`] | tokio: listeners, reading, writing, heartbeats |
+//! | [`net`] | tokio: listeners, TLS, PROXY headers, reading, writing, heartbeats, turns of logins |
 //! | [`http`] | health and metrics |
 //! | [`config`] | one struct a TOML section, each option declared once |
 //! | [`server`] | arguments, wiring, signals, logs, what a configuration declares |

@@ -43,6 +43,38 @@ impl Broker {
         Ok(user.clone())
     }
 
+    /// Checks a login against the password that was right last: `None` says nothing but that [`Broker::log_in`] has to
+    /// be asked.
+    #[must_use]
+    pub fn log_in_again(
+        &self,
+        credentials: &Credentials,
+        peer: IpAddr,
+        loopback_users: &[String],
+    ) -> Option<Result<Name, LoginRefused>> {
+        let Credentials { user, password } = credentials;
+        let login = self.accounts.log_in_again(user, password)?;
+        if login.should_be_rehashed {
+            return None;
+        }
+        let may = may_log_in_from(peer, user, loopback_users);
+        Some(if may { Ok(user.clone()) } else { Err(LoginRefused) })
+    }
+
+    /// Lets the user in whom a verified client certificate names; a password is not asked for.
+    pub fn log_in_by_certificate(
+        &self,
+        user: &Name,
+        peer: IpAddr,
+        loopback_users: &[String],
+    ) -> Result<Name, LoginRefused> {
+        let known = self.accounts.user(user).is_some();
+        if known && may_log_in_from(peer, user, loopback_users) {
+            return Ok(user.clone());
+        }
+        Err(LoginRefused)
+    }
+
     /// Checks a new secret of a user that is logged in (`connection.update-secret`).
     pub fn renew_login(&self, user: &Name, secret: &[u8]) -> Result<(), AmqpError> {
         let known = self.accounts.log_in_again(user, secret).is_some()

@@ -8,6 +8,7 @@ mod accounts;
 mod administration;
 mod arguments;
 mod bindings;
+mod connection_counts;
 mod connections;
 mod counters;
 mod dead_letter;
@@ -19,6 +20,7 @@ mod exchange_side;
 mod exchanges;
 mod letter_desk;
 mod limits;
+mod login_failures;
 mod operations;
 mod operator_messages;
 mod policies;
@@ -55,11 +57,13 @@ use timers::Timed;
 pub use administration::{ConsumerInfo, ExchangeInfo};
 pub use arguments::MAX_TIMER_MS;
 pub use bindings::check_binding_names;
+pub use connection_counts::{ConnectionCounts, Counted, Tally};
 pub use connections::{ChannelLink, ChannelState, Churn, ConnectionEntry, ConnectionLink, NewConnection, Traffic};
 pub use counters::{Count, Counters, Rates, Totals};
 pub use direct_reply::{DIRECT_REPLY_QUEUE, ReplySink};
 pub use exchanges::{ExchangeDeclare, check_not_reserved};
 pub use limits::BrokerLimits;
+pub use login_failures::LoginFailures;
 pub use operations::{ArgumentChange, CHANGEABLE_ARGUMENTS, PEEK_MAX};
 pub use operator_messages::AfterGet;
 pub use policies::{ApplyTo, EffectivePolicy, Policy, PolicyError, PolicyKind};
@@ -84,6 +88,8 @@ pub struct Broker {
     connections: connections::Registry,
     /// What queues counted that are gone.
     retired: parking_lot::Mutex<Totals>,
+    connection_counts: ConnectionCounts,
+    login_failures: LoginFailures,
     next_queue: AtomicU64,
     next_connection: AtomicU64,
 }
@@ -116,6 +122,18 @@ impl Broker {
     #[must_use]
     pub fn messages(&self) -> &MessageStore {
         &self.messages
+    }
+
+    /// How many connections vhosts, users and addresses have.
+    #[must_use]
+    pub fn connection_counts(&self) -> &ConnectionCounts {
+        &self.connection_counts
+    }
+
+    /// Failed logins.
+    #[must_use]
+    pub fn login_failures(&self) -> &LoginFailures {
+        &self.login_failures
     }
 
     /// A number for a new connection; never given twice in the life of a process.

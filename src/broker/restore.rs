@@ -80,6 +80,8 @@ impl Broker {
             replies: super::direct_reply::DirectReplies::default(),
             connections: super::connections::Registry::default(),
             retired: parking_lot::Mutex::default(),
+            connection_counts: super::ConnectionCounts::default(),
+            login_failures: super::LoginFailures::default(),
             next_queue: AtomicU64::new(recovered.highest_queue.map_or(1, |id| id.0 + 1)),
             next_connection: AtomicU64::new(1),
         };

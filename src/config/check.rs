@@ -7,6 +7,7 @@ use super::Config;
 use super::entries::strings;
 use super::item::Entry;
 use super::reader::{Reader, closest};
+use super::sections::{ClientCertificates, Mechanism};
 use super::topology::ExchangeType;
 
 /// Reports entries that name a vhost or a user that nothing declares.
@@ -84,6 +85,7 @@ pub(crate) fn check_options(config: &Config, reader: &mut Reader) {
         let message = format!("{before_tune} is more than limits.bytes_before_login, {most}");
         reader.fault_of_option(path, message);
     }
+    check_tls(config, reader);
     let amqp = &config.listeners.amqp;
     for (index, address) in amqp.iter().enumerate() {
         if address.port() != 0 && amqp[..index].contains(address) {
@@ -95,6 +97,21 @@ pub(crate) fn check_options(config: &Config, reader: &mut Reader) {
         && amqp.contains(&http)
     {
         reader.fault_of_option("listeners.http", format!("{http} is in listeners.amqp too"));
+    }
+    for (index, address) in config.listeners.amqps.iter().enumerate() {
+        if address.port() == 0 {
+            continue;
+        }
+        let path = "listeners.amqps";
+        if config.listeners.amqps[..index].contains(address) {
+            reader.fault_of_option(path, format!("{address} is listed twice"));
+        }
+        if amqp.contains(address) {
+            reader.fault_of_option(path, format!("{address} is in listeners.amqp too"));
+        }
+        if config.listeners.http.address() == Some(*address) {
+            reader.fault_of_option(path, format!("{address} is listeners.http too"));
+        }
     }
     let mechanisms = &config.auth.mechanisms;
     let distinct: BTreeSet<_> = mechanisms.iter().collect();
@@ -110,5 +127,21 @@ pub(crate) fn check_options(config: &Config, reader: &mut Reader) {
         if name.is_empty() || name.len() > 255 {
             reader.fault_of_option(path, "must have 1 to 255 bytes");
         }
+    }
+}
+
+/// Reports what TLS lacks.
+fn check_tls(config: &Config, reader: &mut Reader) {
+    let tls = &config.tls;
+    let serves = !config.listeners.amqps.is_empty();
+    if serves && (tls.certificate_file.path().is_none() || tls.key_file.path().is_none()) {
+        reader.fault_of_option("listeners.amqps", "needs tls.certificate_file and tls.key_file");
+    }
+    if tls.client_certificates != ClientCertificates::None && tls.client_ca_file.path().is_none() {
+        reader.fault_of_option("tls.client_certificates", "needs tls.client_ca_file");
+    }
+    if config.auth.mechanisms.contains(&Mechanism::External) && tls.client_certificates == ClientCertificates::None {
+        let message = "EXTERNAL needs tls.client_certificates = \"optional\" or \"required\"";
+        reader.fault_of_option("auth.mechanisms", message);
     }
 }

@@ -15,7 +15,7 @@
 //!   [`Inputs`] and touches nothing else; [`check_file`] checks one file alone.
 //!   Each gives a [`Config`] or a [`Report`] with every fault, one a line:
 //!   `FILE:LINE:COLUMN: key.path: what is wrong; hint`.
-//! - A [`Config`] holds the sections ([`Node`], [`Listeners`], [`Limits`],
+//! - A [`Config`] holds the sections ([`Node`], [`Listeners`], [`Tls`], [`Limits`],
 //!   [`Store`], [`Auth`], [`Log`], [`Metrics`]) and the declared entries
 //!   ([`Vhost`], [`User`], [`Permission`], [`Exchange`], [`Queue`],
 //!   [`Binding`], [`Policy`]), each with the place where it stands
@@ -41,6 +41,7 @@ mod entry_checks;
 mod item;
 mod known_arguments;
 mod layers;
+mod network_values;
 mod process;
 mod reader;
 mod reference;
@@ -57,11 +58,13 @@ pub use changes::Changes;
 pub use declare::{Apply, Change, OptionSpec};
 pub use entries::Declared;
 pub use layers::{ConfigFile, Inputs, Overrides, load};
+pub use network_values::{AddressRange, OptionalFile};
 pub use process::{DEFAULT_FILE, check_file, read};
 pub use reference::markdown;
 pub use report::{Fault, Location, Report, Source};
 pub use sections::{
-    Auth, Limits, Listeners, Log, LogFormat, LogLevel, Mechanism, MessageEngine, Metrics, Node, Store, SyncMode,
+    Auth, CertificateName, ClientCertificates, Limits, Listeners, Log, LogFormat, LogLevel, Mechanism, MessageEngine,
+    Metrics, Node, Store, SyncMode, Tls, TlsVersion,
 };
 pub use topology::{
     ApplyTo, Binding, Credential, DestinationType, Exchange, ExchangeType, Permission, Policy, Queue, User, Vhost,
@@ -162,6 +165,7 @@ config! {
     sections {
         node: Node,
         listeners: Listeners,
+        tls: Tls,
         limits: Limits,
         store: Store,
         auth: Auth,

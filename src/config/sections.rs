@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use super::declare::section;
+use super::network_values::{AddressRange, OptionalFile};
 use super::values::{Listener, MemoryLimit, Secret, choice};
 
 fn loopback(port: u16) -> SocketAddr {
@@ -31,16 +32,83 @@ section! {
         /// Addresses for AMQP clients, IPv4 or IPv6. Port 0 takes a free port. May be
         /// empty where systemd hands over the socket.
         amqp: Vec<SocketAddr> = vec![loopback(5672)], restart;
+        /// Addresses for AMQP over TLS; 5671 is the usual port. Needs
+        /// tls.certificate_file and tls.key_file.
+        amqps: Vec<SocketAddr> = Vec::new(), restart;
+        /// Addresses and networks of proxies that begin each AMQP connection with a
+        /// PROXY header (version 1 or 2). From there it has to come, from elsewhere
+        /// it is not taken.
+        proxy_protocol_from: Vec<AddressRange> = Vec::new(), reload;
         /// Address of the HTTP API, the pages and `/metrics`; "off" for none.
         http: Listener = Listener::On(loopback(15672)), restart;
+    }
+}
+
+choice! {
+    /// What clients show of themselves in TLS.
+    ClientCertificates {
+        /// They are not asked for a certificate.
+        None = "none",
+        /// They may show one; one that does not hold is refused.
+        Optional = "optional",
+        /// They have to show one.
+        Required = "required",
+    }
+}
+
+choice! {
+    /// A version of TLS.
+    TlsVersion {
+        /// TLS 1.2 (RFC 5246).
+        V1_2 = "1.2",
+        /// TLS 1.3 (RFC 8446).
+        V1_3 = "1.3",
+    }
+}
+
+choice! {
+    /// A name in a certificate.
+    CertificateName {
+        /// The subject's common name.
+        CommonName = "common_name",
+        /// The first DNS name, e-mail address or URI among the alternative names.
+        SubjectAlternativeName = "subject_alternative_name",
+    }
+}
+
+section! {
+    /// `[tls]`: certificates for `listeners.amqps`. On SIGHUP the files are read
+    /// again for connections to come; where that fails, the old ones stay. Paths
+    /// are relative to where the broker is started.
+    Tls = "tls" {
+        /// The broker's certificate in PEM, followed by those between it and its
+        /// root.
+        certificate_file: OptionalFile = OptionalFile::default(), reload;
+        /// The key of that certificate in PEM.
+        key_file: OptionalFile = OptionalFile::default(), reload;
+        /// Whether clients show a certificate: "none" does not ask for one,
+        /// "optional" refuses one that does not hold, "required" refuses clients
+        /// without.
+        client_certificates: ClientCertificates = ClientCertificates::None, reload;
+        /// Certificates in PEM that a client's certificate must lead to.
+        client_ca_file: OptionalFile = OptionalFile::default(), reload;
+        /// Which name of a client's certificate the mechanism EXTERNAL logs in:
+        /// "common_name", or "subject_alternative_name" for the first DNS name,
+        /// e-mail address or URI.
+        login_name: CertificateName = CertificateName::CommonName, reload;
+        /// Oldest version of TLS that is spoken.
+        minimum_version: TlsVersion = TlsVersion::V1_2, reload;
+        /// Seconds for the TLS handshake. RabbitMQ's default.
+        handshake_timeout_s: u32 = 5, reload, 1..=3_600;
     }
 }
 
 section! {
     /// `[limits]`: what one client, or all of them, may take.
     Limits = "limits" {
-        /// Seconds from accepting a socket to `connection.open`. Frees what
-        /// clients hold that connect and say nothing.
+        /// Seconds from accepting a socket to `connection.open`, and from the
+        /// broker's `connection.close` to its answer. Frees what clients hold that
+        /// connect and say nothing.
         handshake_timeout_s: u32 = 10, reload, 1..=3_600;
         /// Highest channel number that a connection may open. RabbitMQ's default.
         channel_max: u16 = 2_047, reload, 1..=65_535;
@@ -58,17 +126,12 @@ section! {
         /// Seconds between heartbeats, offered in `tune`; a peer silent for twice
         /// as long is gone. 0 asks for none. RabbitMQ's default.
         heartbeat_s: u16 = 60, reload, 0..=65_535;
-        /// Nesting of tables and arrays in arguments and headers. Bounds the
-        /// stack that a hostile table can use.
-        table_depth: u32 = 32, reload, 1..=128;
-        /// Entries of one table of arguments or headers, nested ones counted.
-        table_entries: u32 = 4_096, reload, 16..=1_000_000;
         /// Connections in all. Keep it under the file descriptors that the service
-        /// is given.
+        /// is given: the broker warns at start if they are too few.
         connections_max: u32 = 65_536, reload, 1..=10_000_000;
         /// Connections to one vhost.
         connections_per_vhost: u32 = 65_536, reload, 1..=10_000_000;
-        /// Connections of one user.
+        /// Connections of one user. A limit that the user itself has holds too.
         connections_per_user: u32 = 65_536, reload, 1..=10_000_000;
         /// Connections from one IP address. High, since a proxy in front makes all
         /// clients come from its own.
@@ -82,7 +145,7 @@ section! {
         /// Bindings in one vhost.
         bindings_per_vhost: u32 = 4_000_000, reload, 1..=100_000_000;
         /// Messages that a channel may hold unacked whatever its prefetch; delivery
-        /// then waits for acks.
+        /// then waits for acks, and `basic.get` closes the channel with 406.
         unacked_per_channel: u32 = 1_000_000, reload, 1..=100_000_000;
         /// Seconds that a delivery may stay unacked before its channel is closed
         /// with 406; 0 for ever. RabbitMQ's default, half an hour.
@@ -152,13 +215,16 @@ choice! {
         Plain = "PLAIN",
         /// The same in a table, as older clients send them.
         Amqplain = "AMQPLAIN",
+        /// The name in the client's certificate, without a password.
+        External = "EXTERNAL",
     }
 }
 
 section! {
     /// `[auth]`: who may log in, and how.
     Auth = "auth" {
-        /// Mechanisms that are offered, in this order.
+        /// Mechanisms that are offered, in this order: "PLAIN", "AMQPLAIN", and
+        /// "EXTERNAL" for clients whose certificate names a user.
         mechanisms: Vec<Mechanism> = vec![Mechanism::Plain, Mechanism::Amqplain], reload;
         /// Whether the user `guest` is let in from this machine only. Its password
         /// is known to everybody.

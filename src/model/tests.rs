@@ -135,6 +135,17 @@ fn a_window_never_lends_more_than_its_limit() {
 }
 
 #[test]
+fn a_window_of_the_broker_holds_whatever_the_client_sets() {
+    let window = ChannelWindow::with_most(2);
+    assert!(window.try_take() && window.try_take() && !window.try_take());
+    window.set_limit(9);
+    assert!(!window.try_take());
+    assert!(window.give_back(2), "it was full");
+    window.set_limit(1);
+    assert!(window.try_take() && !window.try_take());
+}
+
+#[test]
 fn errors_carry_their_place() {
     let error = AmqpError::channel(ReplyCode::NotFound, "no queue 'q' in vhost '/'").caused_by(Method::new(50, 10));
     assert_eq!(error.text, "NOT_FOUND - no queue 'q' in vhost '/'");

@@ -1,6 +1,5 @@
 //! One connection's life: a reader, a writer, heartbeats, and an orderly end.
 
-use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,18 +7,26 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::RwLock;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::watch;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tracing::Instrument;
 
 use crate::broker::Broker;
 use crate::model::{AmqpError, ReplyCode};
-use crate::session::{Next, Session, SessionSettings};
+use crate::session::{Next, Session};
 
+use super::contain::contain;
+use super::duplex::Duplex;
+use super::logins::Logins;
+use super::proxy;
+use super::pulse::{Pulse, every, tick};
 use super::reader::{Read, Reader};
+use super::settings::{ConnectionSettings, TlsSettings};
+use super::tls::certificate_name;
 use super::writer;
 
 /// How long a client that cannot be told why waits for its refused login to be closed: it slows guessing down.
@@ -34,38 +41,31 @@ const SHUTDOWN: &str = "broker forced connection closure with reason 'shutdown'"
 /// How long a closed socket is still read from, for a peer that has more to say.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Half heartbeats without a byte after which a peer is gone: two whole intervals (section 4.2.7).
-const SILENT_TICKS: u32 = 4;
-
 /// What all connections share.
 pub struct Connections {
     broker: Arc<Broker>,
-    settings: RwLock<Arc<SessionSettings>>,
-    handshake_timeout: RwLock<Duration>,
-    max: RwLock<usize>,
+    settings: RwLock<Arc<ConnectionSettings>>,
     open: AtomicUsize,
+    logins: Logins,
     stop: watch::Sender<bool>,
 }
 
 impl Connections {
     /// For connections to `broker`.
     #[must_use]
-    pub fn new(broker: Arc<Broker>, settings: SessionSettings, handshake_timeout: Duration, max: usize) -> Arc<Self> {
+    pub fn new(broker: Arc<Broker>, settings: ConnectionSettings) -> Arc<Self> {
         Arc::new(Self {
             broker,
             settings: RwLock::new(Arc::new(settings)),
-            handshake_timeout: RwLock::new(handshake_timeout),
-            max: RwLock::new(max),
             open: AtomicUsize::new(0),
+            logins: Logins::new(),
             stop: watch::Sender::new(false),
         })
     }
 
     /// Takes new settings, for connections to come.
-    pub fn reload(&self, settings: SessionSettings, handshake_timeout: Duration, max: usize) {
+    pub fn reload(&self, settings: ConnectionSettings) {
         *self.settings.write() = Arc::new(settings);
-        *self.handshake_timeout.write() = handshake_timeout;
-        *self.max.write() = max;
     }
 
     /// How many there are.
@@ -85,19 +85,55 @@ impl Connections {
             tracing::warn!(open = self.count(), "some connections did not end in time");
         }
     }
+
+    /// Counts one more connection, unless there are too many.
+    fn enter(&self, most: usize) -> Option<Open<'_>> {
+        let open = Open(&self.open);
+        (self.open.fetch_add(1, Ordering::Relaxed) < most).then_some(open)
+    }
+}
+
+/// One among the open connections, until it is dropped.
+struct Open<'a>(&'a AtomicUsize);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What lies between the socket and AMQP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Transport {
+    Plain,
+    Tls,
 }
 
 /// Serves one connection from its first byte to its last.
-pub async fn serve(connections: Arc<Connections>, stream: TcpStream, peer: SocketAddr) {
+pub(super) async fn serve(connections: Arc<Connections>, stream: TcpStream, peer: SocketAddr, transport: Transport) {
     let stop = connections.stop.subscribe();
-    if connections.open.fetch_add(1, Ordering::Relaxed) >= *connections.max.read() {
-        tracing::warn!(%peer, "refused a connection: limits.connections_max is reached");
-        connections.open.fetch_sub(1, Ordering::Relaxed);
-        return;
-    }
     let settings = Arc::clone(&connections.settings.read());
-    let mut session = Session::new(Arc::clone(&connections.broker), settings, peer);
-    if let Ok(local) = stream.local_addr() {
+    let local = stream.local_addr().ok();
+    let Some(_open) = connections.enter(settings.connections_max) else {
+        tracing::warn!(%peer, "refused a connection: limits.connections_max is reached");
+        return;
+    };
+    let mut stream = stream;
+    let peer = match client_of(&mut stream, peer, &settings).await {
+        Ok(peer) => peer,
+        Err(error) => {
+            tracing::warn!(proxy = %peer, %error, "refused a connection without a PROXY header");
+            return;
+        }
+    };
+    let address = peer.ip().to_canonical();
+    let addresses = &connections.broker.connection_counts().addresses;
+    let Some(_counted) = addresses.enter(address, settings.connections_per_address) else {
+        tracing::warn!(%peer, "refused a connection: limits.connections_per_address is reached");
+        return;
+    };
+    let mut session = Session::new(Arc::clone(&connections.broker), Arc::clone(&settings.session), peer);
+    if let Some(local) = local {
         session.set_local(local);
     }
     let span = tracing::info_span!(
@@ -107,12 +143,75 @@ pub async fn serve(connections: Arc<Connections>, stream: TcpStream, peer: Socke
         user = tracing::field::Empty,
         vhost = tracing::field::Empty
     );
-    run(&connections, stream, session, stop).instrument(span).await;
-    connections.open.fetch_sub(1, Ordering::Relaxed);
+    async {
+        match (transport, &settings.tls) {
+            (Transport::Plain, _) => run(&connections, stream, session, &settings, stop).await,
+            // In a box: connections without TLS need not have room for it.
+            (Transport::Tls, Some(tls)) => {
+                Box::pin(serve_tls(&connections, stream, session, &settings, tls, stop)).await;
+            }
+            (Transport::Tls, None) => tracing::error!("a TLS connection came, and no certificate is configured"),
+        }
+    }
+    .instrument(span)
+    .await;
 }
 
-async fn run(connections: &Connections, stream: TcpStream, mut session: Session, stop: watch::Receiver<bool>) {
-    let (mut read_half, mut write_half) = stream.into_split();
+/// Who connects: the peer, or whom a proxy names.
+async fn client_of(
+    stream: &mut TcpStream,
+    peer: SocketAddr,
+    settings: &ConnectionSettings,
+) -> std::io::Result<SocketAddr> {
+    if !settings.is_proxy(peer.ip()) {
+        return Ok(peer);
+    }
+    let source = timeout(settings.handshake_timeout, proxy::read(stream)).await??;
+    Ok(proxy::client_address(source, peer))
+}
+
+async fn serve_tls(
+    connections: &Connections,
+    stream: TcpStream,
+    mut session: Session,
+    settings: &ConnectionSettings,
+    tls: &TlsSettings,
+    stop: watch::Receiver<bool>,
+) {
+    let Some(stream) = shake_hands(stream, tls).await else {
+        return;
+    };
+    let certificates = stream.get_ref().1.peer_certificates();
+    let name = certificates.and_then(|chain| certificate_name(chain.first()?, tls.certificate_name));
+    session.set_certificate_name(name);
+    run(connections, stream, session, settings, stop).await;
+}
+
+async fn shake_hands(stream: TcpStream, tls: &TlsSettings) -> Option<TlsStream<TcpStream>> {
+    let handshake = TlsAcceptor::from(Arc::clone(&tls.config)).accept(stream);
+    match timeout(tls.handshake_timeout, handshake).await {
+        Ok(Ok(stream)) => Some(stream),
+        Ok(Err(error)) => {
+            tracing::info!(%error, "the TLS handshake failed");
+            None
+        }
+        Err(_) => {
+            tracing::info!("the TLS handshake was not done in time");
+            None
+        }
+    }
+}
+
+async fn run<S>(
+    connections: &Connections,
+    stream: S,
+    mut session: Session,
+    settings: &ConnectionSettings,
+    stop: watch::Receiver<bool>,
+) where
+    S: Duplex,
+{
+    let (mut read_half, mut write_half) = stream.into_halves();
     let outbox = Arc::clone(session.outbox());
     let broker = Arc::clone(&connections.broker);
     let writer = tokio::spawn({
@@ -124,10 +223,19 @@ async fn run(connections: &Connections, stream: TcpStream, mut session: Session,
         }
         .in_current_span()
     });
-    let handshake_timeout = *connections.handshake_timeout.read();
-    let why = read(&mut read_half, &mut session, handshake_timeout, stop).await;
+    // A fault of ours ends this connection and nothing else; what it held is given back all the same.
+    let why = contain(read(
+        &mut read_half,
+        &mut session,
+        &connections.logins,
+        settings.handshake_timeout,
+        stop,
+    ))
+    .await;
+    let why = why.unwrap_or_else(|| "a fault of the broker".to_owned());
     tracing::info!(reason = %why, "connection closed");
-    session.end();
+    let _ = contain(async { session.end() }).await;
+    outbox.close();
     let mut writer = writer;
     if timeout(CLOSE_WAIT, &mut writer).await.is_err() {
         writer.abort();
@@ -136,22 +244,26 @@ async fn run(connections: &Connections, stream: TcpStream, mut session: Session,
     let _ = timeout(LINGER, drain(&mut read_half)).await;
 }
 
-async fn drain(stream: &mut OwnedReadHalf) {
+async fn drain(stream: &mut (impl AsyncRead + Unpin)) {
     let mut bytes = vec![0; 4096];
     while matches!(stream.read(&mut bytes).await, Ok(length) if length > 0) {}
 }
 
 /// Reads until the connection ends; says why it did.
 async fn read(
-    stream: &mut OwnedReadHalf,
+    stream: &mut (impl AsyncRead + Unpin),
     session: &mut Session,
+    logins: &Logins,
     handshake_timeout: Duration,
     mut stop: watch::Receiver<bool>,
 ) -> String {
     let mut reader = Reader::default();
     let mut pulse = Pulse::default();
+    let mut looks = session.look_interval().map(every);
+    // For the handshake that opens the connection, and later for the one that closes it.
     let handshake = tokio::time::sleep(handshake_timeout);
     tokio::pin!(handshake);
+    let mut is_closing = false;
     let outbox = Arc::clone(session.outbox());
     let close_requested = outbox.close_requested();
     tokio::pin!(close_requested);
@@ -159,14 +271,19 @@ async fn read(
         if session.is_open() && !pulse.is_set() {
             pulse.set(session.heartbeat_s());
         }
+        if session.is_closing() && !is_closing {
+            is_closing = true;
+            handshake.as_mut().reset(Instant::now() + handshake_timeout);
+        }
         tokio::select! {
             biased;
             () = stopped(&mut stop) => return shut_down(stream, session, reader, SHUTDOWN).await,
             reason = &mut close_requested, if session.is_open() => {
                 return shut_down(stream, session, reader, &reason).await;
             }
-            () = &mut handshake, if !session.is_open() => {
-                return format!("the handshake was not done in {} s", handshake_timeout.as_secs());
+            () = &mut handshake, if is_closing || !session.is_open() => {
+                let what = if is_closing { "connection.close was not answered" } else { "the handshake was not done" };
+                return format!("{what} in {} s", handshake_timeout.as_secs_f32());
             }
             () = pulse.tick() => {
                 if pulse.is_lost() {
@@ -174,8 +291,16 @@ async fn read(
                 }
                 session.heartbeat();
             }
+            () = tick(&mut looks) => session.close_overdue_channels(),
             result = reader.read(stream, session), if outbox.has_room() => {
                 pulse.heard();
+                if let Ok(Read::Some(Next::LogIn)) = result {
+                    let deadline = handshake.deadline();
+                    if timeout_at(deadline, Box::pin(log_in(session, logins))).await.is_err() {
+                        return "the login could not be checked in time".to_owned();
+                    }
+                    continue;
+                }
                 if let Some(why) = after(result) {
                     if why.pause {
                         tokio::time::sleep(LOGIN_PAUSE).await;
@@ -185,6 +310,13 @@ async fn read(
             }
             () = outbox.room(), if !outbox.has_room() => {}
         }
+    }
+}
+
+async fn log_in(session: &mut Session, logins: &Logins) {
+    if let Some(check) = session.login_check() {
+        let login = logins.check(check).await;
+        session.logged_in(login);
     }
 }
 
@@ -200,63 +332,28 @@ struct Why {
 
 fn after(result: io::Result<Read>) -> Option<Why> {
     let (text, pause) = match result {
-        Ok(Read::Some(Next::Read)) => return None,
+        Ok(Read::Some(Next::Read | Next::LogIn)) => return None,
         Ok(Read::Some(Next::Close)) => ("closed in order".to_owned(), false),
         Ok(Read::Some(Next::CloseLater)) => ("the login was refused".to_owned(), true),
         Ok(Read::End) => ("the client closed the socket".to_owned(), false),
+        // TLS calls it so where the client just closes.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            ("the client closed the socket".to_owned(), false)
+        }
         Err(error) => (error.to_string(), false),
     };
     Some(Why { text, pause })
 }
 
 /// Tells the client that the broker ends the connection, and waits a while for its answer.
-async fn shut_down(stream: &mut OwnedReadHalf, session: &mut Session, mut reader: Reader, reason: &str) -> String {
+async fn shut_down(
+    stream: &mut (impl AsyncRead + Unpin),
+    session: &mut Session,
+    mut reader: Reader,
+    reason: &str,
+) -> String {
     session.close(&AmqpError::connection(ReplyCode::ConnectionForced, reason));
     let answer = async { while let Ok(Read::Some(Next::Read)) = reader.read(stream, session).await {} };
     let _ = timeout(CLOSE_WAIT, answer).await;
     format!("the broker ended it: {reason}")
-}
-
-/// Heartbeats of one connection: no clock is read for a message, only a flag is looked at twice an interval.
-#[derive(Default)]
-struct Pulse {
-    interval: Option<Interval>,
-    is_set: bool,
-    heard: bool,
-    silent_ticks: u32,
-}
-
-impl Pulse {
-    fn is_set(&self) -> bool {
-        self.is_set
-    }
-
-    fn set(&mut self, heartbeat_s: u16) {
-        self.is_set = true;
-        if heartbeat_s > 0 {
-            let half = Duration::from_millis(u64::from(heartbeat_s) * 500);
-            let mut interval = interval_at(Instant::now() + half, half);
-            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            self.interval = Some(interval);
-        }
-    }
-
-    fn heard(&mut self) {
-        self.heard = true;
-    }
-
-    async fn tick(&mut self) {
-        match &mut self.interval {
-            Some(interval) => {
-                interval.tick().await;
-            }
-            None => pending().await,
-        }
-        self.silent_ticks = if self.heard { 0 } else { self.silent_ticks + 1 };
-        self.heard = false;
-    }
-
-    fn is_lost(&self) -> bool {
-        self.silent_ticks >= SILENT_TICKS
-    }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use socket2::{Domain, Socket, Type};
 use tokio::net::TcpListener;
 
-use super::connection::{Connections, serve};
+use super::connection::{Connections, Transport, serve};
 
 /// Sockets that may wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -34,13 +34,22 @@ pub fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
 impl Connections {
     /// Accepts AMQP connections for as long as the broker runs.
     pub async fn accept(self: Arc<Self>, listener: TcpListener) {
+        self.accept_all(listener, Transport::Plain).await;
+    }
+
+    /// The same over TLS, where the settings have it.
+    pub async fn accept_tls(self: Arc<Self>, listener: TcpListener) {
+        self.accept_all(listener, Transport::Tls).await;
+    }
+
+    async fn accept_all(self: Arc<Self>, listener: TcpListener, transport: Transport) {
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     // Small frames must not wait for an acknowledgement of earlier ones.
                     let _ = stream.set_nodelay(true);
                     let connections = Arc::clone(&self);
-                    tokio::spawn(async move { serve(connections, stream, peer).await });
+                    tokio::spawn(async move { serve(connections, stream, peer, transport).await });
                 }
                 Err(error) if is_about_one_connection(&error) => {
                     tracing::debug!(%error, "a connection ended before it was accepted");

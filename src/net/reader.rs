@@ -31,6 +31,9 @@ pub enum Read {
 #[derive(Debug, Default)]
 pub struct Reader {
     rest: Vec<u8>,
+    /// The session left the rest because its client has to read first, or a login to be checked: it is handled before
+    /// more is read.
+    is_left: bool,
 }
 
 impl Reader {
@@ -45,6 +48,9 @@ impl Reader {
         stream: &mut (impl AsyncRead + Unpin),
         session: &mut Session,
     ) -> Poll<io::Result<Read>> {
+        if self.is_left {
+            return Poll::Ready(Ok(Read::Some(self.handle_rest(session))));
+        }
         let mut buffer = BUFFER.take();
         let wanted = self.rest.len() + BUFFER_BYTES;
         if buffer.len() < wanted {
@@ -62,6 +68,7 @@ impl Reader {
                 let filled = &buffer[..kept + length];
                 let (consumed, next) = session.input(filled);
                 self.keep(&filled[consumed..]);
+                self.is_left = session.is_full() || next == Next::LogIn;
                 Poll::Ready(Ok(Read::Some(next)))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
@@ -71,6 +78,14 @@ impl Reader {
             BUFFER.set(buffer);
         }
         outcome
+    }
+
+    fn handle_rest(&mut self, session: &mut Session) -> Next {
+        let rest = std::mem::take(&mut self.rest);
+        let (consumed, next) = session.input(&rest);
+        self.rest.extend_from_slice(&rest[consumed..]);
+        self.is_left = session.is_full() || next == Next::LogIn;
+        next
     }
 
     fn keep(&mut self, rest: &[u8]) {

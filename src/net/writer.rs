@@ -26,6 +26,8 @@ pub async fn write(outbox: Arc<Outbox>, broker: Arc<Broker>, stream: &mut (impl 
             continue;
         }
         write_all(stream, &mut buffer).await?;
+        // TLS may hold back the last record; a plain socket has nothing to flush.
+        stream.flush().await?;
         let paused = outbox.written();
         if !paused.is_empty() {
             let mut aftermath = Aftermath::default();

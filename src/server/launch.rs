@@ -6,10 +6,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use sd_notify::NotifyState;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::interval;
+use tokio_rustls::rustls::ServerConfig;
 
 use crate::auth::{Accounts, HashingCost};
 use crate::broker::{Broker, BrokerParts};
@@ -19,7 +21,7 @@ use crate::store::{MessageStore, StoreError};
 
 use super::clock::SystemClock;
 use super::log::{self, Levels};
-use super::{REFUSED, STORAGE, ServeArguments, reload, settings, systemd, topology};
+use super::{REFUSED, STORAGE, ServeArguments, descriptors, reload, settings, systemd, topology};
 
 /// How often systemd is told that the broker lives, where it did not say how often it wants to hear it.
 const IDLE_TICK: Duration = Duration::from_secs(3600);
@@ -28,6 +30,8 @@ const IDLE_TICK: Duration = Duration::from_secs(3600);
 pub(super) struct Running {
     pub broker: Arc<Broker>,
     pub connections: Arc<Connections>,
+    /// What was last read of the files of TLS without a fault.
+    pub tls: Mutex<Option<Arc<ServerConfig>>>,
     pub levels: Levels,
     pub name_seed: u64,
 }
@@ -81,19 +85,18 @@ impl std::fmt::Display for Failure {
 }
 
 fn start(config: Config, levels: Levels, arguments: &ServeArguments) -> Result<(), Failure> {
+    descriptors::prepare(config.limits.connections_max);
+    let tls = settings::tls(&config).map_err(Failure::refused)?;
     let broker = open(&config)?;
     topology::apply(&broker, &config).map_err(Failure::refused)?;
     let runtime = Runtime::new().map_err(Failure::refused)?;
     let name_seed = random_seed().map_err(Failure::refused)?;
-    let connections = Connections::new(
-        Arc::clone(&broker),
-        settings::sessions(&config, name_seed),
-        settings::handshake_timeout(&config),
-        config.limits.connections_max as usize,
-    );
+    let connection_settings = settings::connections(&config, tls.clone(), name_seed);
+    let connections = Connections::new(Arc::clone(&broker), connection_settings);
     let running = Running {
         broker: Arc::clone(&broker),
         connections,
+        tls: Mutex::new(tls),
         levels,
         name_seed,
     };
@@ -142,18 +145,18 @@ fn open(config: &Config) -> Result<Arc<Broker>, Failure> {
 async fn run(config: Config, running: &Running, arguments: &ServeArguments) -> Result<(), Failure> {
     // Before anybody is told that the broker is ready: a signal would end the process otherwise.
     let signals = Signals::catch().map_err(Failure::refused)?;
+    let amqps = start_tls_listeners(&config, running)?;
     let addresses = start_listeners(&config, running)?;
     let http = settings::http(&config, addresses.clone());
     let http = crate::http::start(config.listeners.http.address(), Arc::clone(&running.broker), http)
         .await
         .map_err(Failure::refused)?;
     let http = http.map_or_else(|| "off".to_owned(), |address| address.to_string());
-    let amqp: Vec<_> = addresses.iter().map(ToString::to_string).collect();
-    let ready = format!(
-        "warren {} ready amqp={} http={http}",
-        env!("CARGO_PKG_VERSION"),
-        amqp.join(",")
-    );
+    let version = env!("CARGO_PKG_VERSION");
+    let mut ready = format!("warren {version} ready amqp={} http={http}", joined(&addresses));
+    if !amqps.is_empty() {
+        ready.push_str(&format!(" amqps={}", joined(&amqps)));
+    }
     // Whoever waits for the line may be gone; the broker runs all the same.
     let _ = writeln!(std::io::stdout(), "{ready}").and_then(|()| std::io::stdout().flush());
     tracing::info!("{ready}");
@@ -174,23 +177,40 @@ fn start_listeners(config: &Config, running: &Running) -> Result<Vec<SocketAddr>
             listeners.push(listener);
         }
     }
-    if listeners.is_empty() {
+    if listeners.is_empty() && config.listeners.amqps.is_empty() {
         return Err(Failure::refused(
-            "nothing to listen on: listeners.amqp is empty and systemd handed over no socket",
+            "nothing to listen on: listeners.amqp and listeners.amqps are empty and systemd handed over no socket",
         ));
     }
-    listeners
-        .into_iter()
-        .map(|listener| accept(listener, running))
-        .collect()
+    let accept = |listener| {
+        let (listener, address) = adopt(listener)?;
+        tokio::spawn(Arc::clone(&running.connections).accept(listener));
+        Ok(address)
+    };
+    listeners.into_iter().map(accept).collect()
 }
 
-fn accept(listener: TcpListener, running: &Running) -> Result<SocketAddr, Failure> {
+fn start_tls_listeners(config: &Config, running: &Running) -> Result<Vec<SocketAddr>, Failure> {
+    let accept = |address: &SocketAddr| {
+        let listener = listen(*address)
+            .map_err(|error| Failure::refused(format!("cannot listen on {address} (listeners.amqps): {error}")))?;
+        let (listener, address) = adopt(listener)?;
+        tokio::spawn(Arc::clone(&running.connections).accept_tls(listener));
+        Ok(address)
+    };
+    config.listeners.amqps.iter().map(accept).collect()
+}
+
+fn adopt(listener: TcpListener) -> Result<(tokio::net::TcpListener, SocketAddr), Failure> {
     listener.set_nonblocking(true).map_err(Failure::refused)?;
     let address = listener.local_addr().map_err(Failure::refused)?;
     let listener = tokio::net::TcpListener::from_std(listener).map_err(Failure::refused)?;
-    tokio::spawn(Arc::clone(&running.connections).accept(listener));
-    Ok(address)
+    Ok((listener, address))
+}
+
+fn joined(addresses: &[SocketAddr]) -> String {
+    let texts: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+    texts.join(",")
 }
 
 /// The signals that the broker takes.

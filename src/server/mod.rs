@@ -1,6 +1,7 @@
 //! The program: arguments, and the one place where the concrete parts are wired together.
 
 mod clock;
+mod descriptors;
 mod launch;
 mod log;
 mod reload;

@@ -1,5 +1,9 @@
 //! SIGHUP: takes what a running broker can take, and says what waits for a restart.
 
+use std::sync::Arc;
+
+use tokio_rustls::rustls::ServerConfig;
+
 use crate::config::Config;
 
 use super::launch::Running;
@@ -27,13 +31,28 @@ pub fn reload(config: &mut Config, running: &Running, arguments: &ServeArguments
     for change in &changes.reloadable {
         tracing::info!(key = %change.key, old = %change.old, new = %change.new, "reloaded");
     }
-    running.connections.reload(
-        settings::sessions(&new, running.name_seed),
-        settings::handshake_timeout(&new),
-        new.limits.connections_max as usize,
-    );
+    let tls = reload_tls(&new, running);
+    running
+        .connections
+        .reload(settings::connections(&new, tls, running.name_seed));
     running.broker.set_limits(settings::broker(&new));
     running.levels.set(&new.log);
     tracing::info!("configuration reloaded");
     *config = new;
+}
+
+/// Reads the files of TLS again, whether or not the configuration changed: certificates are renewed in place. Where
+/// that fails, the old ones stay.
+fn reload_tls(config: &Config, running: &Running) -> Option<Arc<ServerConfig>> {
+    let mut standing = running.tls.lock();
+    match settings::tls(config) {
+        Ok(Some(tls)) => {
+            tracing::info!("certificates reloaded");
+            *standing = Some(tls);
+        }
+        // Listeners stay until a restart, and so do their certificates.
+        Ok(None) => {}
+        Err(error) => tracing::error!(%error, "the certificates were not reloaded; the old ones stay"),
+    }
+    standing.clone()
 }

@@ -1,17 +1,70 @@
 //! From the configuration to the settings of each part.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::amqp::WireLimits;
 use crate::broker::BrokerLimits;
-use crate::config::{Config, MessageEngine, SyncMode as ConfiguredSync};
+use tokio_rustls::rustls::ServerConfig;
+
+use crate::config::{self, Config, MessageEngine, SyncMode as ConfiguredSync};
 use crate::http::HttpSettings;
+use crate::net::{
+    CertificateName, ClientCertificates, ConnectionSettings, Network, TlsError, TlsFiles, TlsSettings, load_tls,
+};
 use crate::session::SessionSettings;
 use crate::store::{EngineKind, StoreOptions, SyncMode};
 
-/// Settings of sessions.
-pub fn sessions(config: &Config, name_seed: u64) -> SessionSettings {
+/// Settings of connections and their sessions.
+pub fn connections(config: &Config, tls: Option<Arc<ServerConfig>>, name_seed: u64) -> ConnectionSettings {
+    let limits = &config.limits;
+    ConnectionSettings {
+        session: Arc::new(sessions(config, name_seed)),
+        handshake_timeout: Duration::from_secs(limits.handshake_timeout_s.into()),
+        connections_max: limits.connections_max as usize,
+        connections_per_address: limits.connections_per_address,
+        proxies: config
+            .listeners
+            .proxy_protocol_from
+            .iter()
+            .map(|range| Network {
+                address: range.address,
+                bits: range.bits,
+            })
+            .collect(),
+        tls: tls.map(|tls| TlsSettings {
+            config: tls,
+            handshake_timeout: Duration::from_secs(config.tls.handshake_timeout_s.into()),
+            certificate_name: match config.tls.login_name {
+                config::CertificateName::CommonName => CertificateName::CommonName,
+                config::CertificateName::SubjectAlternativeName => CertificateName::SubjectAlternativeName,
+            },
+        }),
+    }
+}
+
+/// Reads the files of TLS, where they are named.
+pub fn tls(config: &Config) -> Result<Option<Arc<ServerConfig>>, TlsError> {
+    let tls = &config.tls;
+    let (Some(certificate), Some(key)) = (tls.certificate_file.path(), tls.key_file.path()) else {
+        return Ok(None);
+    };
+    let files = TlsFiles {
+        certificate: certificate.to_owned(),
+        key: key.to_owned(),
+        client_ca: tls.client_ca_file.path().map(ToOwned::to_owned),
+        client_certificates: match tls.client_certificates {
+            config::ClientCertificates::None => ClientCertificates::None,
+            config::ClientCertificates::Optional => ClientCertificates::Optional,
+            config::ClientCertificates::Required => ClientCertificates::Required,
+        },
+        only_tls_1_3: tls.minimum_version == config::TlsVersion::V1_3,
+    };
+    load_tls(&files).map(Some)
+}
+
+fn sessions(config: &Config, name_seed: u64) -> SessionSettings {
     let limits = &config.limits;
     let mechanisms: Vec<_> = config
         .auth
@@ -32,6 +85,10 @@ pub fn sessions(config: &Config, name_seed: u64) -> SessionSettings {
         cluster_name: config.node.name.clone(),
         outgoing_buffer_bytes: limits.outgoing_buffer_bytes as usize,
         consumers_per_channel: limits.consumers_per_channel as usize,
+        connections_per_vhost: limits.connections_per_vhost,
+        connections_per_user: limits.connections_per_user,
+        unacked_per_channel: limits.unacked_per_channel,
+        ack_timeout_ms: u64::from(limits.ack_timeout_s) * 1_000,
         loopback_users: loopback_users(config),
         name_seed,
     }
@@ -81,9 +138,4 @@ pub fn store(config: &Config) -> StoreOptions {
     options.segment_bytes = store.segment_bytes;
     options.sled_cache_bytes = store.sled_cache_bytes;
     options
-}
-
-/// How long a handshake may take.
-pub fn handshake_timeout(config: &Config) -> Duration {
-    Duration::from_secs(config.limits.handshake_timeout_s.into())
 }

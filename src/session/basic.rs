@@ -160,6 +160,13 @@ impl Session {
     pub(super) fn get(&mut self, number: u16, queue: &str, no_ack: bool) -> Result<(), AmqpError> {
         let name = self.channel_mut(number)?.queue_name(&queue.into())?;
         let queue = self.readable_queue(&name)?;
+        let most = self.settings.unacked_per_channel as usize;
+        if !no_ack && self.channel_mut(number)?.deliveries.unacked.lock().len() >= most {
+            return Err(AmqpError::channel(
+                ReplyCode::PreconditionFailed,
+                format_args!("reached maximum ({most}) of unacked deliveries per channel"),
+            ));
+        }
         let now = self.broker.now();
         let (delivery, left) = queue.get(no_ack, now, &mut self.aftermath);
         let Some(delivery) = delivery else {

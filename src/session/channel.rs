@@ -74,9 +74,9 @@ pub struct Confirms {
 }
 
 impl Channel {
-    /// A new channel.
+    /// A new channel, on which at most `unacked_max` deliveries are out.
     #[must_use]
-    pub fn new(connection: u64, number: u16, outbox: Arc<Outbox>, frame_max: u32) -> Self {
+    pub fn new(connection: u64, number: u16, outbox: Arc<Outbox>, frame_max: u32, unacked_max: u32) -> Self {
         Self {
             deliveries: Arc::new(ChannelDeliveries {
                 connection,
@@ -84,7 +84,7 @@ impl Channel {
                 outbox,
                 frame_max,
                 unacked: parking_lot::Mutex::new(UnackedTable::default()),
-                window: Arc::new(ChannelWindow::new()),
+                window: Arc::new(ChannelWindow::with_most(unacked_max)),
                 shown: Shown::default(),
             }),
             routes: RouteCache::default(),

@@ -212,6 +212,10 @@ pub struct ReplyConsumer {
 impl ReplySink for ReplyConsumer {
     fn reply(&self, message: &Message) -> bool {
         let channel = &self.channel;
+        if !channel.outbox.takes_replies() {
+            tracing::warn!(address = %self.address, "dropped a direct reply: its client does not read");
+            return true;
+        }
         let mut table = channel.unacked.lock();
         channel.outbox.write(|out| {
             let info = DeliveryInfo {

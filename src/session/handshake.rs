@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::amqp::{LoginRefusal, StartOk};
-use crate::auth::Mechanism;
-use crate::broker::NewConnection;
+use crate::auth::{LoginRefused, Mechanism};
+use crate::broker::{Counted, NewConnection};
 use crate::model::{AmqpError, FieldTable, FieldValue, Name, ReplyCode};
 
 use super::access::Access;
@@ -12,6 +12,9 @@ use super::{Next, Place, Session};
 
 /// The RabbitMQ release whose behaviour is followed: clients and tools switch features on by it.
 pub const COMPATIBLE_VERSION: &str = "4.0.0";
+
+/// The mechanism of client certificates (RFC 4422, appendix A).
+const EXTERNAL: &str = "EXTERNAL";
 
 /// What RabbitMQ announces and this broker does.
 const CAPABILITIES: [&str; 9] = [
@@ -46,20 +49,30 @@ fn server_properties(cluster_name: &str) -> FieldTable {
     .collect()
 }
 
+/// A connection's place among those of its vhost and its user, held until it is dropped.
+#[derive(Debug)]
+pub(super) struct CountedPlace {
+    _vhost: Counted<Name>,
+    _user: Counted<Name>,
+}
+
 impl Session {
     pub(super) fn start(&mut self) {
         let properties = server_properties(&self.settings.cluster_name);
-        self.wire
-            .start(&properties, &self.settings.mechanisms, &mut self.scratch);
+        let mechanisms = self.offered_mechanisms().join(" ");
+        self.wire.start(&properties, &mechanisms, &mut self.scratch);
         self.write_scratch();
     }
 
     pub(super) fn log_in(&mut self, start_ok: &StartOk) {
-        let offered = self
-            .settings
-            .mechanisms
-            .split(' ')
-            .any(|name| name == start_ok.mechanism);
+        self.introduction = Some((start_ok.mechanism.clone(), start_ok.client_properties.clone()));
+        let offered = self.offered_mechanisms().contains(&&*start_ok.mechanism);
+        if offered && start_ok.mechanism == EXTERNAL {
+            let name = self.certificate_name.clone().unwrap_or_default();
+            let loopback_users = &self.settings.loopback_users;
+            let login = self.broker.log_in_by_certificate(&name, self.peer.ip(), loopback_users);
+            return self.logged_in(login);
+        }
         let mechanism = Mechanism::parse(&start_ok.mechanism).filter(|_| offered);
         let Some(mechanism) = mechanism else {
             tracing::warn!(mechanism = %start_ok.mechanism, "the client wants a SASL mechanism that is not offered");
@@ -75,11 +88,28 @@ impl Session {
             }
         };
         let loopback_users = &self.settings.loopback_users;
-        match self.broker.log_in(&credentials, self.peer.ip(), loopback_users) {
+        match self.broker.log_in_again(&credentials, self.peer.ip(), loopback_users) {
+            Some(login) => self.logged_in(login),
+            None => {
+                self.credentials = Some(credentials);
+                self.next = Next::LogIn;
+            }
+        }
+    }
+
+    /// `EXTERNAL` is for clients with a certificate that names somebody, as RabbitMQ has it.
+    fn offered_mechanisms(&self) -> Vec<&str> {
+        let has_name = self.certificate_name.is_some();
+        let all = self.settings.mechanisms.split(' ');
+        all.filter(|name| *name != EXTERNAL || has_name).collect()
+    }
+
+    /// Takes the outcome of a login.
+    pub fn logged_in(&mut self, login: Result<Name, LoginRefused>) {
+        match login {
             Ok(user) => {
                 tracing::Span::current().record("user", &*user);
                 self.user = Some(user);
-                self.introduction = Some((start_ok.mechanism.clone(), start_ok.client_properties.clone()));
                 self.wire.tune(&mut self.scratch);
                 self.write_scratch();
             }
@@ -131,15 +161,50 @@ impl Session {
         self.entry = Some(entry);
     }
 
-    fn place_at(&self, name: &str) -> Result<Place, AmqpError> {
+    fn place_at(&mut self, name: &str) -> Result<Place, AmqpError> {
         let not_allowed = |text: String| AmqpError::connection(ReplyCode::NotAllowed, text);
         let user: Name = self.user.clone().unwrap_or_default();
         let vhost = self
             .broker
             .vhost(name)
             .ok_or_else(|| not_allowed(format!("vhost {name} not found")))?;
+        self.counted = Some(self.count(&user, &vhost.name)?);
         self.broker.accounts().check_vhost(&user, name)?;
         let access = Access::new(Arc::clone(self.broker.accounts()), user, vhost.name.clone());
         Ok(Place { vhost, access })
+    }
+
+    /// Takes a place among the connections of the vhost and of the user, if both have one.
+    fn count(&self, user: &Name, vhost: &Name) -> Result<CountedPlace, AmqpError> {
+        let counts = self.broker.connection_counts();
+        let refuse = |text: String| AmqpError::connection(ReplyCode::NotAllowed, text);
+        let limit = self.settings.connections_per_vhost;
+        let of_vhost = counts.vhosts.enter(vhost.clone(), limit).ok_or_else(|| {
+            refuse(format!(
+                "access to vhost '{vhost}' refused for user '{user}': connection limit ({limit}) is reached"
+            ))
+        })?;
+        let limit = self.user_limit(user);
+        let of_user = counts.users.enter(user.clone(), limit).ok_or_else(|| {
+            refuse(format!(
+                "connection refused for user '{user}': user connection limit ({limit}) is reached"
+            ))
+        })?;
+        Ok(CountedPlace {
+            _vhost: of_vhost,
+            _user: of_user,
+        })
+    }
+
+    /// Connections that the user may have: the broker's limit, or its own where that is less (RabbitMQ: "Per User
+    /// Limits"; less than 0 is none).
+    fn user_limit(&self, user: &str) -> u32 {
+        let own = self
+            .broker
+            .accounts()
+            .user(user)
+            .and_then(|user| user.limits.max_connections);
+        let own = own.and_then(|limit| u32::try_from(limit).ok()).unwrap_or(u32::MAX);
+        own.min(self.settings.connections_per_user)
     }
 }

@@ -5,11 +5,13 @@
 //! through its [`Outbox`] only.
 
 mod access;
+mod ack_timeout;
 mod basic;
 mod channel;
 mod confirms;
 mod consumer;
 mod handshake;
+mod login;
 mod names;
 mod outbox;
 mod publish;
@@ -27,6 +29,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::amqp::{self, Event, OutBuffer, Response, Step};
+use crate::auth::Credentials;
 use crate::broker::{Aftermath, Broker, ChannelLink, ConnectionEntry, PublishBatch, QueueCell, Vhost};
 use crate::model::{AmqpError, ErrorScope, FieldTable, Method, Name, ReplyCode};
 use crate::queue::Outcome;
@@ -37,6 +40,7 @@ use names::NameSource;
 use settle::SettleBatch;
 
 pub use handshake::COMPATIBLE_VERSION;
+pub use login::LoginCheck;
 pub use outbox::Outbox;
 pub use settings::SessionSettings;
 
@@ -47,7 +51,9 @@ pub enum Next {
     Read,
     /// Write what is owed, then close the socket.
     Close,
-    /// The same, but only after a pause, which slows down guessing of passwords.
+    /// Have a password checked, with [`Session::login_check`], and read on.
+    LogIn,
+    /// Close, but only after a pause, which slows down guessing of passwords.
     CloseLater,
 }
 
@@ -67,7 +73,13 @@ pub struct Session {
     introduction: Option<(String, FieldTable)>,
     /// Its place among the open connections.
     entry: Option<Arc<ConnectionEntry>>,
+    /// A login that waits for its check.
+    credentials: Option<Credentials>,
+    /// Whom the client's certificate names, which TLS has verified.
+    certificate_name: Option<Name>,
     place: Option<Place>,
+    /// Its place among the connections of its user and its vhost.
+    counted: Option<handshake::CountedPlace>,
     channels: FxHashMap<u16, Channel>,
     exclusive_queues: Vec<Arc<QueueCell>>,
     names: NameSource,
@@ -79,6 +91,8 @@ pub struct Session {
     touched: Vec<u16>,
     aftermath: Aftermath,
     next: Next,
+    /// More is owed to the client than it may be: the rest of the input waits until it has read.
+    is_full: bool,
     ended: bool,
 }
 
@@ -103,7 +117,10 @@ impl Session {
             user: None,
             introduction: None,
             entry: None,
+            credentials: None,
+            certificate_name: None,
             place: None,
+            counted: None,
             channels: FxHashMap::default(),
             exclusive_queues: Vec::new(),
             names: NameSource::new(id, settings.name_seed),
@@ -113,6 +130,7 @@ impl Session {
             touched: Vec::new(),
             aftermath: Aftermath::default(),
             next: Next::Read,
+            is_full: false,
             ended: false,
             broker,
             settings,
@@ -122,6 +140,11 @@ impl Session {
     /// Notes our own address, for listings.
     pub fn set_local(&mut self, local: SocketAddr) {
         self.local = local;
+    }
+
+    /// Whom the client's verified certificate names: `EXTERNAL` logs that user in.
+    pub fn set_certificate_name(&mut self, name: Option<Name>) {
+        self.certificate_name = name;
     }
 
     /// Its number in logs.
@@ -142,16 +165,24 @@ impl Session {
         self.place.is_some()
     }
 
+    /// Whether `connection.close` was written to an open connection, and nothing but its answer is awaited.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.is_open() && !self.wire.is_running()
+    }
+
     /// Seconds between heartbeats, 0 for none; settled once the session is open.
     #[must_use]
     pub fn heartbeat_s(&self) -> u16 {
         self.wire.heartbeat_s()
     }
 
-    /// Handles what was read, and says how much of it: the rest must come again, with more behind it.
+    /// Handles what was read, and says how much of it: the rest must come again, with more behind it, or by itself
+    /// where [`Session::is_full`].
     pub fn input(&mut self, input: &[u8]) -> (usize, Next) {
         let mut at = 0;
-        while self.next == Next::Read {
+        self.is_full = false;
+        while self.next == Next::Read && !self.is_full {
             match self.wire.next(&input[at..], &mut self.scratch) {
                 Ok(Step::NeedMore) => break,
                 Ok(Step::Skip { consumed }) => at += consumed,
@@ -171,6 +202,13 @@ impl Session {
         self.flush();
         self.outbox.received(at);
         (at, self.next)
+    }
+
+    /// Whether the last input was left in the middle, because the client has to read first. A read full of `basic.get`
+    /// would otherwise be answered whole, whatever that costs.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.is_full
     }
 
     /// Writes a heartbeat.
@@ -211,6 +249,7 @@ impl Session {
                 // Everything else happens after what came before it on the connection.
                 self.flush();
                 self.rare_event(other);
+                self.is_full = !self.outbox.has_room();
             }
         }
     }
@@ -254,7 +293,13 @@ impl Session {
     }
 
     fn open_channel(&mut self, number: u16) {
-        let channel = Channel::new(self.id, number, Arc::clone(&self.outbox), self.wire.frame_max());
+        let channel = Channel::new(
+            self.id,
+            number,
+            Arc::clone(&self.outbox),
+            self.wire.frame_max(),
+            self.settings.unacked_per_channel,
+        );
         if let Some(entry) = &self.entry {
             let link: Arc<dyn ChannelLink> = Arc::clone(&channel.deliveries) as _;
             entry.add_channel(number, &link);
@@ -322,6 +367,8 @@ impl Session {
         }
         let queues = std::mem::take(&mut self.exclusive_queues);
         self.broker.delete_exclusive_queues(queues);
+        // Before anything is written of it: a client that hears of its end may come again at once.
+        self.counted = None;
     }
 
     /// Takes a channel down: its consumers go, and its unacked messages go back.

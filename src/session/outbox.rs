@@ -12,6 +12,9 @@ use crate::queue::ConsumerKey;
 
 use super::confirms::ConfirmTracker;
 
+/// So many times the limit may wait where direct replies are among it.
+const REPLY_ROOM: usize = 16;
+
 /// The outgoing side of one connection.
 ///
 /// Lock order: a queue, a channel's unacked table, this, a confirm tracker.
@@ -193,6 +196,14 @@ impl Outbox {
     pub fn has_room(&self) -> bool {
         let state = self.state.lock();
         state.closed || state.buffer.len_bytes() + state.writing < self.limit_bytes
+    }
+
+    /// Whether a direct reply can be taken. No queue holds replies back, so there is more room for them, and what
+    /// comes beyond it is lost, as direct replies may be (RabbitMQ: "Direct Reply-to").
+    #[must_use]
+    pub fn takes_replies(&self) -> bool {
+        let state = self.state.lock();
+        state.buffer.len_bytes() < REPLY_ROOM * self.limit_bytes
     }
 
     fn wake_writer(&self, state: &mut State) {

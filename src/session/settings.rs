@@ -15,6 +15,14 @@ pub struct SessionSettings {
     pub outgoing_buffer_bytes: usize,
     /// Consumers on one channel.
     pub consumers_per_channel: usize,
+    /// Connections to one vhost.
+    pub connections_per_vhost: u32,
+    /// Connections of one user; a limit of the user itself holds too.
+    pub connections_per_user: u32,
+    /// Unacked deliveries of one channel.
+    pub unacked_per_channel: u32,
+    /// Milliseconds that a delivery may stay unacked, 0 for ever.
+    pub ack_timeout_ms: u64,
     /// Users that are let in from this machine only.
     pub loopback_users: Vec<String>,
     /// Makes generated names differ from those of an earlier run.

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::model::Millis;
 use crate::queue::UnackedId;
 
 /// One delivery that is out.
@@ -27,6 +28,15 @@ pub struct UnackedTable {
     last_tag: u64,
     entries: VecDeque<Entry>,
     settled: usize,
+    /// When which tags were out, oldest first; empty where nothing was out at the last look.
+    marks: Vec<Mark>,
+}
+
+/// All up to `last_tag` were delivered at `at` or before.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    last_tag: u64,
+    at: Millis,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -104,6 +114,26 @@ impl UnackedTable {
         }
         self.close_up();
         true
+    }
+
+    /// Whether a delivery has been out for `timeout` milliseconds or longer; to be asked now and then.
+    ///
+    /// Deliveries carry no time. Each call notes the last tag instead, so a delivery counts as out from the call after
+    /// it on, and is found late by at most the time between two calls.
+    pub fn is_overdue(&mut self, now: Millis, timeout: Millis) -> bool {
+        let Some(oldest) = self.entries.front().map(|entry| entry.unacked.delivery_tag) else {
+            self.marks = Vec::new();
+            return false;
+        };
+        self.marks.retain(|mark| mark.last_tag >= oldest);
+        if self.marks.last().is_none_or(|mark| mark.last_tag < self.last_tag) {
+            self.marks.push(Mark {
+                last_tag: self.last_tag,
+                at: now,
+            });
+        }
+        let since = self.marks.first().map_or(now, |mark| mark.at);
+        now.saturating_sub(since) >= timeout
     }
 
     /// Puts deliveries back that a rolled-back transaction had settled.
@@ -210,5 +240,38 @@ mod tests {
         assert!(table.take_up_to(3, &mut out));
         assert_eq!(out.iter().map(|u| u.delivery_tag).collect::<Vec<_>>(), [1, 2, 3]);
         assert_eq!(table.len(), 1);
+    }
+
+    #[test]
+    fn the_oldest_delivery_is_overdue_when_its_time_has_passed_since_a_look() {
+        let mut table = filled(2);
+        assert!(!table.is_overdue(1_000, 500), "seen out for the first time");
+        assert!(!table.is_overdue(1_499, 500));
+        assert!(table.is_overdue(1_500, 500));
+    }
+
+    #[test]
+    fn a_channel_that_keeps_settling_is_never_overdue() {
+        let mut table = filled(1);
+        for tag in 1..1_000 {
+            assert!(!table.is_overdue(tag * 100, 250), "tag {tag}");
+            table.add(0, id(0), true);
+            assert!(table.take(tag).is_some());
+        }
+        assert!(table.marks.len() <= 2, "a mark goes with its deliveries");
+    }
+
+    #[test]
+    fn a_late_delivery_does_not_inherit_the_time_of_an_early_one() {
+        let mut table = filled(1);
+        assert!(!table.is_overdue(0, 500));
+        table.add(0, id(2), true);
+        assert!(!table.is_overdue(400, 500));
+        assert!(table.take(1).is_some());
+        assert!(!table.is_overdue(800, 500), "the second is out since 400");
+        assert!(table.is_overdue(900, 500));
+        assert!(table.take(2).is_some());
+        assert!(!table.is_overdue(10_000, 500));
+        assert!(table.marks.is_empty());
     }
 }

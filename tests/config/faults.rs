@@ -29,7 +29,37 @@ fn options() {
             "[limit]\nframe_max_bytes = 5",
             &["1:2: limit: unknown section; did you mean limits?"],
         ),
-        ("[tls]\ncertificate = \"x\"", &["1:2: tls: unknown section"]),
+        ("[tracing]\nendpoint = \"x\"", &["1:2: tracing: unknown section"]),
+        (
+            "[tls]\ncertificate = \"x\"\nclient_certificates = \"always\"",
+            &[
+                "2:1: tls.certificate: unknown key; did you mean certificate_file?",
+                "3:23: tls.client_certificates: expected one of \"none\", \"optional\", \"required\", found \"always\"",
+            ],
+        ),
+        (
+            "[listeners]\namqps = [\"127.0.0.1:5671\", \"127.0.0.1:5671\", \"127.0.0.1:5672\"]",
+            &[
+                "2:9: listeners.amqps: 127.0.0.1:5671 is listed twice",
+                "2:9: listeners.amqps: 127.0.0.1:5672 is in listeners.amqp too",
+                "2:9: listeners.amqps: needs tls.certificate_file and tls.key_file",
+            ],
+        ),
+        (
+            "[listeners]\nproxy_protocol_from = [\"10.0.0.0/33\", \"proxy\", \"::1/64\"]",
+            &[
+                "2:24: listeners.proxy_protocol_from[0]: expected \"ADDR\" or \"ADDR/BITS\", found \"10.0.0.0/33\"; an IP address or a network, such as 10.0.0.7 or 10.0.0.0/8",
+                "2:39: listeners.proxy_protocol_from[1]: expected \"ADDR\" or \"ADDR/BITS\", found \"proxy\"; an IP address or a network, such as 10.0.0.7 or 10.0.0.0/8",
+            ],
+        ),
+        (
+            "[tls]\nclient_certificates = \"required\"",
+            &["2:23: tls.client_certificates: needs tls.client_ca_file"],
+        ),
+        (
+            "[auth]\nmechanisms = [\"EXTERNAL\"]",
+            &["2:14: auth.mechanisms: EXTERNAL needs tls.client_certificates = \"optional\" or \"required\""],
+        ),
         ("limits = 5", &["1:10: limits: expected a table, found 5"]),
         ("name = \"x\"", &["1:1: name: unknown key; name belongs under [node]"]),
         (
@@ -37,12 +67,12 @@ fn options() {
             &["1:1: limits: expected a table, found an array"],
         ),
         (
-            "[limits]\nchannel_max = 0\nframe_max_bytes = 4096\nheartbeat_s = -1\ntable_depth = 99999999999",
+            "[limits]\nchannel_max = 0\nframe_max_bytes = 4096\nheartbeat_s = -1\nack_timeout_s = 99999999999",
             &[
                 "2:15: limits.channel_max: 0 is not between 1 and 65535",
                 "3:19: limits.frame_max_bytes: 4096 is not between 8192 and 16777216",
                 "4:15: limits.heartbeat_s: -1 is not between 0 and 65535",
-                "5:15: limits.table_depth: 99999999999 is not between 1 and 128",
+                "5:17: limits.ack_timeout_s: 99999999999 is not between 0 and 31536000",
             ],
         ),
         (
@@ -50,11 +80,11 @@ fn options() {
             &["2:21: limits.message_max_bytes: 536870913 is not between 1024 and 536870912"],
         ),
         (
-            "[limits]\nchannel_max = \"many\"\nheartbeat_s = 1.5\ntable_depth = true",
+            "[limits]\nchannel_max = \"many\"\nheartbeat_s = 1.5\nack_timeout_s = true",
             &[
                 "2:15: limits.channel_max: expected an integer, found \"many\"",
                 "3:15: limits.heartbeat_s: expected an integer, found 1.5",
-                "4:15: limits.table_depth: expected an integer, found true",
+                "4:17: limits.ack_timeout_s: expected an integer, found true",
             ],
         ),
         (
@@ -117,7 +147,7 @@ fn options() {
         (
             "[auth]\nmechanisms = [\"plain\"]",
             &[
-                "2:15: auth.mechanisms[0]: expected one of \"PLAIN\", \"AMQPLAIN\", found \"plain\"; did you mean \"PLAIN\"?",
+                "2:15: auth.mechanisms[0]: expected one of \"PLAIN\", \"AMQPLAIN\", \"EXTERNAL\", found \"plain\"; did you mean \"PLAIN\"?",
             ],
         ),
         (

@@ -41,7 +41,7 @@ fn defaults_are_the_public_contract() {
 
 #[test]
 fn a_flag_wins_over_a_variable_over_a_file_over_the_default() {
-    let file = b"[limits]\nheartbeat_s = 1\nchannel_max = 1\ntable_depth = 1\n".as_slice();
+    let file = b"[limits]\nheartbeat_s = 1\nchannel_max = 1\nqueues_per_vhost = 1\n".as_slice();
     let given = Given::default()
         .variable("WARREN_LIMITS__HEARTBEAT_S", "2")
         .variable("WARREN_LIMITS__CHANNEL_MAX", "2")
@@ -49,7 +49,7 @@ fn a_flag_wins_over_a_variable_over_a_file_over_the_default() {
     let limits = given.load(Some(file)).unwrap().limits;
     assert_eq!(limits.heartbeat_s, 3);
     assert_eq!(limits.channel_max, 2);
-    assert_eq!(limits.table_depth, 1);
+    assert_eq!(limits.queues_per_vhost, 1);
     assert_eq!(limits.consumers_per_channel, 4_096);
 }
 

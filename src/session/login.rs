@@ -1,0 +1,54 @@
+//! A password that takes a while to check.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::auth::{Credentials, LoginRefused};
+use crate::broker::Broker;
+use crate::model::Name;
+
+use super::{Session, SessionSettings};
+
+/// A login whose password has to be hashed: tens of milliseconds of a core, so it is done where that holds nobody up.
+#[derive(Debug)]
+pub struct LoginCheck {
+    broker: Arc<Broker>,
+    settings: Arc<SessionSettings>,
+    credentials: Credentials,
+    peer: IpAddr,
+}
+
+impl LoginCheck {
+    /// Whether the peer has given several wrong passwords of late.
+    #[must_use]
+    pub fn is_suspect(&self) -> bool {
+        self.broker.login_failures().is_suspect(self.peer, self.broker.now())
+    }
+
+    /// Checks; blocks its thread.
+    ///
+    /// # Errors
+    /// Unknown user, wrong password, or not from there.
+    pub fn run(self) -> Result<Name, LoginRefused> {
+        let loopback_users = &self.settings.loopback_users;
+        let login = self.broker.log_in(&self.credentials, self.peer, loopback_users);
+        if login.is_err() {
+            self.broker.login_failures().note(self.peer, self.broker.now());
+        }
+        login
+    }
+}
+
+impl Session {
+    /// What has to be checked after [`super::Next::LogIn`]; [`Session::logged_in`] takes the answer.
+    pub fn login_check(&mut self) -> Option<LoginCheck> {
+        self.next = super::Next::Read;
+        let credentials = self.credentials.take()?;
+        Some(LoginCheck {
+            broker: Arc::clone(&self.broker),
+            settings: Arc::clone(&self.settings),
+            credentials,
+            peer: self.peer.ip(),
+        })
+    }
+}

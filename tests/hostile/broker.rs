@@ -1,0 +1,137 @@
+//! A broker in this process.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use warren::amqp::WireLimits;
+use warren::auth::{Accounts, HashingCost, Permission, Tags};
+use warren::broker::{Broker, BrokerLimits, BrokerParts};
+use warren::model::{Clock, Millis};
+use warren::net::{ConnectionSettings, Connections, listen};
+use warren::session::SessionSettings;
+use warren::store::{EngineKind, MessageStore, StoreOptions};
+
+/// Runs until it is dropped.
+pub struct TestBroker {
+    pub address: SocketAddr,
+    /// For TLS, where the settings have it.
+    pub tls_address: SocketAddr,
+    pub broker: Arc<Broker>,
+    pub connections: Arc<Connections>,
+    _runtime: Runtime,
+}
+
+/// The time that passes.
+struct RealClock(std::time::Instant);
+
+impl Clock for RealClock {
+    fn now(&self) -> Millis {
+        self.0.elapsed().as_millis() as Millis
+    }
+}
+
+/// Settings as the built-in defaults have them, mostly.
+pub fn settings() -> ConnectionSettings {
+    ConnectionSettings {
+        session: Arc::new(session()),
+        handshake_timeout: Duration::from_secs(10),
+        connections_max: 10_000,
+        connections_per_address: 10_000,
+        proxies: Vec::new(),
+        tls: None,
+    }
+}
+
+pub fn session() -> SessionSettings {
+    SessionSettings {
+        wire: WireLimits::default(),
+        mechanisms: "PLAIN AMQPLAIN".to_owned(),
+        cluster_name: "test".to_owned(),
+        outgoing_buffer_bytes: 1 << 20,
+        consumers_per_channel: 100,
+        connections_per_vhost: 10_000,
+        connections_per_user: 10_000,
+        unacked_per_channel: 1_000_000,
+        ack_timeout_ms: 0,
+        loopback_users: vec!["guest".to_owned()],
+        name_seed: 1,
+    }
+}
+
+impl TestBroker {
+    pub fn start(settings: ConnectionSettings) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        let mut options = StoreOptions::new("");
+        options.engine = EngineKind::Memory;
+        let fatal = Arc::new(|error: &warren::store::StoreError| panic!("{error}"));
+        let (messages, state) = MessageStore::open(options, fatal).unwrap();
+        let cost = HashingCost {
+            memory_kib: 8,
+            iterations: 1,
+            lanes: 1,
+        };
+        let parts = BrokerParts {
+            clock: Arc::new(RealClock(std::time::Instant::now())),
+            accounts: Accounts::new(cost).unwrap(),
+            state,
+            messages,
+            limits: BrokerLimits::default(),
+        };
+        let (broker, _) = Broker::restore(parts).unwrap();
+        add_user(&broker, "guest");
+        add_user(&broker, "ann");
+        let connections = Connections::new(Arc::clone(&broker), settings);
+        let (listener, address) = free_port(&runtime);
+        runtime.spawn(Arc::clone(&connections).accept(listener));
+        let (listener, tls_address) = free_port(&runtime);
+        runtime.spawn(Arc::clone(&connections).accept_tls(listener));
+        Self {
+            address,
+            tls_address,
+            broker,
+            connections,
+            _runtime: runtime,
+        }
+    }
+
+    /// Waits until `count` connections are left.
+    pub fn await_connections(&self, count: usize) {
+        for _ in 0..2_000 {
+            if self.connections.count() == count {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("{} connections are open, not {count}", self.connections.count());
+    }
+}
+
+/// A user whose password is its name, with all permissions on `/`.
+fn add_user(broker: &Broker, name: &str) {
+    broker
+        .declare_user_with_password(name, name.as_bytes(), Tags::default())
+        .unwrap();
+    let all = || ".*".to_owned();
+    let permission = Permission {
+        user: name.to_owned(),
+        vhost: "/".to_owned(),
+        configure: all(),
+        write: all(),
+        read: all(),
+    };
+    broker.declare_permission(&permission).unwrap();
+}
+
+fn free_port(runtime: &Runtime) -> (tokio::net::TcpListener, SocketAddr) {
+    let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let _guard = runtime.enter();
+    (tokio::net::TcpListener::from_std(listener).unwrap(), address)
+}
