@@ -123,12 +123,14 @@ impl Broker {
         for exchange in names {
             let removed = vhost.router.write().delete(&exchange);
             vhost.changed();
+            self.drop_sides(&vhost, &removed.exchanges);
             self.store(&super::bindings::removals(
                 &vhost,
                 &removed.exchanges,
                 &removed.bindings,
             ))?;
         }
+        self.forget_vhost_settings(&vhost)?;
         let granted = self.accounts.permissions();
         let granted = granted.iter().filter(|permission| permission.vhost == name);
         let mut changes: Vec<_> = granted

@@ -1,4 +1,4 @@
-//! How many connections each vhost, user and address has, so that limits can be held.
+//! How many connections each vhost, user and address has, and how many channels each user, so that limits can be held.
 
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -19,6 +19,8 @@ pub struct ConnectionCounts {
     pub users: Arc<Tally<Name>>,
     /// Of each vhost, since `connection.open`.
     pub vhosts: Arc<Tally<Name>>,
+    /// Channels of each user, over all its connections.
+    pub channels: Arc<Tally<Name>>,
 }
 
 /// Counts by key; keys with none take no space.

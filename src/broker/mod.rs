@@ -73,7 +73,7 @@ pub use queues::{DeclaredQueue, DeleteCondition, QueueDeclare};
 pub use restore::{BrokerParts, Restoration, RestoreError};
 pub use route_cache::{Route, RouteCache};
 pub use vhost::Vhost;
-pub use vhost_limits::VhostLimits;
+pub use vhost_limits::{CountedConnection, VhostLimits};
 
 /// The whole broker. One a process; everything is reached through it.
 pub struct Broker {

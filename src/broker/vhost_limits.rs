@@ -4,13 +4,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::auth::UserLimits;
-use crate::model::{AmqpError, ReplyCode};
+use crate::model::{AmqpError, Name, ReplyCode};
 use crate::store::{StateChange, Table};
 
 use super::definitions::{key, put};
 use super::policies::PolicyKind;
 use super::restore::RestoreError;
-use super::{Broker, Vhost};
+use super::{Broker, Counted, Vhost};
 
 /// What a vhost may hold; `None` or less than 0 for any number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +28,19 @@ pub struct VhostLimits {
 struct VhostLimitsRecord {
     vhost: String,
     limits: VhostLimits,
+}
+
+/// A connection's place among those of its vhost and its user, held until it is dropped.
+#[derive(Debug)]
+pub struct CountedConnection {
+    _in_vhost: Counted<Name>,
+    _of_user: Counted<Name>,
+}
+
+/// The lower of an own limit, if there is one, and another.
+fn lower(own: Option<i64>, other: u32) -> u32 {
+    let own = own.and_then(|limit| u32::try_from(limit).ok());
+    own.unwrap_or(u32::MAX).min(other)
 }
 
 /// The limit that `count` has reached.
@@ -66,6 +79,7 @@ impl Broker {
             return Ok(false);
         };
         let _admin = vhost.admin.lock();
+        vhost.check_standing()?;
         let key = key(&[&vhost.name]);
         let change = match limits == VhostLimits::default() {
             true => StateChange::Remove(Table::VhostLimits, key),
@@ -91,47 +105,54 @@ impl Broker {
         Ok(true)
     }
 
-    /// 530 where a vhost or a user that is about to open a connection has as many as it may: `open_in_vhost` and
-    /// `open_of_user` count those that are open already, the new one not among them.
+    /// Takes a place among the connections of a vhost and of a user, which may have `most_in_vhost` and `most_of_user`
+    /// at a time, or as many as their own limits say where that is less.
     ///
-    /// The vhost is looked at first, as RabbitMQ does.
-    pub fn check_connection_limits(
+    /// # Errors
+    /// 530 where one of them has as many as it may. The vhost is looked at first, as RabbitMQ does.
+    pub fn count_connection(
         &self,
         vhost: &Vhost,
-        user: &str,
-        open_in_vhost: usize,
-        open_of_user: usize,
-    ) -> Result<(), AmqpError> {
-        if let Some(limit) = reached(vhost.limits().max_connections, open_in_vhost) {
-            return Err(AmqpError::connection(
-                ReplyCode::NotAllowed,
-                format_args!(
-                    "access to vhost '{}' refused for user '{user}': connection limit ({limit}) is reached",
-                    vhost.name
-                ),
-            ));
-        }
-        match reached(self.user_limits(user).max_connections, open_of_user) {
-            None => Ok(()),
-            Some(limit) => Err(AmqpError::connection(
-                ReplyCode::NotAllowed,
-                format_args!("connection refused for user '{user}': user connection limit ({limit}) is reached"),
-            )),
-        }
+        user: &Name,
+        most_in_vhost: u32,
+        most_of_user: u32,
+    ) -> Result<CountedConnection, AmqpError> {
+        let refused = |text: String| AmqpError::connection(ReplyCode::NotAllowed, text);
+        let counts = self.connection_counts();
+        let limit = lower(vhost.limits().max_connections, most_in_vhost);
+        let in_vhost = counts.vhosts.enter(vhost.name.clone(), limit).ok_or_else(|| {
+            refused(format!(
+                "access to vhost '{}' refused for user '{user}': connection limit ({limit}) is reached",
+                vhost.name
+            ))
+        })?;
+        let limit = lower(self.user_limits(user).max_connections, most_of_user);
+        let of_user = counts.users.enter(user.clone(), limit).ok_or_else(|| {
+            refused(format!(
+                "connection refused for user '{user}': user connection limit ({limit}) is reached"
+            ))
+        })?;
+        Ok(CountedConnection {
+            _in_vhost: in_vhost,
+            _of_user: of_user,
+        })
     }
 
-    /// 530 where a user that is about to open a channel has as many as it may; `open_of_user` counts those that are
-    /// open on all its connections.
-    pub fn check_channel_limit(&self, user: &str, open_of_user: usize) -> Result<(), AmqpError> {
-        match reached(self.user_limits(user).max_channels, open_of_user) {
-            None => Ok(()),
-            Some(limit) => Err(AmqpError::connection(
+    /// Takes a place among the channels that a user has open on all its connections.
+    ///
+    /// # Errors
+    /// 530 where it has as many as it may.
+    pub fn count_channel(&self, user: &Name) -> Result<Counted<Name>, AmqpError> {
+        let limit = lower(self.user_limits(user).max_channels, u32::MAX);
+        let counted = self.connection_counts().channels.enter(user.clone(), limit);
+        counted.ok_or_else(|| {
+            AmqpError::connection(
                 ReplyCode::NotAllowed,
                 format_args!(
                     "number of channels opened for user '{user}' has reached the maximum allowed user limit of ({limit})"
                 ),
-            )),
-        }
+            )
+        })
     }
 
     /// Takes the policies and limits of a vhost out of the store; to be called with the deletion of the vhost, lest

@@ -53,6 +53,16 @@ pub fn count<'de, D: Deserializer<'de>>(input: D) -> Result<Option<u64>, D::Erro
     }
 }
 
+/// A whole number, which `rabbitmqadmin` and other tools send as text.
+pub fn integer<'de, D: Deserializer<'de>>(input: D) -> Result<Option<i64>, D::Error> {
+    match Value::deserialize(input)? {
+        Value::Null => Ok(None),
+        Value::Number(number) if number.as_i64().is_some() => Ok(number.as_i64()),
+        Value::String(text) if text.parse::<i64>().is_ok() => Ok(text.parse().ok()),
+        other => Err(D::Error::custom(format!("{other} is no whole number"))),
+    }
+}
+
 /// The default of a flag that is usually set.
 pub fn yes() -> bool {
     true

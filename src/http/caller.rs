@@ -48,6 +48,14 @@ impl Caller {
         }
     }
 
+    /// 401 for all but administrators and those who make policies.
+    pub fn require_policymaker(&self) -> Result<(), ApiError> {
+        match self.is_administrator() || self.tags.contains("policymaker") {
+            true => Ok(()),
+            false => Err(ApiError::not_authorised("Not policymaker user")),
+        }
+    }
+
     /// 401 for all but administrators and those who monitor.
     pub fn require_monitor(&self) -> Result<(), ApiError> {
         match self.is_monitor() {

@@ -13,18 +13,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::auth::{Permission, TopicPermission, User};
-use crate::broker::{Broker, ExchangeDeclare, QueueDeclare, Vhost};
+use crate::broker::{Broker, ExchangeDeclare, PolicyKind, QueueDeclare, Vhost};
 use crate::routing::{Binding, DestinationName};
 use crate::session::COMPATIBLE_VERSION;
 
 use super::arguments::{from_json, to_json};
 use super::caller::Caller;
 use super::error::ApiError;
+use super::parameters::{self, Parameter};
+use super::policies::PolicyBody;
 use super::queues::{OPERATOR, short_name};
 use super::{Api, blocking, body};
 
 /// The kinds that are not kept here; an import says so instead of losing them in silence.
-const UNSUPPORTED: [&str; 4] = ["parameters", "global_parameters", "policies", "operator_policies"];
+const UNSUPPORTED: [&str; 1] = ["global_parameters"];
 
 /// A document, whole or of one vhost.
 #[derive(Default, Deserialize)]
@@ -37,6 +39,10 @@ struct Document {
     permissions: Vec<Permission>,
     #[serde(default)]
     topic_permissions: Vec<TopicPermission>,
+    #[serde(default)]
+    parameters: Vec<Parameter>,
+    #[serde(default)]
+    policies: Vec<PolicyItem>,
     #[serde(default)]
     exchanges: Vec<ExchangeItem>,
     #[serde(default)]
@@ -52,6 +58,15 @@ struct VhostItem {
     name: String,
     #[serde(default)]
     description: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct PolicyItem {
+    name: String,
+    #[serde(default)]
+    vhost: Option<String>,
+    #[serde(flatten)]
+    body: PolicyBody,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -100,6 +115,8 @@ struct BindingItem {
 /// What one vhost holds.
 #[derive(Default)]
 struct Topology {
+    parameters: Vec<Parameter>,
+    policies: Vec<Value>,
     exchanges: Vec<ExchangeItem>,
     queues: Vec<QueueItem>,
     bindings: Vec<BindingItem>,
@@ -108,7 +125,8 @@ struct Topology {
 impl Topology {
     /// Adds what was declared in a vhost: no predeclared exchange, and no exclusive queue, which ends with its
     /// connection; `named` says whether each item names the vhost.
-    fn add(&mut self, vhost: &Vhost, named: bool) {
+    fn add(&mut self, broker: &Broker, vhost: &Vhost, named: bool) {
+        self.add_settings(broker, vhost, named);
         let in_vhost = || named.then(|| vhost.name.to_string());
         let exchanges = vhost.exchanges().into_iter();
         let declared = exchanges.filter(|exchange| !exchange.name.is_empty() && !exchange.name.starts_with("amq."));
@@ -153,6 +171,24 @@ impl Topology {
     }
 }
 
+impl Topology {
+    fn add_settings(&mut self, broker: &Broker, vhost: &Vhost, named: bool) {
+        let parameters = parameters::of_vhost(broker, vhost).into_iter();
+        self.parameters.extend(parameters.map(|mut parameter| {
+            parameter.vhost = parameter.vhost.filter(|_| named);
+            parameter
+        }));
+        let policies = broker.policies(PolicyKind::User, vhost).into_iter();
+        self.policies.extend(policies.map(|policy| {
+            let mut value = json!(policy);
+            if let (Value::Object(fields), false) = (&mut value, named) {
+                fields.remove("vhost");
+            }
+            value
+        }));
+    }
+}
+
 /// Everything.
 pub async fn export(State(api): State<Arc<Api>>, caller: Caller) -> Result<Json<Value>, ApiError> {
     caller.require_administrator()?;
@@ -161,7 +197,7 @@ pub async fn export(State(api): State<Arc<Api>>, caller: Caller) -> Result<Json<
         let mut topology = Topology::default();
         let vhosts = broker.vhosts();
         for vhost in &vhosts {
-            topology.add(vhost, true);
+            topology.add(broker, vhost, true);
         }
         let vhosts = vhosts.iter().map(|vhost| {
             let description = vhost.description.read().clone();
@@ -181,9 +217,9 @@ pub async fn export(State(api): State<Arc<Api>>, caller: Caller) -> Result<Json<
             "vhosts": vhosts.collect::<Vec<_>>(),
             "permissions": broker.accounts().permissions(),
             "topic_permissions": broker.accounts().topic_permissions(),
-            "parameters": [],
+            "parameters": topology.parameters,
             "global_parameters": [],
-            "policies": [],
+            "policies": topology.policies,
             "queues": topology.queues,
             "exchanges": topology.exchanges,
             "bindings": topology.bindings,
@@ -194,7 +230,7 @@ pub async fn export(State(api): State<Arc<Api>>, caller: Caller) -> Result<Json<
 
 /// What one vhost holds, for any other vhost to take.
 pub async fn export_vhost(
-    State(_): State<Arc<Api>>,
+    State(api): State<Arc<Api>>,
     caller: Caller,
     Path(vhost): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
@@ -202,12 +238,12 @@ pub async fn export_vhost(
     caller.require_administrator()?;
     blocking(move || {
         let mut topology = Topology::default();
-        topology.add(&vhost, false);
+        topology.add(&api.broker, &vhost, false);
         Ok(Json(json!({
             "rabbit_version": COMPATIBLE_VERSION,
             "rabbitmq_version": COMPATIBLE_VERSION,
-            "parameters": [],
-            "policies": [],
+            "parameters": topology.parameters,
+            "policies": topology.policies,
             "queues": topology.queues,
             "exchanges": topology.exchanges,
             "bindings": topology.bindings,
@@ -270,13 +306,21 @@ fn find_vhost(broker: &Broker, name: &str) -> Result<Arc<Vhost>, ApiError> {
         .ok_or_else(|| ApiError::bad_request(format!("vhost '{name}' does not exist")))
 }
 
-/// Declares exchanges, then queues, then bindings; the first contradiction ends it, with its item named.
+/// Sets parameters and policies, then declares exchanges, queues and bindings; the first contradiction ends it, with
+/// its item named.
 fn declare_topology(broker: &Broker, document: &Document, into: Option<&Arc<Vhost>>) -> Result<(), ApiError> {
     let target = |named: &Option<String>| match (into, named) {
         (Some(vhost), _) => Ok(Arc::clone(vhost)),
         (None, Some(name)) => find_vhost(broker, name),
         (None, None) => find_vhost(broker, "/"),
     };
+    for item in &document.parameters {
+        parameters::set(broker, &*target(&item.vhost)?, item)?;
+    }
+    for item in &document.policies {
+        let vhost = target(&item.vhost)?;
+        broker.set_policy(PolicyKind::User, item.body.clone().named(&vhost.name, &item.name)?)?;
+    }
     for item in &document.exchanges {
         // Another broker's predeclared exchanges stand here too.
         if item.name.is_empty() || item.name.starts_with("amq.") {

@@ -37,12 +37,14 @@ pub struct ExchangeView {
     internal: bool,
     arguments: Value,
     policy: Option<String>,
+    operator_policy: Option<String>,
+    effective_policy_definition: Map<String, Value>,
     user_who_performed_action: &'static str,
 }
 
 /// An exchange and the vhost that it is in.
 struct Entry {
-    vhost: Name,
+    vhost: Arc<Vhost>,
     exchange: ExchangeInfo,
 }
 
@@ -52,21 +54,24 @@ impl Listed for Entry {
     }
 
     fn vhost(&self) -> &str {
-        &self.vhost
+        &self.vhost.name
     }
 }
 
-fn view(entry: &Entry) -> ExchangeView {
+fn view(broker: &Broker, entry: &Entry) -> ExchangeView {
+    let policies = broker.policy_of_exchange(&entry.vhost, &entry.exchange.name);
     let spec = &entry.exchange.spec;
     ExchangeView {
         name: entry.exchange.name.clone(),
-        vhost: entry.vhost.clone(),
+        vhost: entry.vhost.name.clone(),
         kind: spec.kind.as_str(),
         durable: spec.durable,
         auto_delete: spec.auto_delete,
         internal: spec.internal,
         arguments: to_json(&spec.arguments),
-        policy: None,
+        policy: policies.policy,
+        operator_policy: policies.operator_policy,
+        effective_policy_definition: policies.definition,
         user_who_performed_action: "",
     }
 }
@@ -78,6 +83,7 @@ pub(super) fn from_path(name: &str) -> &str {
 
 /// All exchanges, of one vhost or of all that the caller sees.
 pub async fn index(
+    State(api): State<Arc<Api>>,
     caller: Caller,
     vhost: Option<Path<String>>,
     Query(query): Query<ListQuery>,
@@ -88,28 +94,25 @@ pub async fn index(
         for vhost in vhosts {
             let exchanges = vhost.exchanges().into_iter();
             entries.extend(exchanges.map(|exchange| Entry {
-                vhost: vhost.name.clone(),
+                vhost: Arc::clone(&vhost),
                 exchange,
             }));
         }
-        list(&query, entries, view)
+        list(&query, entries, |entry| view(&api.broker, entry))
     })
     .await
 }
 
 /// One exchange.
 pub async fn show(
+    State(api): State<Arc<Api>>,
     caller: Caller,
     Path((vhost, name)): Path<(String, String)>,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, ApiError> {
     let vhost = caller.visible_vhost(&vhost)?;
     let exchange = vhost.exchange(from_path(&name)).ok_or_else(ApiError::no_object)?;
-    let entry = Entry {
-        vhost: vhost.name.clone(),
-        exchange,
-    };
-    object(&query, view(&entry))
+    object(&query, view(&api.broker, &Entry { vhost, exchange }))
 }
 
 /// What a declaration says.

@@ -15,12 +15,15 @@ mod definitions;
 mod error;
 mod exchanges;
 mod health;
+mod limits;
 mod listing;
 mod messages;
 mod metrics;
 mod nodes;
 mod overview;
+mod parameters;
 mod permissions;
+mod policies;
 mod queues;
 mod routes;
 mod statistics;
@@ -67,6 +70,8 @@ struct Api {
     address: SocketAddr,
     started_at: Millis,
     hashing: Semaphore,
+    /// Held from reading limits to writing them back with one of them changed.
+    limit_changes: parking_lot::Mutex<()>,
 }
 
 impl Api {
@@ -97,6 +102,7 @@ pub async fn start(
         settings,
         address,
         hashing: Semaphore::new(HASHING_AT_A_TIME),
+        limit_changes: parking_lot::Mutex::default(),
     });
     let routes = routes::routes(api).into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(async move {

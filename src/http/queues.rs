@@ -79,6 +79,9 @@ impl QueueView {
         let counters = queue.counters();
         let (ready_rate, unacked_rate) = counters.depth_rates();
         let (active, age) = queue.head_and_active(api.broker.now());
+        let vhost = api.broker.vhost(&queue.vhost);
+        let policies = vhost.map(|vhost| api.broker.policy_of_queue(&vhost, queue));
+        let policies = policies.unwrap_or_default();
         let able = u8::from(state.consumers > 0 && state.ready == 0);
         Self {
             name: queue.name.clone(),
@@ -105,9 +108,9 @@ impl QueueView {
             message_stats: message_stats(&counters.totals(), &counters.rates()),
             head_message_age_ms: age,
             single_active_consumer_tag: active,
-            policy: None,
-            operator_policy: None,
-            effective_policy_definition: Value::Object(Map::new()),
+            policy: policies.policy,
+            operator_policy: policies.operator_policy,
+            effective_policy_definition: Value::Object(policies.definition),
         }
     }
 }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 
 use super::error::ApiError;
 use super::{
-    Api, absent, bindings, channels, connections, consumers, definitions, exchanges, health, messages, metrics, nodes,
-    overview, permissions, queues, users, vhosts,
+    Api, absent, bindings, channels, connections, consumers, definitions, exchanges, health, limits, messages, metrics,
+    nodes, overview, parameters, permissions, policies, queues, users, vhosts,
 };
 
 /// The largest body of a request in bytes: a large file of definitions, or a message in base64. RabbitMQ's default is
@@ -27,14 +27,21 @@ pub fn routes(api: Arc<Api>) -> Router {
         .route("/health/ready", get(health::ready))
         .route("/metrics", get(metrics::aggregated))
         .route("/metrics/per-object", get(metrics::per_object))
-        .nest("/api", whole().merge(topology()).merge(accounts()).merge(checks()))
+        .nest(
+            "/api",
+            whole()
+                .merge(topology())
+                .merge(accounts())
+                .merge(settings())
+                .merge(checks()),
+        )
         .fallback(async || ApiError::no_object())
         .method_not_allowed_fallback(async || ApiError::wrong_method())
         .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
         .with_state(api)
 }
 
-/// The broker as a whole, its connections, and what it does not have.
+/// The broker as a whole and its connections.
 fn whole() -> Router<Arc<Api>> {
     Router::new()
         .route("/overview", get(overview::show))
@@ -64,24 +71,6 @@ fn whole() -> Router<Arc<Api>> {
         .route("/channels/{name}", get(channels::show))
         .route("/consumers", get(consumers::index))
         .route("/consumers/{vhost}", get(consumers::index))
-        .route("/parameters", absent::collection())
-        .route("/parameters/{component}", absent::collection())
-        .route("/parameters/{component}/{vhost}", absent::collection())
-        .route("/parameters/{component}/{vhost}/{name}", absent::item())
-        .route("/global-parameters", absent::collection())
-        .route("/global-parameters/{name}", absent::item())
-        .route("/policies", absent::collection())
-        .route("/policies/{vhost}", absent::collection())
-        .route("/policies/{vhost}/{name}", absent::item())
-        .route("/operator-policies", absent::collection())
-        .route("/operator-policies/{vhost}", absent::collection())
-        .route("/operator-policies/{vhost}/{name}", absent::item())
-        .route("/vhost-limits", absent::collection())
-        .route("/vhost-limits/{vhost}", absent::collection())
-        .route("/vhost-limits/{vhost}/{name}", absent::item())
-        .route("/user-limits", absent::collection())
-        .route("/user-limits/{user}", absent::collection())
-        .route("/user-limits/{user}/{name}", absent::item())
 }
 
 /// Vhosts, exchanges, queues, bindings and their messages.
@@ -150,6 +139,33 @@ fn accounts() -> Router<Arc<Api>> {
                 .put(permissions::put_topic)
                 .delete(permissions::delete_topics),
         )
+}
+
+/// Policies, limits and parameters.
+fn settings() -> Router<Arc<Api>> {
+    Router::new()
+        .merge(policies::routes())
+        .route("/vhost-limits", get(limits::of_vhosts))
+        .route("/vhost-limits/{vhost}", get(limits::of_vhosts))
+        .route(
+            "/vhost-limits/{vhost}/{name}",
+            put(limits::put_of_vhost).delete(limits::delete_of_vhost),
+        )
+        .route("/user-limits", get(limits::of_users))
+        .route("/user-limits/{user}", get(limits::of_users))
+        .route(
+            "/user-limits/{user}/{name}",
+            put(limits::put_of_user).delete(limits::delete_of_user),
+        )
+        .route("/parameters", get(parameters::index))
+        .route("/parameters/{component}", get(parameters::of_component))
+        .route("/parameters/{component}/{vhost}", get(parameters::of_component_in))
+        .route(
+            "/parameters/{component}/{vhost}/{name}",
+            get(parameters::show).put(parameters::put).delete(parameters::delete),
+        )
+        .route("/global-parameters", absent::collection())
+        .route("/global-parameters/{name}", absent::item())
 }
 
 /// Health checks.

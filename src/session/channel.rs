@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use rustc_hash::FxHashMap;
 
-use crate::broker::{Aftermath, QueueCell, RouteCache};
+use crate::broker::{Aftermath, Counted, QueueCell, RouteCache};
 use crate::model::{AmqpError, ChannelWindow, Millis, Name, ReplyCode};
 use crate::queue::{ConsumerKey, UnackedId};
 use crate::store::QueueId;
@@ -47,6 +47,8 @@ pub struct Channel {
     pub to_topic: bool,
     /// Unacked deliveries of consumers settled since the last flush, which the channel's window gets back.
     pub settled: u32,
+    /// Its place among the channels of its user.
+    pub counted: Option<Counted<Name>>,
     queues: Vec<Arc<QueueCell>>,
     queue_indexes: FxHashMap<QueueId, u32>,
 }
@@ -98,6 +100,7 @@ impl Channel {
             standing: None,
             to_topic: false,
             settled: 0,
+            counted: None,
             queues: Vec::new(),
             queue_indexes: FxHashMap::default(),
         }

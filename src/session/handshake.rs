@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::amqp::{LoginRefusal, StartOk};
 use crate::auth::{LoginRefused, Mechanism};
-use crate::broker::{Counted, NewConnection};
+use crate::broker::NewConnection;
 use crate::model::{AmqpError, FieldTable, FieldValue, Name, ReplyCode};
 
 use super::access::Access;
@@ -47,13 +47,6 @@ fn server_properties(cluster_name: &str) -> FieldTable {
     ]
     .into_iter()
     .collect()
-}
-
-/// A connection's place among those of its vhost and its user, held until it is dropped.
-#[derive(Debug)]
-pub(super) struct CountedPlace {
-    _vhost: Counted<Name>,
-    _user: Counted<Name>,
 }
 
 impl Session {
@@ -168,43 +161,16 @@ impl Session {
             .broker
             .vhost(name)
             .ok_or_else(|| not_allowed(format!("vhost {name} not found")))?;
-        self.counted = Some(self.count(&user, &vhost.name)?);
+        let settings = &self.settings;
+        let counted = self.broker.count_connection(
+            &vhost,
+            &user,
+            settings.connections_per_vhost,
+            settings.connections_per_user,
+        )?;
+        self.counted = Some(counted);
         self.broker.accounts().check_vhost(&user, name)?;
         let access = Access::new(Arc::clone(self.broker.accounts()), user, vhost.name.clone());
         Ok(Place { vhost, access })
-    }
-
-    /// Takes a place among the connections of the vhost and of the user, if both have one.
-    fn count(&self, user: &Name, vhost: &Name) -> Result<CountedPlace, AmqpError> {
-        let counts = self.broker.connection_counts();
-        let refuse = |text: String| AmqpError::connection(ReplyCode::NotAllowed, text);
-        let limit = self.settings.connections_per_vhost;
-        let of_vhost = counts.vhosts.enter(vhost.clone(), limit).ok_or_else(|| {
-            refuse(format!(
-                "access to vhost '{vhost}' refused for user '{user}': connection limit ({limit}) is reached"
-            ))
-        })?;
-        let limit = self.user_limit(user);
-        let of_user = counts.users.enter(user.clone(), limit).ok_or_else(|| {
-            refuse(format!(
-                "connection refused for user '{user}': user connection limit ({limit}) is reached"
-            ))
-        })?;
-        Ok(CountedPlace {
-            _vhost: of_vhost,
-            _user: of_user,
-        })
-    }
-
-    /// Connections that the user may have: the broker's limit, or its own where that is less (RabbitMQ: "Per User
-    /// Limits"; less than 0 is none).
-    fn user_limit(&self, user: &str) -> u32 {
-        let own = self
-            .broker
-            .accounts()
-            .user(user)
-            .and_then(|user| user.limits.max_connections);
-        let own = own.and_then(|limit| u32::try_from(limit).ok()).unwrap_or(u32::MAX);
-        own.min(self.settings.connections_per_user)
     }
 }

@@ -30,7 +30,9 @@ use rustc_hash::FxHashMap;
 
 use crate::amqp::{self, Event, OutBuffer, Response, Step};
 use crate::auth::Credentials;
-use crate::broker::{Aftermath, Broker, ChannelLink, ConnectionEntry, PublishBatch, QueueCell, Vhost};
+use crate::broker::{
+    Aftermath, Broker, ChannelLink, ConnectionEntry, CountedConnection, PublishBatch, QueueCell, Vhost,
+};
 use crate::model::{AmqpError, ErrorScope, FieldTable, Method, Name, ReplyCode};
 use crate::queue::Outcome;
 
@@ -79,7 +81,7 @@ pub struct Session {
     certificate_name: Option<Name>,
     place: Option<Place>,
     /// Its place among the connections of its user and its vhost.
-    counted: Option<handshake::CountedPlace>,
+    counted: Option<CountedConnection>,
     channels: FxHashMap<u16, Channel>,
     exclusive_queues: Vec<Arc<QueueCell>>,
     names: NameSource,
@@ -293,13 +295,18 @@ impl Session {
     }
 
     fn open_channel(&mut self, number: u16) {
-        let channel = Channel::new(
+        let counted = match self.broker.count_channel(&self.user.clone().unwrap_or_default()) {
+            Ok(counted) => counted,
+            Err(error) => return self.fail(number, &error.caused_by(Method::new(20, 10))),
+        };
+        let mut channel = Channel::new(
             self.id,
             number,
             Arc::clone(&self.outbox),
             self.wire.frame_max(),
             self.settings.unacked_per_channel,
         );
+        channel.counted = Some(counted);
         if let Some(entry) = &self.entry {
             let link: Arc<dyn ChannelLink> = Arc::clone(&channel.deliveries) as _;
             entry.add_channel(number, &link);

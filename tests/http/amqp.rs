@@ -8,6 +8,32 @@ pub struct Client(TcpStream);
 
 impl Client {
     pub fn connect(address: &str) -> Self {
+        let mut client = Self::before_open_ok(address);
+        client.expect(10, 41);
+        client.send(1, 20, 10, &[0]);
+        client.expect(20, 11);
+        client
+    }
+
+    /// Connects, and wants to be refused the vhost; gives the reply code and text.
+    pub fn refused(address: &str) -> (u16, String) {
+        Self::before_open_ok(address).expect_close()
+    }
+
+    /// Opens a second channel, and wants the connection to be closed for it.
+    pub fn refused_channel(mut self) -> (u16, String) {
+        self.send(2, 20, 10, &[0]);
+        self.expect_close()
+    }
+
+    fn expect_close(&mut self) -> (u16, String) {
+        let close = self.expect(10, 50);
+        let length = usize::from(close[2]);
+        let text = String::from_utf8_lossy(&close[3..3 + length]).into_owned();
+        (u16::from_be_bytes([close[0], close[1]]), text)
+    }
+
+    fn before_open_ok(address: &str) -> Self {
         let stream = TcpStream::connect(address).expect("the broker listens");
         let mut client = Self(stream);
         client.0.write_all(b"AMQP\x00\x00\x09\x01").expect("a header");
@@ -21,9 +47,6 @@ impl Client {
         client.expect(10, 30);
         client.send(0, 10, 31, &[7, 255, 0, 2, 0, 0, 0, 0]);
         client.send(0, 10, 40, &[1, b'/', 0, 0]);
-        client.expect(10, 41);
-        client.send(1, 20, 10, &[0]);
-        client.expect(20, 11);
         client
     }
 

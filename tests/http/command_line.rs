@@ -139,10 +139,10 @@ fn messages_and_definitions_go_in_and_out() {
     let imported = broker.run(&["definitions", "import", file]);
     assert_eq!(imported.status.code(), Some(0), "{}", text(&imported));
     assert_eq!(broker.get("/api/queues/%2F/q")["durable"], true);
-    let foreign = json!({ "policies": [{ "name": "p" }] }).to_string();
+    let foreign = json!({ "global_parameters": [{ "name": "p" }] }).to_string();
     let imported = broker.run_as("guest:guest", &["definitions", "import", "-"], &foreign);
     assert!(
-        text(&imported).contains("passed over: 1 policies"),
+        text(&imported).contains("passed over: 1 global_parameters"),
         "{}",
         text(&imported)
     );

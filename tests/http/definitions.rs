@@ -23,10 +23,15 @@ fn document() -> Value {
         "topic_permissions": [
             { "user": "app", "vhost": "shop", "exchange": "events", "write": "^order", "read": ".*" },
         ],
-        "parameters": [],
+        "parameters": [
+            { "component": "vhost-limits", "vhost": "shop", "name": "limits", "value": { "max-queues": 9 } },
+            { "component": "operator_policy", "vhost": "shop", "name": "cap", "value": {
+                "pattern": ".*", "apply-to": "queues", "priority": 0, "definition": { "max-length": 99 } } },
+        ],
         "global_parameters": [{ "name": "cluster_name", "value": "rabbit@host" }],
         "policies": [
-            { "vhost": "shop", "name": "p", "pattern": ".*", "apply-to": "all", "definition": {}, "priority": 0 },
+            { "vhost": "shop", "name": "p", "pattern": ".*", "apply-to": "all", "priority": 3,
+              "definition": { "max-length": 7 } },
         ],
         "queues": [
             { "name": "orders", "vhost": "shop", "durable": true, "auto_delete": false,
@@ -68,12 +73,17 @@ fn an_export_imports_into_another_broker() {
         .iter()
         .map(|item| (item["kind"].as_str(), item["count"].as_u64()))
         .collect();
-    assert_eq!(
-        skipped,
-        [(Some("global_parameters"), Some(1)), (Some("policies"), Some(1))]
-    );
+    assert_eq!(skipped, [(Some("global_parameters"), Some(1))]);
     let exported = first.get("/api/definitions");
-    for kind in ["queues", "exchanges", "permissions", "topic_permissions", "bindings"] {
+    for kind in [
+        "queues",
+        "exchanges",
+        "permissions",
+        "topic_permissions",
+        "bindings",
+        "policies",
+        "parameters",
+    ] {
         for item in document()[kind].as_array().expect("a list") {
             let found = exported[kind].as_array().expect("a list");
             assert!(found.contains(item), "{kind} {item} in {found:?}");
@@ -102,6 +112,7 @@ fn one_vhost_goes_into_another() {
     );
     broker.want(201, "PUT", "/api/vhosts/copy", None);
     broker.want(204, "POST", "/api/definitions/copy", Some(shop.clone()));
+    assert_eq!(broker.get("/api/queues/copy/orders")["policy"], "p");
     assert_eq!(ordered(broker.get("/api/definitions/copy")), ordered(shop));
 }
 
@@ -117,6 +128,10 @@ fn a_contradiction_is_named() {
         json!({ "queues": [{ "name": "q", "vhost": "none" }] }),
         json!({ "queues": [{ "durable": true }] }),
         json!({ "queues": 1 }),
+        json!({ "policies": [{ "name": "p" }] }),
+        json!({ "policies": [{ "name": "p", "vhost": "/", "pattern": "", "definition": {} }] }),
+        json!({ "parameters": [{ "component": "shovel", "vhost": "/", "name": "s", "value": {} }] }),
+        json!({ "parameters": [{ "component": "vhost-limits", "vhost": "/", "name": "limits", "value": { "x": 1 } }] }),
         json!({ "bindings": [{ "source": "amq.topic", "destination": "q", "destination_type": "x" }] }),
         json!({ "permissions": [{ "user": "none", "vhost": "/", "configure": "", "write": "", "read": "" }] }),
     ] {

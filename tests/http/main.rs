@@ -8,6 +8,7 @@ mod definitions;
 mod lists;
 mod messages;
 mod paths;
+mod settings;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
@@ -21,7 +22,8 @@ struct Broker {
     process: Child,
     amqp: String,
     http: String,
-    _data: tempfile::TempDir,
+    /// None only while it is restarted.
+    data: Option<tempfile::TempDir>,
 }
 
 /// What the API answered.
@@ -46,7 +48,17 @@ fn warren() -> Command {
 
 impl Broker {
     fn start() -> Self {
-        let data = tempfile::tempdir().expect("a folder");
+        Self::start_in(tempfile::tempdir().expect("a folder"))
+    }
+
+    /// Killed and started again with what is on disk.
+    fn restarted(mut self) -> Self {
+        let data = self.data.take().expect("it runs");
+        drop(self);
+        Self::start_in(data)
+    }
+
+    fn start_in(data: tempfile::TempDir) -> Self {
         let mut process = warren()
             .args(["serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"])
             .arg("--data-dir")
@@ -67,7 +79,7 @@ impl Broker {
             amqp: address("amqp="),
             http: address("http="),
             process,
-            _data: data,
+            data: Some(data),
         }
     }
 

@@ -170,6 +170,7 @@ impl Broker {
         let mut aftermath = Aftermath::default();
         {
             let _admin = vhost.admin.lock();
+            vhost.check_standing().map_err(PolicyError::Store)?;
             let before = vhost.policies.read().clone();
             let mut after = before.clone();
             if !change(&mut after) {

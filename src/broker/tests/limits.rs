@@ -2,7 +2,7 @@
 
 use super::{Bench, CHEAP};
 use crate::auth::{PasswordHash, Tags, User, UserLimits};
-use crate::broker::VhostLimits;
+use crate::broker::{Broker, VhostLimits};
 
 fn queues(most: i64) -> VhostLimits {
     VhostLimits {
@@ -43,44 +43,62 @@ fn connections_of_a_vhost_and_of_a_user_are_limited() {
     let bench = Bench::new();
     let broker = &bench.broker;
     let vhost = bench.vhost();
-    assert_eq!(broker.check_connection_limits(&vhost, "ann", 1_000, 1_000), Ok(()));
+    let connect = |broker: &Broker, user: &str| broker.count_connection(&vhost, &user.into(), 9, 9);
     let limits = VhostLimits {
-        max_connections: Some(5),
+        max_connections: Some(3),
         max_queues: None,
     };
     broker.set_vhost_limits("/", limits).unwrap();
-    assert_eq!(broker.check_connection_limits(&vhost, "ann", 4, 1_000), Ok(()));
-    let refused = broker.check_connection_limits(&vhost, "ann", 5, 0).unwrap_err();
+    let held: Vec<_> = (0..3).map(|_| connect(broker, "ann").unwrap()).collect();
+    let refused = connect(broker, "bob").unwrap_err();
     assert_eq!(
         (refused.code.number(), refused.text.as_str()),
         (
             530,
-            "NOT_ALLOWED - access to vhost '/' refused for user 'ann': connection limit (5) is reached"
+            "NOT_ALLOWED - access to vhost '/' refused for user 'bob': connection limit (3) is reached"
         )
     );
+    drop(held);
     add_user(&bench, "ann");
     let limits = UserLimits {
         max_connections: Some(2),
-        max_channels: Some(3),
+        max_channels: Some(1),
     };
     assert_eq!(broker.set_user_limits("ann", limits), Ok(true));
     assert_eq!(broker.set_user_limits("nobody", limits), Ok(false));
     let again = bench.restarted();
     for broker in [broker, &again.broker] {
-        assert_eq!(broker.check_connection_limits(&vhost, "ann", 0, 1), Ok(()));
-        assert_eq!(broker.check_connection_limits(&vhost, "bob", 0, 9), Ok(()));
-        let refused = broker.check_connection_limits(&vhost, "ann", 0, 2).unwrap_err();
+        let _held: Vec<_> = (0..2).map(|_| connect(broker, "ann").unwrap()).collect();
+        let refused = connect(broker, "ann").unwrap_err();
         assert_eq!(
             refused.text,
             "NOT_ALLOWED - connection refused for user 'ann': user connection limit (2) is reached"
         );
-        assert_eq!(broker.check_channel_limit("ann", 2), Ok(()));
-        let refused = broker.check_channel_limit("ann", 3).unwrap_err();
+        let _other = connect(broker, "bob").unwrap();
+        let channel = broker.count_channel(&"ann".into()).unwrap();
+        let refused = broker.count_channel(&"ann".into()).unwrap_err();
         assert_eq!(
             refused.text,
-            "NOT_ALLOWED - number of channels opened for user 'ann' has reached the maximum allowed user limit of (3)"
+            "NOT_ALLOWED - number of channels opened for user 'ann' has reached the maximum allowed user limit of (1)"
         );
+        let _others = [broker.count_channel(&"bob".into()), broker.count_channel(&"bob".into())].map(Result::unwrap);
+        drop(channel);
+        assert!(broker.count_channel(&"ann".into()).is_ok());
     }
+}
+
+#[test]
+fn the_lower_of_two_connection_limits_holds() {
+    let bench = Bench::new();
+    let vhost = bench.vhost();
+    let limits = VhostLimits {
+        max_connections: Some(-1),
+        max_queues: None,
+    };
+    bench.broker.set_vhost_limits("/", limits).unwrap();
+    let _first = bench.broker.count_connection(&vhost, &"ann".into(), 9, 1).unwrap();
+    assert!(bench.broker.count_connection(&vhost, &"ann".into(), 9, 1).is_err());
+    assert!(bench.broker.count_connection(&vhost, &"bob".into(), 1, 9).is_err());
 }
 
 fn add_user(bench: &Bench, name: &str) {
