@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::Value;
 use ureq::http::Request;
 use ureq::{Agent, Body};
@@ -15,6 +15,8 @@ const ANSWER_WAIT: Duration = Duration::from_secs(300);
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
 /// The largest answer that is read, in bytes.
 const ANSWER_MAX_BYTES: u64 = 1 << 30;
+/// What is escaped in names: all but letters, digits and two signs that also stand in the API's own paths.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
 /// Items asked for at a time.
 const PAGE_SIZE: usize = 500;
 
@@ -224,7 +226,7 @@ fn read(body: &mut Body) -> Result<String, ureq::Error> {
 
 /// A name as a part of a path or a query.
 pub fn encode(name: &str) -> String {
-    utf8_percent_encode(name, NON_ALPHANUMERIC).to_string()
+    utf8_percent_encode(name, ESCAPED).to_string()
 }
 
 /// A path under `/api`, each part encoded.

@@ -41,6 +41,8 @@ enum Kind {
     Consumers,
     Users,
     Permissions,
+    Policies,
+    OperatorPolicies,
     Vhosts,
 }
 
@@ -55,6 +57,8 @@ impl Kind {
             Self::Consumers => "consumers",
             Self::Users => "users",
             Self::Permissions => "permissions",
+            Self::Policies => "policies",
+            Self::OperatorPolicies => "operator-policies",
             Self::Vhosts => "vhosts",
         }
     }
@@ -111,6 +115,9 @@ impl Kind {
             ],
             Self::Users => &["name", "tags", "hashing_algorithm"],
             Self::Permissions => &["user", "vhost", "configure", "write", "read"],
+            Self::Policies | Self::OperatorPolicies => {
+                &["vhost", "name", "pattern", "apply-to", "priority", "definition"]
+            }
             Self::Vhosts => &[
                 "name",
                 "description",
@@ -124,7 +131,12 @@ impl Kind {
     /// How the path narrows the list to a vhost.
     fn in_vhost(self, vhost: &str) -> Result<String, Failure> {
         match self {
-            Self::Queues | Self::Exchanges | Self::Bindings | Self::Consumers => Ok(path(&[self.path(), vhost])),
+            Self::Queues
+            | Self::Exchanges
+            | Self::Bindings
+            | Self::Consumers
+            | Self::Policies
+            | Self::OperatorPolicies => Ok(path(&[self.path(), vhost])),
             Self::Connections | Self::Channels | Self::Permissions => Ok(path(&["vhosts", vhost, self.path()])),
             Self::Users | Self::Vhosts => Err(Failure::Use(format!(
                 "{} belong to no vhost: leave --vhost out",
@@ -164,6 +176,23 @@ impl List {
         print!("{}", table::render(&headings, &rows));
         Ok(())
     }
+}
+
+/// The list of policies.
+pub(super) fn policies(target: &Target, vhost: Option<&str>, operator: bool) -> Result<(), Failure> {
+    let list = List {
+        target: target.clone(),
+        kind: match operator {
+            true => Kind::OperatorPolicies,
+            false => Kind::Policies,
+        },
+        vhost: vhost.map(str::to_owned),
+        name: None,
+        columns: Vec::new(),
+        sort: None,
+        reverse: false,
+    };
+    list.run()
 }
 
 /// A shorter heading for the columns whose path says too much.

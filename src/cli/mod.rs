@@ -7,6 +7,8 @@ mod client;
 mod definitions;
 mod list;
 mod messages;
+mod policies;
+mod queue;
 mod status;
 mod table;
 mod topology;
@@ -46,7 +48,7 @@ pub struct InVhost {
 pub enum Operation {
     /// Show the running broker at a glance
     Status(status::Status),
-    /// List queues, exchanges, bindings, connections, channels, consumers, users, permissions or vhosts
+    /// List queues, exchanges, bindings, connections, channels, consumers, users, permissions, policies or vhosts
     List(list::List),
     /// Declare a queue, an exchange, a binding or a vhost
     #[command(subcommand)]
@@ -60,6 +62,14 @@ pub enum Operation {
     Publish(messages::Publish),
     /// Look at messages of a queue, or take them
     Get(messages::Get),
+    /// Look at messages of a queue without taking them
+    Peek(queue::Peek),
+    /// Pause and resume queues, and change their arguments while they stand
+    #[command(subcommand)]
+    Queue(queue::Queue),
+    /// Set, clear and list policies
+    #[command(subcommand)]
+    Policies(policies::Policies),
     /// Add, change and delete users
     #[command(subcommand)]
     Users(accounts::Users),
@@ -87,6 +97,9 @@ pub fn run(operation: &Operation) -> ExitCode {
         Operation::Purge(purge) => purge.run(),
         Operation::Publish(publish) => publish.run(),
         Operation::Get(get) => get.run(),
+        Operation::Peek(peek) => peek.run(),
+        Operation::Queue(queue) => queue.run(),
+        Operation::Policies(policies) => policies.run(),
         Operation::Users(users) => users.run(),
         Operation::Permissions(permissions) => permissions.run(),
         Operation::Definitions(definitions) => definitions.run(),

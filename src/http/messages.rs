@@ -192,7 +192,7 @@ enum AckMode {
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum PayloadEncoding {
+pub(super) enum PayloadEncoding {
     #[default]
     Auto,
     Base64,
@@ -243,15 +243,19 @@ pub async fn get(
     .await
 }
 
+/// The first `limit` bytes of a payload, and how they are written.
+pub(super) fn shown(payload: &[u8], limit: Option<usize>, encoding: PayloadEncoding) -> (String, &'static str) {
+    let shown = &payload[..payload.len().min(limit.unwrap_or(usize::MAX))];
+    match std::str::from_utf8(shown) {
+        Ok(text) if encoding == PayloadEncoding::Auto => (text.to_owned(), "string"),
+        _ => (BASE64.encode(shown), "base64"),
+    }
+}
+
 fn view(delivery: &Delivery, left: u64, body: &GetBody) -> MessageView {
     let message = &delivery.message;
-    let payload = message.body();
     let limit = body.truncate.and_then(|limit| usize::try_from(limit).ok());
-    let shown = &payload[..payload.len().min(limit.unwrap_or(usize::MAX))];
-    let (payload, payload_encoding) = match std::str::from_utf8(shown) {
-        Ok(text) if body.encoding == PayloadEncoding::Auto => (text.to_owned(), "string"),
-        _ => (BASE64.encode(shown), "base64"),
-    };
+    let (payload, payload_encoding) = shown(message.body(), limit, body.encoding);
     MessageView {
         payload_bytes: message.body_len(),
         redelivered: delivery.redelivered,
@@ -265,7 +269,7 @@ fn view(delivery: &Delivery, left: u64, body: &GetBody) -> MessageView {
 }
 
 /// Those that are set; RabbitMQ writes an empty list where there are none, and so does this.
-fn properties_to(properties: &Properties) -> Value {
+pub(super) fn properties_to(properties: &Properties) -> Value {
     let mut shown = Map::new();
     let mut put = |name: &str, value: Option<Value>| {
         if let Some(value) = value {

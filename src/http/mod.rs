@@ -20,6 +20,7 @@ mod listing;
 mod messages;
 mod metrics;
 mod nodes;
+mod operations;
 mod overview;
 mod parameters;
 mod permissions;

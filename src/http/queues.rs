@@ -92,7 +92,7 @@ impl QueueView {
             exclusive: queue.declaration.owner.is_some(),
             arguments: to_json(&queue.declaration.arguments),
             node: api.settings.node_name.clone(),
-            state: "running",
+            state: if queue.is_paused() { "paused" } else { "running" },
             consumers: state.consumers,
             consumer_capacity: able,
             consumer_utilisation: able,

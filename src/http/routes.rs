@@ -9,7 +9,7 @@ use axum::routing::{delete, get, post, put};
 use super::error::ApiError;
 use super::{
     Api, absent, bindings, channels, connections, consumers, definitions, exchanges, health, limits, messages, metrics,
-    nodes, overview, parameters, permissions, policies, queues, users, vhosts,
+    nodes, operations, overview, parameters, permissions, policies, queues, users, vhosts,
 };
 
 /// The largest body of a request in bytes: a large file of definitions, or a message in base64. RabbitMQ's default is
@@ -141,10 +141,11 @@ fn accounts() -> Router<Arc<Api>> {
         )
 }
 
-/// Policies, limits and parameters.
+/// Policies, limits and parameters, and what there is of our own.
 fn settings() -> Router<Arc<Api>> {
     Router::new()
         .merge(policies::routes())
+        .merge(operations::routes())
         .route("/vhost-limits", get(limits::of_vhosts))
         .route("/vhost-limits/{vhost}", get(limits::of_vhosts))
         .route(

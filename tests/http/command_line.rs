@@ -50,7 +50,40 @@ fn a_script_can_rely_on_the_exit_codes() {
         (&["permissions", "set", "nobody", "", "", ""], 5),
         (&["permissions", "clear", "guest", "-V", "v"], 0),
         (&["permissions", "clear", "guest", "-V", "v"], 5),
+        (
+            &[
+                "policies",
+                "set",
+                "p",
+                "^a",
+                "max-length=1",
+                "-V",
+                "v",
+                "--priority",
+                "-1",
+            ],
+            0,
+        ),
+        (&["policies", "set", "p", "^a", "max-length=x", "-V", "v"], 1),
+        (&["policies", "set", "p", "^a"], 1),
+        (&["policies", "set", "p", "^a", "max-length=1", "-V", "none"], 5),
+        (
+            &["policies", "set", "p", "", "max-length=1", "--operator", "-V", "v"],
+            0,
+        ),
+        (&["policies", "list"], 0),
+        (&["policies", "clear", "p", "-V", "v"], 0),
+        (&["policies", "clear", "p", "-V", "v"], 5),
         (&["delete", "vhost", "v"], 0),
+        (&["declare", "queue", "w"], 0),
+        (&["queue", "pause", "w"], 0),
+        (&["queue", "resume", "w"], 0),
+        (&["queue", "pause", "none"], 5),
+        (&["queue", "set", "w", "x-max-length=5", "--reset", "x-expires"], 0),
+        (&["queue", "set", "w", "x-max-priority=5"], 1),
+        (&["queue", "set", "w"], 1),
+        (&["peek", "w"], 0),
+        (&["peek", "none"], 5),
         (&["connections", "close", "none"], 5),
         (&["connections", "close"], 1),
         (&["list", "nothing"], 1),
@@ -175,4 +208,81 @@ fn users_are_kept_from_the_command_line() {
     assert_eq!(login("second"), Some(0), "the password stays");
     assert_eq!(broker.run(&["users", "delete", "ops"]).status.code(), Some(0));
     assert_eq!(login("second"), Some(4));
+}
+
+#[test]
+fn queues_are_looked_into_paused_and_changed() {
+    let broker = Broker::start();
+    broker.declare_queue("q");
+    for body in ["one", "two", "three"] {
+        broker.run(&["publish", "", "q", body]);
+    }
+    let seen = parsed(&broker.run(&["peek", "q", "--position", "1", "--count", "5", "--json"]));
+    let bodies: Vec<_> = seen
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|message| &message["payload"])
+        .collect();
+    assert_eq!(bodies, ["two", "three"]);
+    assert_eq!(
+        (&seen[0]["position"], &seen[0]["redelivered"]),
+        (&json!(1), &json!(false))
+    );
+    assert!(text(&broker.run(&["peek", "q"])).contains("one"));
+    assert_eq!(
+        text(&broker.run(&["peek", "q", "--position", "3"])),
+        "no message waits there\n"
+    );
+
+    broker.run(&["queue", "pause", "q"]);
+    assert_eq!(broker.get("/api/queues/%2F/q")["state"], "paused");
+    assert_eq!(text(&broker.run(&["get", "q"])), "the queue is empty\n");
+    broker.run(&["queue", "resume", "q"]);
+    assert_eq!(broker.get("/api/queues/%2F/q")["state"], "running");
+
+    broker.run(&["queue", "set", "q", "x-max-length=1"]);
+    let left = parsed(&broker.run(&["peek", "q", "-n", "9", "--json"]));
+    assert_eq!(
+        (left.as_array().map(Vec::len), &left[0]["payload"]),
+        (Some(1), &json!("three"))
+    );
+
+    broker.run(&[
+        "policies",
+        "set",
+        "p",
+        "^q$",
+        "message-ttl=60000",
+        "--apply-to",
+        "queues",
+    ]);
+    let listed = parsed(&broker.run(&["list", "policies", "--json"]));
+    assert_eq!(
+        (&listed[0]["name"], &listed[0]["apply-to"]),
+        (&json!("p"), &json!("queues"))
+    );
+    assert_eq!(parsed(&broker.run(&["policies", "list", "-V", "/", "--json"])), listed);
+    assert_eq!(parsed(&broker.run(&["list", "operator-policies", "--json"])), json!([]));
+    assert_eq!(broker.get("/api/queues/%2F/q")["policy"], "p");
+}
+
+#[test]
+fn operations_on_queues_need_their_permission() {
+    let broker = Broker::start();
+    broker.declare_queue("q");
+    let user = json!({ "password": "secret", "tags": "management" });
+    broker.want(201, "PUT", "/api/users/reader", Some(user));
+    let reader = json!({ "configure": "^$", "write": "^$", "read": ".*" });
+    broker.want(201, "PUT", "/api/permissions/%2F/reader", Some(reader));
+    for (method, path, status) in [
+        ("GET", "messages", 200),
+        ("PUT", "pause", 401),
+        ("DELETE", "pause", 401),
+        ("POST", "arguments", 401),
+    ] {
+        let path = format!("/api/warren/queues/%2F/q/{path}");
+        let answer = broker.ask_as(Some(("reader", "secret")), method, &path, None);
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.text);
+    }
 }
