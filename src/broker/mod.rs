@@ -32,6 +32,7 @@ use crate::store::{MessageStore, QueueId, StateChange, StateStore, StoreError};
 
 pub use arguments::MAX_TIMER_MS;
 pub use bindings::check_binding_names;
+pub use definitions::stored_queues;
 pub use direct_reply::{DIRECT_REPLY_QUEUE, ReplySink};
 pub use exchanges::{ExchangeDeclare, check_not_reserved};
 pub use limits::BrokerLimits;

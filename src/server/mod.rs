@@ -5,6 +5,7 @@ mod launch;
 mod log;
 mod reload;
 mod settings;
+mod store_tools;
 mod systemd;
 mod topology;
 
@@ -43,6 +44,12 @@ enum Command {
     Check {
         /// The file
         file: PathBuf,
+    },
+    /// Check, count or convert the data folder of a stopped broker
+    Store {
+        /// What to do
+        #[command(subcommand)]
+        command: store_tools::StoreCommand,
     },
     /// Measure an AMQP broker
     Bench(Box<bench::Arguments>),
@@ -108,6 +115,7 @@ pub fn main() -> ExitCode {
         }
         Some(Command::Serve(arguments)) => launch::serve(&arguments),
         Some(Command::Check { file }) => check(&file),
+        Some(Command::Store { command }) => store_tools::run(&command),
         Some(Command::Bench(arguments)) => bench::run(&arguments),
     }
 }

@@ -33,6 +33,7 @@ pub fn reload(config: &mut Config, running: &Running, arguments: &ServeArguments
         new.limits.connections_max as usize,
     );
     running.broker.set_limits(settings::broker(&new));
+    running.broker.messages().set_sync(settings::sync(&new));
     running.levels.set(&new.log);
     tracing::info!("configuration reloaded");
     *config = new;

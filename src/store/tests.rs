@@ -111,6 +111,7 @@ fn options(dir: &Path, engine: EngineKind) -> StoreOptions {
     StoreOptions {
         engine,
         segment_bytes: 64 << 10,
+        reserve_bytes: 4 << 10,
         ..StoreOptions::new(dir)
     }
 }
@@ -245,7 +246,7 @@ fn everything_is_answered_once_from_many_threads() {
         assert_eq!(statistics.written + statistics.dropped, 4 * 500);
         assert_eq!(statistics.refused, 0);
         opened.store.shutdown().unwrap();
-        drop(opened.state);
+        drop((opened.store, opened.state));
         if engine != EngineKind::Memory {
             let expected: Vec<(u64, u64)> = (0..4)
                 .flat_map(|queue| (0..50).map(move |round| (queue, round * 10 + 9)))
@@ -294,7 +295,7 @@ fn space_comes_back() {
         }
     }
     opened.store.shutdown().unwrap();
-    drop(opened.state);
+    drop((opened.store, opened.state));
     let opened = open(&options);
     let statistics = opened.store.statistics();
     assert_eq!(places(&opened.found), (0..1).map(|at| (1, at)).collect::<Vec<_>>());
