@@ -5,6 +5,7 @@
 //! [`Broker::settle_aftermath`] works off with no lock held.
 
 mod accounts;
+mod alarms;
 mod arguments;
 mod bindings;
 mod dead_letter;
@@ -30,6 +31,7 @@ use crate::auth::Accounts;
 use crate::model::{AmqpError, Clock, Millis, Name, ReplyCode};
 use crate::store::{MessageStore, QueueId, StateChange, StateStore, StoreError};
 
+pub use alarms::{AlarmLimits, Alarms, Raised, ResourceUsage};
 pub use arguments::MAX_TIMER_MS;
 pub use bindings::check_binding_names;
 pub use definitions::stored_queues;
@@ -50,6 +52,7 @@ pub struct Broker {
     state: Arc<dyn StateStore>,
     messages: MessageStore,
     limits: RwLock<BrokerLimits>,
+    alarms: alarms::Alarms,
     vhosts: DashMap<Name, Arc<Vhost>>,
     timers: Arc<timers::Timers>,
     replies: direct_reply::DirectReplies,
@@ -79,6 +82,12 @@ impl Broker {
     /// Takes other limits; what stands beyond them stays.
     pub fn set_limits(&self, limits: BrokerLimits) {
         *self.limits.write() = limits;
+    }
+
+    /// Alarms, which block publishers.
+    #[must_use]
+    pub fn alarms(&self) -> &Alarms {
+        &self.alarms
     }
 
     /// Messages on stable storage.

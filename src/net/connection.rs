@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 use tracing::Instrument;
 
-use crate::broker::Broker;
+use crate::broker::{Broker, Raised};
 use crate::model::{AmqpError, ReplyCode};
 use crate::session::{Next, Session, SessionSettings};
 
@@ -119,7 +119,8 @@ async fn run(connections: &Connections, stream: TcpStream, mut session: Session,
         .in_current_span()
     });
     let handshake_timeout = *connections.handshake_timeout.read();
-    let why = read(&mut read_half, &mut session, handshake_timeout, stop).await;
+    let alarms = connections.broker.alarms().subscribe();
+    let why = read(&mut read_half, &mut session, handshake_timeout, stop, alarms).await;
     tracing::info!(reason = %why, "connection closed");
     session.end();
     let mut writer = writer;
@@ -141,6 +142,7 @@ async fn read(
     session: &mut Session,
     handshake_timeout: Duration,
     mut stop: watch::Receiver<bool>,
+    mut alarms: watch::Receiver<Raised>,
 ) -> String {
     let mut reader = Reader::default();
     let mut pulse = Pulse::default();
@@ -158,12 +160,20 @@ async fn read(
                 return format!("the handshake was not done in {} s", handshake_timeout.as_secs());
             }
             () = pulse.tick() => {
+                if session.is_blocked() {
+                    // Its heartbeats are not read. One that is gone shows when ours cannot be written.
+                    pulse.heard();
+                    if outbox.is_closed() {
+                        return "the client went while it was blocked".to_owned();
+                    }
+                }
                 if pulse.is_lost() {
                     return "missed heartbeats from the client".to_owned();
                 }
                 session.heartbeat();
             }
-            result = reader.read(stream, session), if outbox.has_room() => {
+            Ok(()) = alarms.changed() => session.heed_alarms(),
+            result = reader.read(stream, session), if outbox.has_room() && !session.is_blocked() => {
                 pulse.heard();
                 if let Some(why) = after(result) {
                     if why.pause {

@@ -19,7 +19,7 @@ use crate::store::{MessageStore, StoreError};
 
 use super::clock::SystemClock;
 use super::log::{self, Levels};
-use super::{REFUSED, STORAGE, ServeArguments, reload, settings, systemd, topology};
+use super::{REFUSED, STORAGE, ServeArguments, reload, resources, settings, systemd, topology};
 
 /// How often systemd is told that the broker lives, where it did not say how often it wants to hear it.
 const IDLE_TICK: Duration = Duration::from_secs(3600);
@@ -140,6 +140,10 @@ fn open(config: &Config) -> Result<Arc<Broker>, Failure> {
 }
 
 async fn run(config: Config, running: &Running, arguments: &ServeArguments) -> Result<(), Failure> {
+    running.broker.alarms().set_limits(resources::limits(&config));
+    // Before anybody can publish.
+    resources::check(&running.broker);
+    tokio::spawn(resources::watch(Arc::clone(&running.broker)));
     let addresses = start_listeners(&config, running)?;
     let http = crate::http::start(config.listeners.http.address(), Arc::clone(&running.broker))
         .await

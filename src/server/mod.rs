@@ -4,6 +4,7 @@ mod clock;
 mod launch;
 mod log;
 mod reload;
+mod resources;
 mod settings;
 mod store_tools;
 mod systemd;

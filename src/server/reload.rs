@@ -3,7 +3,7 @@
 use crate::config::Config;
 
 use super::launch::Running;
-use super::{ServeArguments, settings, topology};
+use super::{ServeArguments, resources, settings, topology};
 
 /// Reads the configuration anew and applies it; a faulty one changes nothing.
 pub fn reload(config: &mut Config, running: &Running, arguments: &ServeArguments) {
@@ -33,6 +33,7 @@ pub fn reload(config: &mut Config, running: &Running, arguments: &ServeArguments
         new.limits.connections_max as usize,
     );
     running.broker.set_limits(settings::broker(&new));
+    running.broker.alarms().set_limits(resources::limits(&new));
     running.broker.messages().set_sync(settings::sync(&new));
     running.levels.set(&new.log);
     tracing::info!("configuration reloaded");

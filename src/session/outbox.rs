@@ -159,6 +159,12 @@ impl Outbox {
         state.closed || state.buffer.len_bytes() + state.writing < self.limit_bytes
     }
 
+    /// Whether nobody will write any more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.state.lock().closed
+    }
+
     fn wake_writer(&self, state: &mut State) {
         if !state.woken {
             state.woken = true;
