@@ -2,6 +2,7 @@
 
 mod alarms;
 mod client;
+mod full_disk;
 
 use std::net::SocketAddr;
 use std::path::Path;
