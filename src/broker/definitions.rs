@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{FieldTable, decode_table, encode_table};
-use crate::store::{StateChange, Table};
+use crate::store::{Pairs, QueueId, StateChange, Table};
 
 /// A durable exchange.
 #[derive(Debug, Serialize, Deserialize)]
@@ -96,6 +96,14 @@ pub fn put(table: Table, key: Vec<u8>, record: &impl Serialize) -> StateChange {
     // Plain structs of strings, numbers and booleans always serialise.
     let value = serde_json::to_vec(record).unwrap_or_default();
     StateChange::Put(table, key, value)
+}
+
+/// The queues of stored records: id, vhost and name. A record that cannot be read is passed over.
+pub fn stored_queues(records: &Pairs) -> impl Iterator<Item = (QueueId, (String, String))> {
+    records.iter().filter_map(|(_, value)| {
+        let record: QueueRecord = serde_json::from_slice(value).ok()?;
+        Some((QueueId(record.id), (record.vhost, record.name)))
+    })
 }
 
 impl BindingRecord {

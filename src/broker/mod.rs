@@ -6,6 +6,7 @@
 
 mod accounts;
 mod administration;
+mod alarms;
 mod arguments;
 mod bindings;
 mod connection_counts;
@@ -55,11 +56,13 @@ use crate::store::{MessageStore, QueueId, StateChange, StateStore, StoreError};
 use timers::Timed;
 
 pub use administration::{ConsumerInfo, ExchangeInfo};
+pub use alarms::{AlarmLimits, Alarms, Raised, ResourceUsage};
 pub use arguments::MAX_TIMER_MS;
 pub use bindings::check_binding_names;
 pub use connection_counts::{ConnectionCounts, Counted, Tally};
 pub use connections::{ChannelLink, ChannelState, Churn, ConnectionEntry, ConnectionLink, NewConnection, Traffic};
 pub use counters::{Count, Counters, Rates, Totals};
+pub use definitions::stored_queues;
 pub use direct_reply::{DIRECT_REPLY_QUEUE, ReplySink};
 pub use exchanges::{ExchangeDeclare, check_not_reserved};
 pub use limits::BrokerLimits;
@@ -82,6 +85,7 @@ pub struct Broker {
     state: Arc<dyn StateStore>,
     messages: MessageStore,
     limits: RwLock<BrokerLimits>,
+    alarms: alarms::Alarms,
     vhosts: DashMap<Name, Arc<Vhost>>,
     timers: Arc<timers::Timers>,
     replies: direct_reply::DirectReplies,
@@ -116,6 +120,12 @@ impl Broker {
     /// Takes other limits; what stands beyond them stays.
     pub fn set_limits(&self, limits: BrokerLimits) {
         *self.limits.write() = limits;
+    }
+
+    /// Alarms, which block publishers.
+    #[must_use]
+    pub fn alarms(&self) -> &Alarms {
+        &self.alarms
     }
 
     /// Messages on stable storage.

@@ -75,6 +75,7 @@ impl Broker {
             state: parts.state,
             messages: parts.messages,
             limits: parts.limits.into(),
+            alarms: super::Alarms::default(),
             vhosts: DashMap::new(),
             timers: Arc::default(),
             replies: super::direct_reply::DirectReplies::default(),

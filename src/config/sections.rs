@@ -202,9 +202,9 @@ section! {
         /// Memory above which publishers are blocked: a share of what the machine
         /// or cgroup has, or bytes. RabbitMQ's default.
         memory_limit: MemoryLimit = MemoryLimit::Share(0.6), reload;
-        /// Size of a file that is deleted when the disk is full after all, so that
-        /// messages can still be consumed and removed. 0 for none.
-        reserve_bytes: u64 = 16_777_216, restart, 0..=17_179_869_184;
+        /// Size of a file that the log gives up when the disk is full after all, so
+        /// that messages can still be consumed and removed. 0 for none.
+        reserve_bytes: u64 = 4_194_304, restart, 0..=17_179_869_184;
     }
 }
 

@@ -15,7 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tracing::Instrument;
 
-use crate::broker::Broker;
+use crate::broker::{Broker, Raised};
 use crate::model::{AmqpError, ReplyCode};
 use crate::session::{Next, Session};
 
@@ -223,6 +223,7 @@ async fn run<S>(
         }
         .in_current_span()
     });
+    let alarms = connections.broker.alarms().subscribe();
     // A fault of ours ends this connection and nothing else; what it held is given back all the same.
     let why = contain(read(
         &mut read_half,
@@ -230,6 +231,7 @@ async fn run<S>(
         &connections.logins,
         settings.handshake_timeout,
         stop,
+        alarms,
     ))
     .await;
     let why = why.unwrap_or_else(|| "a fault of the broker".to_owned());
@@ -256,6 +258,7 @@ async fn read(
     logins: &Logins,
     handshake_timeout: Duration,
     mut stop: watch::Receiver<bool>,
+    mut alarms: watch::Receiver<Raised>,
 ) -> String {
     let mut reader = Reader::default();
     let mut pulse = Pulse::default();
@@ -286,13 +289,21 @@ async fn read(
                 return format!("{what} in {} s", handshake_timeout.as_secs_f32());
             }
             () = pulse.tick() => {
+                if session.is_blocked() {
+                    // Its heartbeats are not read. One that is gone shows when ours cannot be written.
+                    pulse.heard();
+                    if outbox.is_closed() {
+                        return "the client went while it was blocked".to_owned();
+                    }
+                }
                 if pulse.is_lost() {
                     return "missed heartbeats from the client".to_owned();
                 }
                 session.heartbeat();
             }
+            Ok(()) = alarms.changed() => session.heed_alarms(),
             () = tick(&mut looks) => session.close_overdue_channels(),
-            result = reader.read(stream, session), if outbox.has_room() => {
+            result = reader.read(stream, session), if outbox.has_room() && !session.is_blocked() => {
                 pulse.heard();
                 if let Ok(Read::Some(Next::LogIn)) = result {
                     let deadline = handshake.deadline();

@@ -21,7 +21,7 @@ use crate::store::{MessageStore, StoreError};
 
 use super::clock::SystemClock;
 use super::log::{self, Levels};
-use super::{REFUSED, STORAGE, ServeArguments, descriptors, reload, settings, systemd, topology};
+use super::{REFUSED, STORAGE, ServeArguments, descriptors, reload, resources, settings, systemd, topology};
 
 /// How often systemd is told that the broker lives, where it did not say how often it wants to hear it.
 const IDLE_TICK: Duration = Duration::from_secs(3600);
@@ -145,6 +145,10 @@ fn open(config: &Config) -> Result<Arc<Broker>, Failure> {
 async fn run(config: Config, running: &Running, arguments: &ServeArguments) -> Result<(), Failure> {
     // Before anybody is told that the broker is ready: a signal would end the process otherwise.
     let signals = Signals::catch().map_err(Failure::refused)?;
+    running.broker.alarms().set_limits(resources::limits(&config));
+    // Before anybody can publish.
+    resources::check(&running.broker);
+    tokio::spawn(resources::watch(Arc::clone(&running.broker)));
     let amqps = start_tls_listeners(&config, running)?;
     let addresses = start_listeners(&config, running)?;
     let http = settings::http(&config, addresses.clone());

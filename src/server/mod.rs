@@ -5,7 +5,9 @@ mod descriptors;
 mod launch;
 mod log;
 mod reload;
+mod resources;
 mod settings;
+mod store_tools;
 mod systemd;
 mod topology;
 
@@ -46,6 +48,12 @@ enum Command {
     Check {
         /// The file
         file: PathBuf,
+    },
+    /// Check, count or convert the data folder of a stopped broker
+    Store {
+        /// What to do
+        #[command(subcommand)]
+        command: store_tools::StoreCommand,
     },
     /// Measure an AMQP broker
     Bench(Box<bench::Arguments>),
@@ -113,6 +121,7 @@ pub fn main() -> ExitCode {
         }
         Some(Command::Serve(arguments)) => launch::serve(&arguments),
         Some(Command::Check { file }) => check(&file),
+        Some(Command::Store { command }) => store_tools::run(&command),
         Some(Command::Bench(arguments)) => bench::run(&arguments),
         Some(Command::Operate(operation)) => cli::run(&operation),
     }

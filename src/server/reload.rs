@@ -7,7 +7,7 @@ use tokio_rustls::rustls::ServerConfig;
 use crate::config::Config;
 
 use super::launch::Running;
-use super::{ServeArguments, settings, topology};
+use super::{ServeArguments, resources, settings, topology};
 
 /// Reads the configuration anew and applies it; a faulty one changes nothing.
 pub fn reload(config: &mut Config, running: &Running, arguments: &ServeArguments) {
@@ -36,6 +36,8 @@ pub fn reload(config: &mut Config, running: &Running, arguments: &ServeArguments
         .connections
         .reload(settings::connections(&new, tls, running.name_seed));
     running.broker.set_limits(settings::broker(&new));
+    running.broker.alarms().set_limits(resources::limits(&new));
+    running.broker.messages().set_sync(settings::sync(&new));
     running.levels.set(&new.log);
     tracing::info!("configuration reloaded");
     *config = new;

@@ -130,12 +130,18 @@ pub fn store(config: &Config) -> StoreOptions {
         MessageEngine::Log => EngineKind::Log,
         MessageEngine::Sled => EngineKind::Sled,
     };
-    options.sync = match store.sync {
-        ConfiguredSync::Always => SyncMode::Always,
-        ConfiguredSync::Interval => SyncMode::Interval(store.sync_interval_ms.into()),
-        ConfiguredSync::Never => SyncMode::Never,
-    };
+    options.sync = sync(config);
     options.segment_bytes = store.segment_bytes;
+    options.reserve_bytes = store.reserve_bytes;
     options.sled_cache_bytes = store.sled_cache_bytes;
     options
+}
+
+/// When the store syncs.
+pub fn sync(config: &Config) -> SyncMode {
+    match config.store.sync {
+        ConfiguredSync::Always => SyncMode::Always,
+        ConfiguredSync::Interval => SyncMode::Interval(config.store.sync_interval_ms.into()),
+        ConfiguredSync::Never => SyncMode::Never,
+    }
 }

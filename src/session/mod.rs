@@ -89,6 +89,10 @@ pub struct Session {
     settles: SettleBatch,
     /// Deliveries that one settlement took, in its order; empty between events.
     taken: Vec<unacked::Unacked>,
+    /// Something was published here: alarms concern this connection.
+    publisher: bool,
+    /// An alarm blocks this connection.
+    blocked: bool,
     /// Channels with something to do at the next flush.
     touched: Vec<u16>,
     aftermath: Aftermath,
@@ -129,6 +133,8 @@ impl Session {
             publishes: PublishBatch::default(),
             settles: SettleBatch::default(),
             taken: Vec::new(),
+            publisher: false,
+            blocked: false,
             touched: Vec::new(),
             aftermath: Aftermath::default(),
             next: Next::Read,
@@ -203,6 +209,7 @@ impl Session {
         self.write_scratch();
         self.flush();
         self.outbox.received(at);
+        self.heed_alarms();
         (at, self.next)
     }
 
@@ -211,6 +218,30 @@ impl Session {
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.is_full
+    }
+
+    /// Whether an alarm blocks this connection: nothing more is to be read from it until that is over.
+    ///
+    /// As in RabbitMQ only connections that have published are blocked, all that they send with the publishes; what
+    /// came with the first publish during an alarm is still taken.
+    #[must_use]
+    pub fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
+    /// Blocks or lets go of the connection, and tells the client if it wants to be told.
+    pub fn heed_alarms(&mut self) {
+        if !self.publisher || self.next != Next::Read || self.broker.alarms().any_raised() == self.blocked {
+            return;
+        }
+        let raised = self.broker.alarms().raised();
+        self.blocked = raised.any();
+        if self.wire.capabilities().connection_blocked {
+            match raised.reason() {
+                Some(reason) => self.write(0, Response::ConnectionBlocked { reason }),
+                None => self.write(0, Response::ConnectionUnblocked),
+            }
+        }
     }
 
     /// Writes a heartbeat.
@@ -235,7 +266,10 @@ impl Session {
 
     fn event(&mut self, event: Event<'_>) {
         match event {
-            Event::Publish { channel, publish } => self.publish(channel, &publish),
+            Event::Publish { channel, publish } => {
+                self.publisher = true;
+                self.publish(channel, &publish);
+            }
             Event::Settle {
                 channel,
                 delivery_tag,

@@ -206,6 +206,12 @@ impl Outbox {
         state.buffer.len_bytes() < REPLY_ROOM * self.limit_bytes
     }
 
+    /// Whether nobody will write any more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.state.lock().closed
+    }
+
     fn wake_writer(&self, state: &mut State) {
         if !state.woken {
             state.woken = true;

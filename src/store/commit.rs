@@ -47,7 +47,7 @@ pub(super) struct Committer {
     batches: Vec<QueueBatch>,
     /// Who waits for this round's settlements.
     tickets: Vec<ConfirmTicket>,
-    /// When the oldest of what is not synced was written; with `SyncMode::Interval`.
+    /// When the oldest of what is not synced was written.
     unsynced_since: Option<u64>,
     maintain: bool,
     lingered: bool,
@@ -94,6 +94,9 @@ impl Committer {
         // In this order: who notes something puts it into its place first.
         let noted = self.shared.wake.look();
         let stop = self.shared.stop.load(Ordering::SeqCst);
+        if let Some(sync) = self.shared.new_sync.lock().take() {
+            self.sync = sync;
+        }
         let dirty = std::mem::take(&mut *self.shared.dirty.lock());
         self.active.extend(dirty.into_iter().map(|journal| Active {
             journal,
@@ -176,10 +179,7 @@ impl Committer {
         let written = self.engine.lock().write(&self.batches[..used])?;
         match self.sync {
             SyncMode::Always => self.sync()?,
-            SyncMode::Interval(_) => {
-                self.unsynced_since.get_or_insert(now);
-            }
-            SyncMode::Never => {}
+            SyncMode::Interval(_) | SyncMode::Never => _ = self.unsynced_since.get_or_insert(now),
         }
         self.answer(used, written, start);
         Ok(())
@@ -229,7 +229,9 @@ impl Committer {
     fn sync_due(&self) -> Option<u64> {
         match self.sync {
             SyncMode::Interval(ms) => Some(self.unsynced_since? + ms.saturating_mul(1000)),
-            SyncMode::Always | SyncMode::Never => None,
+            // What an earlier mode has left.
+            SyncMode::Always => self.unsynced_since,
+            SyncMode::Never => None,
         }
     }
 

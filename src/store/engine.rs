@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::offline::SegmentInspection;
 use super::{Keep, QueueId, StoreError, StoredMessage};
 
 /// What one round has to write for one queue.
@@ -86,6 +87,11 @@ pub(super) trait Engine: Send {
 
     /// Messages and bytes that are live, bytes on disk.
     fn usage(&self) -> Usage;
+
+    /// The log's segments, oldest first; none elsewhere.
+    fn segments(&self) -> Vec<SegmentInspection> {
+        Vec::new()
+    }
 
     /// The last call: all that is written is synced and marked as such.
     fn close(&mut self) -> Result<(), StoreError>;

@@ -11,7 +11,7 @@ use crate::model::ConfirmTicket;
 
 use super::engine::QueueBatch;
 use super::wake::{Urgency, Wake};
-use super::{Keep, QueueId};
+use super::{Keep, QueueId, SyncMode};
 
 /// What journals and the commit thread share.
 #[derive(Debug, Default)]
@@ -23,6 +23,8 @@ pub(super) struct Shared {
     pub(super) dropped: AtomicU64,
     /// The commit thread is to write all that is owed and end.
     pub(super) stop: AtomicBool,
+    /// Another sync mode, until the commit thread takes it.
+    pub(super) new_sync: Mutex<Option<SyncMode>>,
 }
 
 /// Takes what one queue wants kept or forgotten, in the order of the queue.

@@ -20,7 +20,7 @@ use super::sled_engine::SledEngine;
 use super::state::{Database, MemoryState, SledState};
 use super::statistics::{Counters, Statistics};
 use super::wake::Urgency;
-use super::{EngineKind, QueueId, StateStore, StoreError, StoreOptions, StoredMessage};
+use super::{EngineKind, QueueId, StateStore, StoreError, StoreOptions, StoredMessage, SyncMode};
 
 /// Told once when the store cannot go on. The process has to end: a sync that failed must not be tried again.
 pub type FatalHook = Arc<dyn Fn(&StoreError) + Send + Sync>;
@@ -158,6 +158,12 @@ impl MessageStore {
         }
     }
 
+    /// Takes another sync mode. What was written and not synced is synced as the new mode says.
+    pub fn set_sync(&self, sync: SyncMode) {
+        *self.shared.new_sync.lock() = Some(sync);
+        self.shared.wake.note(Urgency::Now);
+    }
+
     /// Writes and syncs all that is owed, answers everybody and ends the commit thread.
     ///
     /// # Errors
@@ -188,7 +194,7 @@ pub(super) fn open_engine(
     Ok(match kind {
         EngineKind::Log => {
             let disk = RealDisk::open(&path).map_err(io_error(&path))?;
-            Box::new(LogEngine::new(Arc::new(disk), options.segment_bytes))
+            Box::new(LogEngine::new(Arc::new(disk), options.segment_bytes).with_reserve(options.reserve_bytes))
         }
         EngineKind::Sled => Box::new(SledEngine::new(Database::open(&path, options.sled_cache_bytes)?)),
         EngineKind::Memory => Box::new(MemoryEngine::default()),

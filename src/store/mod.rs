@@ -86,7 +86,7 @@ mod wake;
 pub use engine::Recovered;
 pub use journal::QueueJournal;
 pub use message_store::{FatalHook, MessageStore};
-pub use offline::{Inspection, QueueInspection, convert, engine_of, inspect};
+pub use offline::{Inspection, QueueInspection, SegmentInspection, convert, engine_of, inspect};
 pub use options::{EngineKind, StoreOptions, SyncMode};
 pub use seam::{Keep, Pairs, QueueId, StateChange, StateStore, StoreError, StoredMessage, Table};
 pub use statistics::Statistics;

@@ -12,7 +12,8 @@ use super::engine::{Engine, QueueBatch, Recovered, Usage};
 use super::folder::{Folder, io_error, sync_folder};
 use super::log::LogEngine;
 use super::message_store::open_engine;
-use super::{EngineKind, Keep, QueueId, StoreError, StoreOptions, StoredMessage};
+use super::state::SledState;
+use super::{EngineKind, Keep, Pairs, QueueId, StateStore, StoreError, StoreOptions, StoredMessage, Table};
 
 /// So many bytes of messages make a round of a conversion.
 const ROUND_BYTES: usize = 8 << 20;
@@ -24,8 +25,25 @@ pub struct Inspection {
     pub live_bytes: u64,
     /// Bytes of all files of the message engine.
     pub disk_bytes: u64,
+    /// The log's segments, oldest first; none in a sled database, whose pages are sled's own.
+    pub segments: Vec<SegmentInspection>,
     /// The queues that have messages, in order of their ids.
     pub queues: Vec<QueueInspection>,
+    /// The stored definitions of queues, as in [`Table::Queues`].
+    pub queue_records: Pairs,
+}
+
+/// A segment of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentInspection {
+    /// Its number, which is its file's name.
+    pub id: u32,
+    /// Bytes of its records.
+    pub bytes: u64,
+    /// Messages in it that are not settled.
+    pub live_messages: u64,
+    /// Bytes that their records occupy.
+    pub live_bytes: u64,
 }
 
 /// What a data folder holds of one queue.
@@ -41,6 +59,9 @@ pub struct QueueInspection {
     pub first_sequence: u64,
     /// The sequence of the newest.
     pub last_sequence: u64,
+    /// The `timestamp` property of the oldest, in seconds since the Unix epoch, where its publisher has set one. The
+    /// store itself notes no time.
+    pub first_timestamp: Option<u64>,
 }
 
 /// The engine that wrote a folder, as its `FORMAT` file says.
@@ -55,18 +76,18 @@ pub fn engine_of(dir: &Path) -> Result<EngineKind, StoreError> {
     }
 }
 
-/// Reads and checks every message of a folder that no broker has open. Changes nothing in a log (a sled database
-/// rewrites its own files whenever it is opened).
+/// Reads and checks every message and the definitions of a folder that no broker has open. Changes nothing in a log (a
+/// sled database rewrites its own files whenever it is opened).
 ///
 /// # Errors
 /// The first damage, with file and place; else as [`MessageStore::open`](super::MessageStore::open).
 pub fn inspect(options: &StoreOptions) -> Result<Inspection, StoreError> {
-    let folder = Folder::open_existing(&options.dir, options.engine)?;
+    let folder = Arc::new(Folder::open_existing(&options.dir, options.engine)?);
     let mut engine: Box<dyn Engine> = match options.engine {
         EngineKind::Log => {
             let path = folder.messages(EngineKind::Log);
             let disk = ReadOnlyDisk(RealDisk::open(&path).map_err(io_error(&path))?);
-            Box::new(LogEngine::new(Arc::new(disk), options.segment_bytes))
+            Box::new(LogEngine::new(Arc::new(disk), options.segment_bytes).with_reserve(options.reserve_bytes))
         }
         kind => open_engine(&folder, options, kind)?,
     };
@@ -75,14 +96,24 @@ pub fn inspect(options: &StoreOptions) -> Result<Inspection, StoreError> {
     let Usage {
         live_bytes, disk_bytes, ..
     } = engine.usage();
+    let segments = engine.segments();
+    let state = SledState::open(folder, options.sled_cache_bytes)?;
     Ok(Inspection {
         live_bytes,
         disk_bytes,
+        segments,
+        queue_records: state.scan(Table::Queues)?,
         ..inspection
     })
 }
 
 impl Inspection {
+    /// Messages that are not settled.
+    #[must_use]
+    pub fn messages(&self) -> u64 {
+        self.queues.iter().map(|queue| queue.messages).sum()
+    }
+
     /// Counts a message; they come queue by queue, in order.
     fn count(&mut self, stored: &StoredMessage) {
         if self.queues.last().is_none_or(|last| last.queue != stored.queue) {
@@ -92,6 +123,7 @@ impl Inspection {
                 body_bytes: 0,
                 first_sequence: stored.sequence,
                 last_sequence: stored.sequence,
+                first_timestamp: stored.message.properties().timestamp(),
             });
         }
         if let Some(last) = self.queues.last_mut() {

@@ -48,6 +48,8 @@ pub struct StoreOptions {
     pub sync: SyncMode,
     /// Size at which a segment of the log is closed, in bytes; held between 4 KiB and 1 GiB.
     pub segment_bytes: u64,
+    /// Size of the file that the log gives up so that settlements can be written to a full disk, in bytes; 0 for none.
+    pub reserve_bytes: u64,
     /// Page cache of each sled database, in bytes.
     pub sled_cache_bytes: u64,
     /// How long a record that nobody needs at once (it is with a consumer, or nobody waits for its confirm) may wait
@@ -58,13 +60,15 @@ pub struct StoreOptions {
 }
 
 impl StoreOptions {
-    /// The defaults for a folder: log, `sync = "always"`, 64 MiB segments, 8 MiB of sled cache, 1 ms, 100 ms.
+    /// The defaults for a folder: log, `sync = "always"`, 64 MiB segments, a reserve of 4 MiB, 8 MiB of sled
+    /// cache, 1 ms, 100 ms.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             dir: dir.into(),
             engine: EngineKind::Log,
             sync: SyncMode::Always,
             segment_bytes: 64 << 20,
+            reserve_bytes: 4 << 20,
             sled_cache_bytes: 8 << 20,
             settle_window_us: 1000,
             settle_delay_ms: 100,

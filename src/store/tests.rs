@@ -116,6 +116,7 @@ fn options(dir: &Path, engine: EngineKind) -> StoreOptions {
     StoreOptions {
         engine,
         segment_bytes: 64 << 10,
+        reserve_bytes: 4 << 10,
         ..StoreOptions::new(dir)
     }
 }

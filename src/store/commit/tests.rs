@@ -232,3 +232,26 @@ fn told_to_end_it_writes_all_that_is_owed() {
     assert!(rig.taken(1));
     assert_eq!(rig.after_power_loss(), [1]);
 }
+
+#[test]
+fn another_sync_mode_takes_over_what_was_not_synced() {
+    let mut rig = rig(SyncMode::Never);
+    rig.keep(1, false);
+    rig.step(1);
+    assert!(rig.taken(1));
+    let idle = |rig: &mut Rig, now| {
+        let before = rig.disk.calls();
+        rig.step(now);
+        rig.disk.calls() - before
+    };
+    rig.step(2);
+    assert_eq!(idle(&mut rig, 10_000_000), 0);
+    *rig.committer.shared.new_sync.lock() = Some(SyncMode::Interval(5));
+    assert_eq!(idle(&mut rig, 10_000_001), 1, "the interval is long over");
+    rig.keep(2, false);
+    rig.step(10_000_002);
+    assert_eq!(idle(&mut rig, 10_000_003), 0);
+    *rig.committer.shared.new_sync.lock() = Some(SyncMode::Always);
+    assert_eq!(idle(&mut rig, 10_000_004), 1);
+    assert_eq!(idle(&mut rig, 20_000_004), 0);
+}

@@ -8,7 +8,7 @@ use crate::store::engine::is_full;
 
 use super::read::Window;
 use super::record::{self, Entry, Kind, SEGMENT_HEADER_LEN};
-use super::{Blocked, LogEngine, RESERVE_NAME, damaged, io_failed, segment_name};
+use super::{Blocked, LogEngine, RESERVE_NAME, damaged, io_failed, margin_bytes, segment_name};
 
 /// How much of a segment is read in one go, between rounds.
 const STEP_BYTES: u64 = 8 << 20;
@@ -146,23 +146,22 @@ impl LogEngine {
         Ok(true)
     }
 
-    pub(super) fn reserve_bytes(&self) -> u64 {
-        (self.segment_bytes / 16).min(4 << 20)
-    }
-
     /// Makes the reserve file anew when there is space again.
     fn keep_reserve(&mut self) -> Result<(), StoreError> {
-        if self.has_reserve {
+        if self.has_reserve || self.reserve_bytes == 0 {
             return Ok(());
         }
         let path = self.disk.path().join(RESERVE_NAME);
-        let bytes = self.reserve_bytes();
+        let bytes = self.reserve_bytes;
         let make = || {
-            if self.disk.free_space()? < 8 * bytes {
+            if self.disk.free_space()? < 2 * bytes + 6 * margin_bytes(self.segment_bytes) {
                 return Ok(None);
             }
             let file: Arc<dyn DiskFile> = self.disk.create(RESERVE_NAME)?;
-            write_all(&*file, &vec![0; bytes as usize], 0)?;
+            for start in (0..bytes).step_by(STEP_BYTES as usize) {
+                let length = (bytes - start).min(STEP_BYTES);
+                write_all(&*file, &vec![0; length as usize], start)?;
+            }
             file.sync().map(|()| Some(file))
         };
         match make() {

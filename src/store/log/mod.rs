@@ -27,6 +27,7 @@ use std::sync::Arc;
 use super::disk::{Disk, DiskFile, write_all};
 use super::engine::{Engine, MessageSink, QueueBatch, Recovered, SyncJob, Usage, Written, is_full};
 use super::index::{LiveIndex, Place};
+use super::offline::SegmentInspection;
 use super::{Keep, QueueId, StoreError, StoredMessage};
 
 use clean::Cleaning;
@@ -98,10 +99,17 @@ pub(super) struct LogEngine {
     /// Calls to pass over after the disk was full.
     clean_pause: u32,
     has_reserve: bool,
+    /// How large the reserve is made; 0 for none.
+    reserve_bytes: u64,
 }
 
 fn segment_name(id: u32) -> String {
     format!("{id:010}.log")
+}
+
+/// What is left to the definitions on a full disk, twice: less in tests with small segments.
+fn margin_bytes(segment_bytes: u64) -> u64 {
+    (segment_bytes / 16).min(4 << 20)
 }
 
 fn io_failed(disk: &dyn Disk, segment: u32) -> impl FnOnce(io::Error) -> StoreError + use<> {
@@ -120,10 +128,12 @@ fn damaged(disk: &dyn Disk, segment: u32, offset: u64, reason: &str) -> StoreErr
 impl LogEngine {
     /// A log in the folder of `disk`, whose segments are closed at `segment_bytes`.
     pub(super) fn new(disk: Arc<dyn Disk>, segment_bytes: u64) -> Self {
+        let segment_bytes = segment_bytes.clamp(4 << 10, 1 << 30);
         Self {
             reader: Reader::new(Arc::clone(&disk)),
             disk,
-            segment_bytes: segment_bytes.clamp(4 << 10, 1 << 30),
+            segment_bytes,
+            reserve_bytes: margin_bytes(segment_bytes),
             segments: VecDeque::new(),
             active: None,
             index: LiveIndex::default(),
@@ -137,6 +147,11 @@ impl LogEngine {
             clean_pause: 0,
             has_reserve: false,
         }
+    }
+
+    /// The same with a reserve of so many bytes in place of up to 4 MiB; 0 for none.
+    pub(super) fn with_reserve(self, reserve_bytes: u64) -> Self {
+        Self { reserve_bytes, ..self }
     }
 
     fn segment_mut(&mut self, id: u32) -> Option<&mut Segment> {
@@ -313,7 +328,7 @@ impl LogEngine {
         let length = |batch: &QueueBatch| batch.keeps.iter().map(record::publish_len).sum::<usize>() as u64;
         let bytes: u64 = batches.iter().map(length).sum();
         // A file system that does not say how much is free has to be tried.
-        bytes == 0 || self.disk.free_space().unwrap_or(u64::MAX) >= bytes + 2 * self.reserve_bytes()
+        bytes == 0 || self.disk.free_space().unwrap_or(u64::MAX) >= bytes + 2 * margin_bytes(self.segment_bytes)
     }
 
     /// Lets settlements take effect and notes what has to be written of them.
@@ -474,8 +489,18 @@ impl Engine for LogEngine {
             usage.live_bytes += segment.live_bytes;
             usage.disk_bytes += segment.length;
         }
-        usage.disk_bytes += if self.has_reserve { self.reserve_bytes() } else { 0 };
+        usage.disk_bytes += if self.has_reserve { self.reserve_bytes } else { 0 };
         usage
+    }
+
+    fn segments(&self) -> Vec<SegmentInspection> {
+        let inspection = |segment: &Segment| SegmentInspection {
+            id: segment.id,
+            bytes: segment.length,
+            live_messages: segment.live_messages,
+            live_bytes: segment.live_bytes,
+        };
+        self.segments.iter().map(inspection).collect()
     }
 
     fn close(&mut self) -> Result<(), StoreError> {

@@ -67,12 +67,26 @@ impl LogEngine {
         Ok(highest)
     }
 
+    /// Takes a reserve of another size away; it is made anew.
+    fn check_reserve(&mut self) -> std::io::Result<()> {
+        self.has_reserve = self.disk.open(RESERVE_NAME)?.length()? == self.reserve_bytes;
+        match self.has_reserve {
+            true => Ok(()),
+            false => self.disk.remove(RESERVE_NAME),
+        }
+    }
+
     fn segment_ids(&mut self) -> Result<VecDeque<u32>, StoreError> {
         let names = self.disk.list().map_err(|source| StoreError::Io {
             path: self.disk.path().to_path_buf(),
             source,
         })?;
-        self.has_reserve = names.iter().any(|name| name == RESERVE_NAME);
+        if names.iter().any(|name| name == RESERVE_NAME) {
+            self.check_reserve().map_err(|source| StoreError::Io {
+                path: self.disk.path().join(RESERVE_NAME),
+                source,
+            })?;
+        }
         let mut ids: Vec<u32> = names
             .iter()
             .filter_map(|name| name.strip_suffix(".log")?.parse().ok())

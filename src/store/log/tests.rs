@@ -516,3 +516,17 @@ fn churn_stays_under_three_times_the_live_bytes() {
     rig.crash(Some(0));
     rig.engine().unwrap();
 }
+
+#[test]
+fn a_reserve_of_another_size_is_made_anew() {
+    let disk: Arc<SimulatedDisk> = Arc::default();
+    for bytes in [SEGMENT / 16, 300, 0, 70] {
+        let engine = LogEngine::new(Arc::clone(&disk) as Arc<dyn Disk>, SEGMENT);
+        let mut engine = engine.with_reserve(bytes);
+        engine.recover(&mut |_| {}).unwrap();
+        engine.maintain().unwrap();
+        let found = disk.open(RESERVE_NAME).map(|file| file.length().unwrap());
+        assert_eq!(found.unwrap_or(0), bytes);
+        assert_eq!(engine.usage().disk_bytes, bytes);
+    }
+}
