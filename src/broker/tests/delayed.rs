@@ -246,3 +246,14 @@ fn a_released_message_is_kept_by_its_queue_and_not_by_the_room() {
         std::thread::yield_now();
     }
 }
+
+#[test]
+fn what_waits_goes_with_its_vhost() {
+    let bench = Bench::new();
+    delayed(&bench);
+    bench.publish("later", "k", &delay(100), "a");
+    let vhost = bench.vhost();
+    assert_eq!(vhost.delayed_messages("later"), Some(1));
+    assert_eq!(bench.broker.delete_vhost("/"), Ok(true));
+    assert_eq!(vhost.delayed_messages("later"), None);
+}
