@@ -5,7 +5,7 @@
 //! ```text
 //! main → server → net ───────→ session → broker → routing, queue, store, auth → model
 //!           │   → http ──────────────────↗  │
-//!           │   → config, bench             └ session → amqp → model
+//!           │   → config, cli, bench             └ session → amqp → model
 //! ```
 //!
 //! Left may use right only; `tests/tidy.rs` holds the house to it. What is pure knows no sockets, clocks, files or
@@ -22,7 +22,8 @@
 //! | [`broker`] | vhosts, queues in their locks, publishing, declaring, dead letters, timers |
 //! | [`session`] | one connection: protocol events ↔ broker calls, confirms, transactions, unacked deliveries |
 //! | [`net`] | tokio: listeners, TLS, PROXY headers, reading, writing, heartbeats, turns of logins |
-//! | [`http`] | health and metrics |
+//! | [`http`] | the management API, health and metrics; one file a resource |
+//! | [`cli`] | the operator's commands, which use the API of a running broker |
 //! | [`config`] | one struct a TOML section, each option declared once |
 //! | [`server`] | arguments, wiring, signals, logs, what a configuration declares |
 //! | [`mod@bench`] | `warren bench`, a load generator of its own that uses no other part |

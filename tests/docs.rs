@@ -65,7 +65,9 @@ fn the_readme_names_every_option_without_effect() {
     let within = ["auth.default_user", "auth.default_password"];
     let files = fs::read_dir(root().join("src/server")).unwrap();
     let server: String = files
-        .map(|file| fs::read_to_string(file.unwrap().path()).unwrap())
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.is_file())
+        .map(|path| fs::read_to_string(path).unwrap())
         .collect();
     let used = |path: &str| {
         let key = format!(".{}", path.rsplit('.').next().unwrap());

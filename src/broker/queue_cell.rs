@@ -8,9 +8,8 @@ mod changes;
 mod inspect;
 mod letters;
 mod once;
+mod reference;
 
-use std::cmp::Ordering;
-use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering as Atomic};
 use std::sync::{Arc, Weak};
 
@@ -29,6 +28,7 @@ use super::letter_desk::LetterDesk;
 use super::timers::Timers;
 
 pub use changes::PeekedMessage;
+pub use reference::QueueRef;
 
 /// Whether a consumer can take more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -494,41 +494,5 @@ impl QueueCell {
             self.scheduled.store(deadline, Atomic::Release);
             self.timers.schedule(deadline, &self.this);
         }
-    }
-}
-
-impl std::fmt::Debug for QueueCell {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "queue '{}' in vhost '{}'", self.name, self.vhost)
-    }
-}
-
-/// A queue as a routing target: equal and ordered by its id.
-#[derive(Clone, Debug)]
-pub struct QueueRef(pub Arc<QueueCell>);
-
-impl PartialEq for QueueRef {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.id == other.0.id
-    }
-}
-
-impl Eq for QueueRef {}
-
-impl PartialOrd for QueueRef {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for QueueRef {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.id.cmp(&other.0.id)
-    }
-}
-
-impl Hash for QueueRef {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.id.hash(state);
     }
 }

@@ -285,9 +285,9 @@ section! {
     /// `[metrics]`: what `/metrics` on the HTTP address tells Prometheus.
     Metrics = "metrics" {
         /// Whether `/metrics` is served.
-        enabled: bool = true, reload;
-        /// Whether there is a series for each queue. Costs time and space with many
-        /// thousands of queues.
-        per_queue: bool = true, reload;
+        enabled: bool = true, restart;
+        /// Whether `/metrics/per-object` is served, with a series for each queue. Costs time
+        /// and space with many thousands of queues.
+        per_queue: bool = true, restart;
     }
 }

@@ -62,6 +62,10 @@ pub struct HttpSettings {
     pub amqp: Vec<SocketAddr>,
     /// The largest body of a message in bytes.
     pub message_max_bytes: u64,
+    /// `/metrics` is served.
+    pub metrics: bool,
+    /// `/metrics/per-object` is served as well.
+    pub metrics_per_object: bool,
 }
 
 /// What all requests share.

@@ -25,8 +25,7 @@ pub fn routes(api: Arc<Api>) -> Router {
         .route("/api", get(async || WELCOME))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
-        .route("/metrics", get(metrics::aggregated))
-        .route("/metrics/per-object", get(metrics::per_object))
+        .merge(prometheus(&api))
         .nest(
             "/api",
             whole()
@@ -39,6 +38,18 @@ pub fn routes(api: Arc<Api>) -> Router {
         .method_not_allowed_fallback(async || ApiError::wrong_method())
         .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
         .with_state(api)
+}
+
+/// What Prometheus scrapes, as far as the configuration wants it.
+fn prometheus(api: &Api) -> Router<Arc<Api>> {
+    let mut routes = Router::new();
+    if api.settings.metrics {
+        routes = routes.route("/metrics", get(metrics::aggregated));
+    }
+    if api.settings.metrics && api.settings.metrics_per_object {
+        routes = routes.route("/metrics/per-object", get(metrics::per_object));
+    }
+    routes
 }
 
 /// The broker as a whole and its connections.

@@ -289,17 +289,9 @@ async fn read(
                 return format!("{what} in {} s", handshake_timeout.as_secs_f32());
             }
             () = pulse.tick() => {
-                if session.is_blocked() {
-                    // Its heartbeats are not read. One that is gone shows when ours cannot be written.
-                    pulse.heard();
-                    if outbox.is_closed() {
-                        return "the client went while it was blocked".to_owned();
-                    }
+                if let Some(why) = beat(session, &mut pulse) {
+                    return why.to_owned();
                 }
-                if pulse.is_lost() {
-                    return "missed heartbeats from the client".to_owned();
-                }
-                session.heartbeat();
             }
             Ok(()) = alarms.changed() => session.heed_alarms(),
             () = tick(&mut looks) => session.close_overdue_channels(),
@@ -322,6 +314,22 @@ async fn read(
             () = outbox.room(), if !outbox.has_room() => {}
         }
     }
+}
+
+/// Sends a heartbeat, unless the client is gone: then it says why the connection ends.
+fn beat(session: &Session, pulse: &mut Pulse) -> Option<&'static str> {
+    if session.is_blocked() {
+        // Its heartbeats are not read. One that is gone shows when ours cannot be written.
+        pulse.heard();
+        if session.outbox().is_closed() {
+            return Some("the client went while it was blocked");
+        }
+    }
+    if pulse.is_lost() {
+        return Some("missed heartbeats from the client");
+    }
+    session.heartbeat();
+    None
 }
 
 async fn log_in(session: &mut Session, logins: &Logins) {

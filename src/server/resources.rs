@@ -81,16 +81,9 @@ fn limit_files(cgroups: &str) -> impl Iterator<Item = String> {
             _ => ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
         };
         let counts = controllers.is_empty() || controllers.split(',').any(|name| name == "memory");
-        let mut paths = Vec::new();
-        let mut rest = path.trim_end_matches('/');
-        while counts {
-            paths.push(format!("{root}{rest}/{file}"));
-            let Some((above, _)) = rest.rsplit_once('/') else {
-                break;
-            };
-            rest = above;
-        }
-        paths
+        let path = Some(path.trim_end_matches('/')).filter(|_| counts);
+        let paths = std::iter::successors(path, |path| path.rsplit_once('/').map(|(above, _)| above));
+        paths.map(move |path| format!("{root}{path}/{file}"))
     })
 }
 

@@ -112,6 +112,8 @@ pub fn http(config: &Config, amqp: Vec<SocketAddr>) -> HttpSettings {
         loopback_users: loopback_users(config),
         amqp,
         message_max_bytes: config.limits.message_max_bytes,
+        metrics: config.metrics.enabled,
+        metrics_per_object: config.metrics.per_queue,
     }
 }
 

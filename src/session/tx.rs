@@ -1,7 +1,9 @@
 //! Transactions of one channel: publishes and settlements that wait for `tx.commit`.
 //!
 //! RabbitMQ: "tx" in the protocol reference. A transaction is atomic on its channel: nothing of it is seen before
-//! the commit, and `commit-ok` comes when all that is persistent is on stable storage.
+//! the commit, and `commit-ok` comes when the persistent messages that it published are on stable storage. Its
+//! settlements are in force by then and reach the disk with the next round, as plain acks do: a crash right after
+//! `commit-ok` may bring a settled message again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -179,7 +179,10 @@ impl Committer {
         let written = self.engine.lock().write(&self.batches[..used])?;
         match self.sync {
             SyncMode::Always => self.sync()?,
-            SyncMode::Interval(_) | SyncMode::Never => _ = self.unsynced_since.get_or_insert(now),
+            SyncMode::Interval(_) | SyncMode::Never => {
+                self.engine.lock().hand_over()?;
+                _ = self.unsynced_since.get_or_insert(now);
+            }
         }
         self.answer(used, written, start);
         Ok(())

@@ -66,6 +66,12 @@ pub(super) trait Engine: Send {
     /// Writes a round. Not yet on stable storage.
     fn write(&mut self, batches: &[QueueBatch]) -> Result<Written, StoreError>;
 
+    /// Hands what was written to the operating system, so that it outlives the process. To be called where no sync
+    /// follows before somebody is answered.
+    fn hand_over(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// A job that syncs all that [`Engine::write`] has written until now.
     fn sync_job(&mut self) -> SyncJob;
 

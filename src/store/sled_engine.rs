@@ -240,6 +240,11 @@ impl Engine for SledEngine {
         Ok(Written { kept, settled: true })
     }
 
+    /// sled keeps what it was given in buffers of its own until it is told otherwise.
+    fn hand_over(&mut self) -> Result<(), StoreError> {
+        self.database.flush()
+    }
+
     fn sync_job(&mut self) -> SyncJob {
         let database = Arc::clone(&self.database);
         Box::new(move || database.sync())

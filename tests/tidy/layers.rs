@@ -11,7 +11,7 @@ const TABLE: &[(&str, &[&str])] = &[
         "server",
         &[
             "net", "http", "cluster", "session", "broker", "routing", "queue", "store", "auth", "amqp", "model",
-            "config", "bench",
+            "config", "bench", "cli",
         ],
     ),
     (
@@ -45,6 +45,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("config", &[]),
     ("bench", &[]),
+    ("cli", &[]),
 ];
 
 /// Every use of a layer that stands left of the one that uses it, or beside it. Tests may build on anything.
