@@ -57,7 +57,8 @@
 //!   `recover-ok` before what is delivered again.
 //! - A declaration that is to last is answered after it is on stable storage; a confirm for a persistent message on a
 //!   durable queue likewise, or after its settlement.
-//! - A dead letter is placed before its source forgets it.
+//! - A dead letter is placed before its source forgets it. On disk the order is kept for queues that ask for
+//!   at-least-once dead lettering; otherwise a crash within one settle window (a millisecond) can lose a dead letter.
 //! - What one connection can make the broker hold is bounded: frames and unfinished bodies by [`amqp::WireLimits`],
 //!   what is to be written by `limits.outgoing_buffer_bytes`. Over that its consumers are paused, and nothing more is
 //!   read from a client that does not read.
