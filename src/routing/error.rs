@@ -30,7 +30,7 @@ impl DeclareError {
     pub(super) fn argument_type(argument: &'static str, value: &FieldValue) -> Self {
         Self::ArgumentType {
             argument,
-            type_name: type_name(value),
+            type_name: value.type_name(),
         }
     }
 }
@@ -69,32 +69,9 @@ pub enum BindError {
 impl BindError {
     pub(super) fn match_type(value: &FieldValue) -> Self {
         Self::MatchType {
-            type_name: type_name(value),
+            type_name: value.type_name(),
             value: printed(value),
         }
-    }
-}
-
-/// RabbitMQ's name of a field type, as its texts have it.
-pub(super) fn type_name(value: &FieldValue) -> &'static str {
-    match value {
-        FieldValue::Bool(_) => "bool",
-        FieldValue::I8(_) => "byte",
-        FieldValue::U8(_) => "unsignedbyte",
-        FieldValue::I16(_) => "short",
-        FieldValue::U16(_) => "unsignedshort",
-        FieldValue::I32(_) => "signedint",
-        FieldValue::U32(_) => "unsignedint",
-        FieldValue::I64(_) => "long",
-        FieldValue::F32(_) => "float",
-        FieldValue::F64(_) => "double",
-        FieldValue::Decimal(..) => "decimal",
-        FieldValue::LongString(_) => "longstr",
-        FieldValue::Array(_) => "array",
-        FieldValue::Timestamp(_) => "timestamp",
-        FieldValue::Table(_) => "table",
-        FieldValue::Void => "void",
-        FieldValue::Bytes(_) => "binary",
     }
 }
 

@@ -1,6 +1,5 @@
 //! Further routing keys from the headers `CC` and `BCC` (RabbitMQ: "Sender-selected Distribution").
 
-use super::error::type_name;
 use crate::model::{FieldTable, FieldValue};
 
 /// `CC` or `BCC` is no array (406 PRECONDITION_FAILED, in RabbitMQ's words).
@@ -23,7 +22,7 @@ pub fn sender_selected_keys(headers: &FieldTable) -> Result<Vec<&str>, SenderSel
             None => {}
             Some(FieldValue::Array(values)) => keys.extend(values.iter().filter_map(FieldValue::as_text)),
             Some(other) => {
-                let type_name = type_name(other);
+                let type_name = other.type_name();
                 return Err(SenderSelectedError { header, type_name });
             }
         }

@@ -68,21 +68,21 @@ impl Access {
         self.check(Resource::Queue(name), Wanted::Read)
     }
 
-    /// Topic permission to publish with `key`.
-    pub fn check_topic_write(&self, vhost: &Vhost, exchange: &str, key: &str) -> Result<(), AmqpError> {
-        self.check_topic(vhost, exchange, key, Wanted::Write)
+    /// Topic permission to publish with `key` to a topic exchange; the channel knows which exchange is one.
+    pub fn check_topic_write(&self, exchange: &str, key: &str) -> Result<(), AmqpError> {
+        self.check_topic(exchange, key, Wanted::Write)
     }
 
     /// Topic permission to bind with `key`.
     pub fn check_topic_read(&self, vhost: &Vhost, exchange: &str, key: &str) -> Result<(), AmqpError> {
-        self.check_topic(vhost, exchange, key, Wanted::Read)
-    }
-
-    /// Topic permissions concern topic exchanges only (RabbitMQ: "Topic Authorisation").
-    fn check_topic(&self, vhost: &Vhost, exchange: &str, key: &str, wanted: Wanted) -> Result<(), AmqpError> {
+        // Topic permissions concern topic exchanges only (RabbitMQ: "Topic Authorisation").
         if vhost.exchange_kind(exchange) != Some(ExchangeKind::Topic) {
             return Ok(());
         }
+        self.check_topic(exchange, key, Wanted::Read)
+    }
+
+    fn check_topic(&self, exchange: &str, key: &str, wanted: Wanted) -> Result<(), AmqpError> {
         Ok(self
             .accounts
             .check_topic(&self.user, &self.vhost, exchange, key, wanted)?)

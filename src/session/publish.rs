@@ -51,7 +51,7 @@ impl Session {
         }
         check_exchange(place, channel, exchange)?;
         if channel.to_topic {
-            place.access.check_topic_write(&place.vhost, exchange, key)?;
+            place.access.check_topic_write(exchange, key)?;
         }
         let traits = match properties.is_empty() {
             true => Traits::default(),
