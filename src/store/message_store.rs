@@ -72,6 +72,13 @@ impl MessageStore {
         }
     }
 
+    /// A log on a disk of a test's own.
+    #[cfg(test)]
+    pub(super) fn on_disk(options: StoreOptions, disk: Arc<dyn super::disk::Disk>, on_fatal: FatalHook) -> Self {
+        let log = LogEngine::new(disk, options.segment_bytes).with_reserve(options.reserve_bytes);
+        Self::over(options, Box::new(log), None, on_fatal)
+    }
+
     /// Hands every live message to `sink`, queue by queue and each queue in order of sequence, and starts the commit
     /// thread. To be called once, before any journal is used.
     ///

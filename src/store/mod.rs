@@ -92,4 +92,6 @@ pub use seam::{Keep, Pairs, QueueId, StateChange, StateStore, StoreError, Stored
 pub use statistics::Statistics;
 
 #[cfg(test)]
+pub(crate) mod simulated_folder;
+#[cfg(test)]
 mod tests;
