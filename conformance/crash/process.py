@@ -1,6 +1,7 @@
 """The broker as a process that is killed and started again on the same folder."""
 
 import os
+import random
 import signal
 import subprocess
 
@@ -10,8 +11,12 @@ class DidNotStart(Exception):
 
 
 class Process:
-    def __init__(self, program, folder, engine, sync):
+    """With `power` (power.Power) each end of the process is a power loss as well, drawn from `seed`."""
+
+    def __init__(self, program, folder, engine, sync, power=None, seed=0):
         self.program, self.folder = program, folder
+        self.power, self.random = power, random.Random(f"{seed}/power")
+        self.lost = ""
         self.log = folder / "log"
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("WARREN_")}
         self.environment.update(
@@ -25,11 +30,12 @@ class Process:
         self.child = None
 
     def launch(self):
+        power = self.power.environment() if self.power else {}
         with self.log.open("ab") as log:
             self.child = subprocess.Popen(
                 [str(self.program), "serve", "--listen", "127.0.0.1:0", "--http", "off",
                  "--data-dir", str(self.folder / "data")],
-                env=self.environment, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)
+                env=self.environment | power, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)
 
     def start(self):
         """The address, once the broker is ready."""
@@ -55,11 +61,14 @@ class Process:
     def _reap(self):
         self.child.stdout.close()
         try:
-            return self.child.wait(60)
+            code = self.child.wait(60)
         except subprocess.TimeoutExpired:
             self.child.kill()
             self.child.wait()
             raise DidNotStart("it did not end within 60 s of its signal") from None
+        if self.power:
+            self.lost = f", the power went and left {self.power.lose(self.random)} of what was not synced"
+        return code
 
     def alive(self):
         return self.child is not None and self.child.poll() is None

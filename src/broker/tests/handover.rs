@@ -81,7 +81,11 @@ fn leave(bench: &Bench, way: Way) {
 /// Copies of the message in all queues after a power loss now.
 fn survivors(folder: &SimulatedFolder, seed: u64) -> usize {
     let bench = start(&folder.after_power_loss(seed));
-    if bench.vhost().find_queue("source").is_some_and(|queue| queue.state().held > 0) {
+    if bench
+        .vhost()
+        .find_queue("source")
+        .is_some_and(|queue| queue.state().held > 0)
+    {
         bench.advance(3_600_000);
     }
     let bodies = ["source", "target"].map(|queue| bench.bodies(queue));
