@@ -13,6 +13,7 @@ mod definitions;
 mod direct_reply;
 mod exchanges;
 mod limits;
+mod paging;
 mod publish;
 mod queue_cell;
 mod queues;
@@ -55,6 +56,7 @@ pub struct Broker {
     alarms: alarms::Alarms,
     vhosts: DashMap<Name, Arc<Vhost>>,
     timers: Arc<timers::Timers>,
+    paging: Arc<paging::Paging>,
     replies: direct_reply::DirectReplies,
     next_queue: AtomicU64,
     next_connection: AtomicU64,

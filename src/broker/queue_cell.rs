@@ -11,13 +11,14 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use crate::model::{FieldTable, Millis, Name};
+use crate::model::{FieldTable, Message, Millis, Name};
 use crate::queue::{
     Command, ConsumerKey, ConsumerOptions, DeadLetter, Delivery, Effect, Effects, Incoming, Outcome, QueueCore,
-    QueueOptions, QueueState, Reply, Restored, SubscribeError, UnackedId,
+    QueueOptions, QueueState, READ_AHEAD, Reply, Restored, Sequence, SubscribeError, UnackedId,
 };
 use crate::store::{Keep, QueueId, QueueJournal};
 
+use super::paging::{Paging, REPORT_BYTES};
 use super::timers::Timers;
 
 /// Whether a consumer can take more.
@@ -94,6 +95,7 @@ pub struct QueueCell {
     this: Weak<QueueCell>,
     journal: Option<Arc<QueueJournal>>,
     timers: Arc<Timers>,
+    paging: Arc<Paging>,
     deleted: AtomicBool,
     /// The deadline that the timers know of, 0 for none.
     scheduled: AtomicU64,
@@ -111,6 +113,8 @@ struct Inner {
     keeps: Vec<Keep>,
     forgets: Vec<u64>,
     had_consumer: bool,
+    /// What was reported of the memory that the waiting messages take, in bytes.
+    reported: u64,
 }
 
 impl QueueCell {
@@ -124,6 +128,7 @@ impl QueueCell {
         options: QueueOptions,
         journal: Option<Arc<QueueJournal>>,
         timers: Arc<Timers>,
+        paging: Arc<Paging>,
         now: Millis,
     ) -> Arc<Self> {
         let cell = Arc::new_cyclic(|this| Self {
@@ -134,6 +139,7 @@ impl QueueCell {
             this: this.clone(),
             journal,
             timers,
+            paging,
             deleted: AtomicBool::new(false),
             scheduled: AtomicU64::new(0),
             inner: Mutex::new(Inner {
@@ -145,6 +151,7 @@ impl QueueCell {
                 keeps: Vec::new(),
                 forgets: Vec::new(),
                 had_consumer: false,
+                reported: 0,
             }),
         });
         cell.schedule(&cell.inner.lock().core);
@@ -305,7 +312,57 @@ impl QueueCell {
             }
             inner.core.apply(Command::Dispatch, now, &mut inner.effects);
         }
+        self.report(inner, now);
         self.schedule(&inner.core);
+    }
+
+    /// Reports what the waiting messages take, and gives bodies up where that is too much. Paging out delivers nothing
+    /// and asks for nothing that has to be done here, but for bodies.
+    fn report(&self, inner: &mut Inner, now: Millis) {
+        let resident = inner.core.resident_bytes();
+        if resident.abs_diff(inner.reported) < REPORT_BYTES {
+            return;
+        }
+        self.paging.report(inner.reported, resident);
+        inner.reported = resident;
+        self.page_out(inner, now);
+    }
+
+    fn page_out(&self, inner: &mut Inner, now: Millis) {
+        if self.journal.is_none() || !self.paging.presses(inner.reported) {
+            return;
+        }
+        inner
+            .core
+            .apply(Command::PageOut { keep: READ_AHEAD }, now, &mut inner.effects);
+        let resident = inner.core.resident_bytes();
+        self.paging.report(inner.reported, resident);
+        inner.reported = resident;
+    }
+
+    /// Gives bodies up where memory is short, without another reason.
+    pub fn relieve(&self, now: Millis, aftermath: &mut Aftermath) {
+        let mut inner = self.inner.lock();
+        self.page_out(&mut inner, now);
+        self.run(&mut inner, now, aftermath);
+    }
+
+    /// The messages whose bodies are to be read next.
+    #[must_use]
+    pub fn to_load(&self) -> Vec<Sequence> {
+        self.inner.lock().core.to_load()
+    }
+
+    /// Takes bodies that were read.
+    pub fn loaded(&self, bodies: Vec<(Sequence, Option<Message>)>, now: Millis, aftermath: &mut Aftermath) {
+        let mut inner = self.inner.lock();
+        self.apply(&mut inner, Command::Loaded(bodies), now, aftermath);
+    }
+
+    /// How many waiting messages are on disk.
+    #[must_use]
+    pub fn on_disk(&self) -> u64 {
+        self.inner.lock().core.on_disk()
     }
 
     fn execute(&self, inner: &mut Inner, aftermath: &mut Aftermath) {
@@ -330,6 +387,7 @@ impl QueueCell {
                 Effect::Taken(ticket) => ticket.taken(),
                 Effect::Refused(ticket) => ticket.refused(),
                 Effect::DeadLetter(letter) => dead_letters.push(letter),
+                Effect::Load => self.paging.ask(self.this.clone()),
                 Effect::Activated(..) => {}
                 Effect::Expired => aftermath.to_delete.extend(self.this.upgrade()),
             }
@@ -395,6 +453,12 @@ impl QueueCell {
             self.scheduled.store(deadline, Atomic::Release);
             self.timers.schedule(deadline, &self.this);
         }
+    }
+}
+
+impl Drop for QueueCell {
+    fn drop(&mut self) {
+        self.paging.report(self.inner.get_mut().reported, 0);
     }
 }
 

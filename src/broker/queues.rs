@@ -239,6 +239,7 @@ impl Broker {
             options,
             journal,
             Arc::clone(&self.timers),
+            Arc::clone(&self.paging),
             self.now(),
         )
     }

@@ -1,6 +1,6 @@
 //! From the store to a running broker.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -8,7 +8,7 @@ use dashmap::DashMap;
 use serde::de::DeserializeOwned;
 
 use crate::auth::Accounts;
-use crate::model::{Clock, FieldTable, Name};
+use crate::model::{Clock, FieldTable, Millis, Name};
 use crate::queue::Restored;
 use crate::routing::{Binding, DestinationName, ExchangeKind, ExchangeSpec};
 use crate::store::{MessageStore, QueueId, StateStore, StoreError, StoredMessage, Table};
@@ -16,7 +16,7 @@ use crate::store::{MessageStore, QueueId, StateStore, StoreError, StoredMessage,
 use super::arguments::{queue_options, resource};
 use super::bindings::{destination, place_binding};
 use super::definitions::{BindingRecord, ExchangeRecord, QueueRecord, VhostRecord, key, put, unpack};
-use super::queue_cell::{Aftermath, QueueDeclaration};
+use super::queue_cell::{Aftermath, QueueCell, QueueDeclaration};
 use super::queues::place_queue;
 use super::{Broker, BrokerLimits, Vhost};
 
@@ -32,6 +32,8 @@ pub struct BrokerParts {
     pub messages: MessageStore,
     /// Limits.
     pub limits: BrokerLimits,
+    /// Memory that waiting messages may take before bodies are left on disk, in bytes.
+    pub memory_budget_bytes: u64,
 }
 
 /// What was found.
@@ -63,12 +65,8 @@ pub enum RestoreError {
 
 impl Broker {
     /// Starts a broker from what its store holds. The vhost `/` is made where it is missing.
-    pub fn restore(mut parts: BrokerParts) -> Result<(Arc<Self>, Restoration), RestoreError> {
-        let mut messages: BTreeMap<QueueId, Vec<StoredMessage>> = BTreeMap::new();
-        let recovered = parts.messages.recover(&mut |message| {
-            messages.entry(message.queue).or_default().push(message);
-        })?;
-        let broker = Self {
+    pub fn restore(parts: BrokerParts) -> Result<(Arc<Self>, Restoration), RestoreError> {
+        let mut broker = Self {
             clock: parts.clock,
             accounts: Arc::new(parts.accounts),
             state: parts.state,
@@ -77,16 +75,18 @@ impl Broker {
             alarms: super::Alarms::default(),
             vhosts: DashMap::new(),
             timers: Arc::default(),
+            paging: Arc::default(),
             replies: super::direct_reply::DirectReplies::default(),
-            next_queue: AtomicU64::new(recovered.highest_queue.map_or(1, |id| id.0 + 1)),
+            next_queue: AtomicU64::new(1),
             next_connection: AtomicU64::new(1),
         };
+        broker.set_memory_budget(parts.memory_budget_bytes);
         broker.restore_vhosts()?;
         broker.restore_accounts()?;
         broker.restore_exchanges()?;
         broker.restore_queues()?;
         broker.restore_bindings()?;
-        let restoration = broker.restore_messages(messages);
+        let restoration = broker.restore_messages()?;
         Ok((Arc::new(broker), restoration))
     }
 
@@ -184,27 +184,37 @@ impl Broker {
         Ok(())
     }
 
-    /// Puts messages back into their queues. Those of queues that are gone (a crash came between the deletion of the
-    /// definition and that of the messages) are forgotten.
-    fn restore_messages(&self, mut messages: BTreeMap<QueueId, Vec<StoredMessage>>) -> Restoration {
-        let mut restoration = Restoration::default();
-        let mut aftermath = Aftermath::default();
-        let now = self.now();
-        for vhost in self.vhosts() {
-            for queue in vhost.queues() {
-                restoration.queues += 1;
-                let Some(stored) = messages.remove(&queue.id) else {
-                    continue;
-                };
-                restoration.messages += stored.len();
-                queue.restore(stored.into_iter().map(restored).collect(), now, &mut aftermath);
-            }
-        }
-        for orphan in messages.into_keys() {
+    /// Puts messages back into their queues, batch by batch: what does not fit into memory is let go of at once. Those
+    /// of queues that are gone (a crash came between the deletion of the definition and that of the messages) are
+    /// forgotten, and so are queue ids that any of them has had.
+    fn restore_messages(&mut self) -> Result<Restoration, RestoreError> {
+        let queues: BTreeMap<QueueId, Arc<QueueCell>> = self
+            .vhosts()
+            .into_iter()
+            .flat_map(|vhost| vhost.queues())
+            .map(|queue| (queue.id, queue))
+            .collect();
+        let mut restorer = Restorer {
+            now: self.now(),
+            restoration: Restoration {
+                queues: queues.len(),
+                messages: 0,
+            },
+            queues,
+            queue: QueueId(0),
+            batch: Vec::new(),
+            orphans: BTreeSet::new(),
+            aftermath: Aftermath::default(),
+        };
+        let recovered = self.messages.recover(&mut |stored| restorer.take(stored))?;
+        restorer.hand_over();
+        let above = recovered.highest_queue.map_or(1, |id| id.0 + 1);
+        self.next_queue.fetch_max(above, std::sync::atomic::Ordering::Relaxed);
+        for orphan in restorer.orphans {
             self.messages.remove_queue(orphan);
         }
-        self.settle_aftermath(&mut aftermath);
-        restoration
+        self.settle_aftermath(&mut restorer.aftermath);
+        Ok(restorer.restoration)
     }
 
     fn known_vhost(&self, name: &str) -> Result<Arc<Vhost>, String> {
@@ -245,6 +255,46 @@ impl Broker {
         self.store(&[put(Table::Vhosts, key(&[name]), &record)])?;
         self.place_vhost(name, description);
         Ok(())
+    }
+}
+
+/// So many messages are handed to a queue at a time.
+const BATCH: usize = 1024;
+
+/// Hands stored messages, which come queue by queue, to their queues.
+struct Restorer {
+    now: Millis,
+    queues: BTreeMap<QueueId, Arc<QueueCell>>,
+    /// Whose messages are in the batch.
+    queue: QueueId,
+    batch: Vec<Restored>,
+    /// Queues that are not there.
+    orphans: BTreeSet<QueueId>,
+    restoration: Restoration,
+    aftermath: Aftermath,
+}
+
+impl Restorer {
+    fn take(&mut self, stored: StoredMessage) {
+        if stored.queue != self.queue || self.batch.len() == BATCH {
+            self.hand_over();
+            self.queue = stored.queue;
+        }
+        self.batch.push(restored(stored));
+    }
+
+    fn hand_over(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        if batch.is_empty() {
+            return;
+        }
+        match self.queues.get(&self.queue) {
+            Some(queue) => {
+                self.restoration.messages += batch.len();
+                queue.restore(batch, self.now, &mut self.aftermath);
+            }
+            None => _ = self.orphans.insert(self.queue),
+        }
     }
 }
 

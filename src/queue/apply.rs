@@ -3,6 +3,7 @@
 use crate::model::Millis;
 
 use super::consumers::Consumers;
+use super::paging::READ_AHEAD;
 use super::ready::Ready;
 use super::unacked::Unacked;
 use super::{Command, ConsumerKey, ConsumerOptions, Effects, Outcome, QueueOptions, QueueState, Reply, Sequence};
@@ -22,6 +23,10 @@ pub struct QueueCore {
     pub(super) used_at: Millis,
     /// The owner was told that the queue has expired.
     pub(super) expiry_told: bool,
+    /// Bodies were asked for and have not come yet.
+    pub(super) loading: bool,
+    /// How many messages are read ahead.
+    pub(super) read_ahead: usize,
 }
 
 impl QueueCore {
@@ -36,6 +41,8 @@ impl QueueCore {
             next_sequence: 1,
             used_at: now,
             expiry_told: false,
+            loading: false,
+            read_ahead: READ_AHEAD,
         }
     }
 
@@ -43,9 +50,17 @@ impl QueueCore {
     /// outside to `effects`.
     ///
     /// Messages that have expired by `now` go first, so that none is delivered late or counted against a limit. After
-    /// any command either nothing waits, or nobody can take it, or [`Self::has_deliverable`] says that the batch was
+    /// any command either nothing waits in memory, or nobody can take it, or [`Self::has_deliverable`] says that the batch was
     /// full and [`Command::Dispatch`] should follow.
     pub fn apply(&mut self, command: Command<'_>, now: Millis, effects: &mut Effects) -> Reply {
+        let reply = self.carry_out(command, now, effects);
+        if self.ready.is_paging() {
+            self.read_ahead(effects);
+        }
+        reply
+    }
+
+    fn carry_out(&mut self, command: Command<'_>, now: Millis, effects: &mut Effects) -> Reply {
         self.expire_due(now, effects);
         match command {
             Command::Enqueue(incoming) => self.enqueue(incoming, now, effects),
@@ -67,6 +82,8 @@ impl QueueCore {
             Command::Tick => self.tick(now, effects),
             Command::Touch => self.touch(now),
             Command::Configure(options) => self.configure(options, now, effects),
+            Command::PageOut { keep } => self.page_out(keep),
+            Command::Loaded(messages) => self.loaded(messages, now, effects),
             Command::Restore(messages) => self.restore(messages, now, effects),
         }
         Reply::Done

@@ -5,7 +5,7 @@
 //! and the same effects, so that a lock drives them today and a replicated log can later.
 //!
 //! `apply` takes commands apart; `enqueue`, `dispatch`, `settle`, `limits` and `expiry` carry them out on what `ready`,
-//! `unacked` and `consumers` (with `single_active`) hold; `inspect` only looks.
+//! `unacked` and `consumers` (with `single_active`) hold; `paging` and `spill` leave bodies on disk; `inspect` only looks.
 
 mod apply;
 mod command;
@@ -17,9 +17,11 @@ mod expiry;
 mod inspect;
 mod limits;
 mod options;
+mod paging;
 mod ready;
 mod settle;
 mod single_active;
+mod spill;
 mod unacked;
 
 pub use apply::QueueCore;
@@ -32,6 +34,7 @@ pub use dispatch::{DISPATCH_BATCH, DISPATCH_BYTES};
 pub use expiry::EXPIRE_BATCH;
 pub use inspect::{ConsumerView, MessageView};
 pub use options::{DeadLetterTarget, Overflow, QueueOptions};
+pub use paging::{READ_AHEAD, READ_AHEAD_BYTES};
 
 #[cfg(test)]
 mod model_tests;

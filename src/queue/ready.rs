@@ -16,39 +16,52 @@ use crate::model::Millis;
 
 use super::Sequence;
 use super::entry::{Entry, NEVER, Numbered};
+use super::paging::PagedRun;
 
 /// Gaps that are left alone, and capacity that an empty deque keeps.
 const SLACK: usize = 1024;
 
 /// A message's place in its deque; a gap when it has expired.
 #[derive(Debug)]
-struct Place {
-    sequence: Sequence,
-    entry: Option<Entry>,
+pub(super) struct Place {
+    pub(super) sequence: Sequence,
+    pub(super) entry: Option<Entry>,
 }
 
 #[derive(Debug, Default)]
-struct Level {
+pub(super) struct Level {
     returned: BTreeMap<Sequence, Entry>,
     /// Ordered by sequence; neither end is a gap.
-    fresh: VecDeque<Place>,
-    gaps: usize,
+    pub(super) fresh: VecDeque<Place>,
+    pub(super) gaps: usize,
     /// The latest expiry in `fresh` since it was last empty.
-    latest_expiry: Millis,
+    pub(super) latest_expiry: Millis,
 }
 
 /// All messages that wait, in the order in which they are to be delivered.
 #[derive(Debug)]
 pub(super) struct Ready {
-    levels: Box<[Level]>,
+    pub(super) levels: Box<[Level]>,
     /// A bit for each level that has messages.
     occupied: [u64; 4],
-    len: u64,
-    bytes: u64,
+    pub(super) len: u64,
+    pub(super) bytes: u64,
     /// How many of them expire at all.
     expiring: u64,
     /// Expiry, sequence and level of the messages for which looking at heads is not enough.
     index: BTreeSet<(Millis, Sequence, u8)>,
+    /// What stands behind the messages of the only level, while some of it is on disk.
+    pub(super) spill: Option<Box<Spill>>,
+}
+
+/// The rest of a queue whose bodies do not all fit into memory.
+#[derive(Debug, Default)]
+pub(super) struct Spill {
+    /// Never empty.
+    pub(super) paged: PagedRun,
+    /// What stands behind those and has to stay in memory. All that expires here is in the index.
+    pub(super) tail: Level,
+    pub(super) tail_bytes: u64,
 }
 
 impl Ready {
@@ -61,6 +74,7 @@ impl Ready {
             bytes: 0,
             expiring: 0,
             index: BTreeSet::new(),
+            spill: None,
         }
     }
 
@@ -88,6 +102,10 @@ impl Ready {
 
     /// Adds a new message behind all others of its level; its sequence must be the highest so far.
     pub(super) fn push(&mut self, sequence: Sequence, mut entry: Entry) {
+        if self.spill.is_some() {
+            self.push_behind(sequence, entry);
+            return;
+        }
         let level = &mut self.levels[usize::from(entry.level)];
         debug_assert!(level.fresh.back().is_none_or(|last| last.sequence < sequence));
         if level.fresh.is_empty() {
@@ -133,14 +151,23 @@ impl Ready {
         if at > now {
             return None;
         }
-        let entry = self.levels[usize::from(level)].remove(sequence)?;
+        let entry = match self.levels[usize::from(level)].remove(sequence) {
+            Some(entry) => entry,
+            None => {
+                let spill = self.spill.as_mut()?;
+                let entry = spill.tail.remove(sequence)?;
+                spill.tail_bytes -= entry.bytes();
+                entry
+            }
+        };
         self.removed(sequence, &entry);
         Some((sequence, entry))
     }
 
-    /// All messages in the order of delivery.
+    /// All messages in the order of delivery, without those on disk.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Sequence, &Entry)> {
-        self.levels.iter().rev().flat_map(|level| {
+        let tail = self.spill.iter().map(|spill| &spill.tail);
+        self.levels.iter().rev().chain(tail).flat_map(|level| {
             let fresh = level.fresh.iter();
             let fresh = fresh.filter_map(|place| place.entry.as_ref().map(|entry| (place.sequence, entry)));
             level
@@ -180,7 +207,7 @@ impl Ready {
         heads.chain(self.index.first().copied()).min()
     }
 
-    fn added(&mut self, sequence: Sequence, entry: &Entry) {
+    pub(super) fn added(&mut self, sequence: Sequence, entry: &Entry) {
         self.occupied[usize::from(entry.level >> 6)] |= 1 << (entry.level & 63);
         self.len += 1;
         self.bytes += entry.bytes();
@@ -249,7 +276,7 @@ impl Level {
     }
 
     /// Takes the gaps from both ends.
-    fn trim(&mut self) {
+    pub(super) fn trim(&mut self) {
         while self.fresh.front().is_some_and(|place| place.entry.is_none()) {
             self.fresh.pop_front();
             self.gaps -= 1;

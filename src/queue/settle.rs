@@ -3,7 +3,7 @@
 use crate::model::Millis;
 
 use super::unacked::Out;
-use super::{DeathReason, Effects, Outcome, QueueCore, Reply, UnackedId};
+use super::{DeathReason, Effect, Effects, Outcome, QueueCore, Reply, UnackedId};
 
 impl QueueCore {
     pub(super) fn settle(&mut self, outcome: Outcome, ids: &[UnackedId], now: Millis, effects: &mut Effects) {
@@ -49,9 +49,14 @@ impl QueueCore {
 
     pub(super) fn purge(&mut self, effects: &mut Effects) -> Reply {
         let count = self.ready.len();
-        while let Some((sequence, entry)) = self.ready.pop_head() {
-            self.discard(sequence, entry, None, effects);
+        loop {
+            if let Some((sequence, entry)) = self.ready.pop_head() {
+                self.discard(sequence, entry, None, effects);
+            } else if let Some(sequence) = self.ready.pop_paged() {
+                effects.push(Effect::Forget(sequence));
+            } else {
+                return Reply::Purged(count);
+            }
         }
-        Reply::Purged(count)
     }
 }

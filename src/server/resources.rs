@@ -20,6 +20,11 @@ pub fn limits(config: &Config) -> AlarmLimits {
     }
 }
 
+/// Bytes that waiting messages may take before bodies are left on disk: half of what raises the memory alarm.
+pub fn budget(config: &Config) -> u64 {
+    limits(config).memory_bytes / 2
+}
+
 /// Looks at disk and memory until the broker ends.
 pub async fn watch(broker: Arc<Broker>) {
     let mut ticks = interval(PERIOD);
@@ -34,6 +39,7 @@ pub async fn watch(broker: Arc<Broker>) {
 
 /// Looks once.
 pub fn check(broker: &Broker) {
+    broker.relieve_memory();
     let disk_free_bytes = broker.messages().free_space().unwrap_or_else(|error| {
         tracing::warn!(%error, "cannot tell how much of the disk is free");
         u64::MAX

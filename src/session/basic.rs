@@ -160,8 +160,7 @@ impl Session {
     pub(super) fn get(&mut self, number: u16, queue: &str, no_ack: bool) -> Result<(), AmqpError> {
         let name = self.channel_mut(number)?.queue_name(&queue.into())?;
         let queue = self.readable_queue(&name)?;
-        let now = self.broker.now();
-        let (delivery, left) = queue.get(no_ack, now, &mut self.aftermath);
+        let (delivery, left) = self.broker.get(&queue, no_ack, &mut self.aftermath);
         let Some(delivery) = delivery else {
             self.write(number, Response::GetEmpty);
             self.finish();

@@ -40,6 +40,7 @@ fn start(dir: Option<&Path>) -> Running {
         state,
         messages,
         limits: BrokerLimits::default(),
+        memory_budget_bytes: u64::MAX,
     };
     let (broker, _) = Broker::restore(parts).unwrap();
     let tags = Tags(vec!["administrator".to_owned()]);

@@ -32,6 +32,7 @@ pub(super) struct Item {
     pub(super) kept: bool,
     pub(super) redelivered: bool,
     pub(super) count: u32,
+    pub(super) on_disk: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -189,6 +190,9 @@ impl Oracle {
 
     fn shorten(&mut self) {
         while self.options.overflow == Overflow::DropHead && self.over(self.ready.len() as u64, self.ready_bytes()) {
+            if self.ready[0].on_disk && self.options.dead_letter.is_some() {
+                return;
+            }
             let item = self.ready.remove(0);
             self.gone(&item, Some(DeathReason::MaxLength));
         }
@@ -263,10 +267,36 @@ impl Oracle {
         });
     }
 
+    /// Nothing can be delivered until the head was read back.
+    pub(super) fn head_is_away(&self) -> bool {
+        self.ready.first().is_some_and(|head| head.on_disk)
+    }
+
+    /// Bodies came; the bool says that there was one.
+    pub(super) fn load(&mut self, items: &[(Sequence, bool)]) {
+        for (sequence, found) in items {
+            let at = self
+                .ready
+                .iter()
+                .position(|item| item.sequence == *sequence && item.on_disk);
+            match at {
+                Some(at) if *found => self.ready[at].on_disk = false,
+                Some(at) => {
+                    self.ready.remove(at);
+                    self.stored.remove(sequence);
+                    self.ledger.lost += 1;
+                }
+                None => {}
+            }
+        }
+        self.shorten();
+        self.dispatch();
+    }
+
     pub(super) fn dispatch(&mut self) {
         let mut bytes = 0;
         for _ in 0..DISPATCH_BATCH {
-            if bytes >= DISPATCH_BYTES || self.ready.is_empty() {
+            if bytes >= DISPATCH_BYTES || self.head_is_away() || self.ready.is_empty() {
                 return;
             }
             let Some(member) = self.choose(0, self.ready[0].sequence) else {
@@ -308,6 +338,7 @@ impl Oracle {
             kept: false,
             redelivered: false,
             count: 0,
+            on_disk: false,
         };
         self.next_sequence += 1;
         let durable = new.persistent && self.options.durable;
@@ -338,6 +369,8 @@ impl Oracle {
             Some(member) => self.deliver(&member, item),
             None if at_once => self.gone(&item, Some(DeathReason::Expired)),
             None => {
+                let may_go = item.kept && ttl.is_none() && self.options.max_priority.is_none();
+                item.on_disk = may_go && self.ready.last().is_some_and(|last| last.on_disk);
                 self.insert(item);
                 self.shorten();
             }
@@ -415,7 +448,7 @@ impl Oracle {
 
     pub(super) fn get(&mut self, no_ack: bool) -> Option<Handed> {
         self.touch();
-        if self.ready.is_empty() {
+        if self.ready.is_empty() || self.head_is_away() {
             return None;
         }
         let item = self.ready.remove(0);

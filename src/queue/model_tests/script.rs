@@ -1,5 +1,6 @@
 //! Random commands, given to the core and the oracle alike, as a broker would give them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -32,6 +33,9 @@ pub(super) enum Op {
     WindowLimit(u32),
     SetWindow(usize, bool),
     Restart,
+    PageOut(usize),
+    /// So many of the bodies that were asked for come; the store may have lost the last one.
+    Load(usize, bool),
 }
 
 #[derive(Clone, Debug)]
@@ -129,6 +133,8 @@ pub(super) fn ops() -> impl Strategy<Value = Op> {
         1 => (0u32..4).prop_map(Op::WindowLimit),
         1 => (any::<usize>(), any::<bool>()).prop_map(|(which, on)| Op::SetWindow(which, on)),
         1 => Just(Op::Restart),
+        3 => (0usize..4).prop_map(Op::PageOut),
+        6 => (1usize..5, prop::bool::weighted(0.1)).prop_map(|(count, lose)| Op::Load(count, lose)),
     ]
 }
 
@@ -145,6 +151,9 @@ pub(super) struct Test {
     window: Arc<ChannelWindow>,
     next_number: u64,
     confirms: u64,
+    /// What the store was given.
+    bodies: BTreeMap<Sequence, Message>,
+    load_asked: bool,
     /// All effects, as text.
     pub(super) log: Vec<String>,
 }
@@ -191,6 +200,7 @@ fn seen(effect: &Effect) -> (Seen, Option<UnackedId>) {
         Effect::DeadLetter(dead) => Seen::Dead(number(&dead.message), dead.reason),
         Effect::Activated(key, active) => Seen::Activated(key.0, *active),
         Effect::Expired => Seen::Expired,
+        Effect::Load => unreachable!("left out before"),
     };
     (seen, None)
 }
@@ -203,6 +213,8 @@ impl Test {
             window: Arc::new(ChannelWindow::new()),
             next_number: 1,
             confirms: 0,
+            bodies: BTreeMap::new(),
+            load_asked: false,
             log: Vec::new(),
         }
     }
@@ -211,7 +223,14 @@ impl Test {
     fn apply(&mut self, command: Command<'_>, predict: impl FnOnce(&mut Oracle, &Reply)) -> Reply {
         let mut effects = Vec::new();
         let reply = self.core.apply(command, self.oracle.now, &mut effects);
-        let tape: Vec<_> = effects.iter().map(seen).collect();
+        self.load_asked |= effects.iter().any(|effect| matches!(effect, Effect::Load));
+        for effect in &effects {
+            if let Effect::Keep { sequence, message, .. } = effect {
+                self.bodies.insert(*sequence, message.clone());
+            }
+        }
+        let told = effects.iter().filter(|effect| !matches!(effect, Effect::Load));
+        let tape: Vec<_> = told.map(seen).collect();
         self.log.push(format!("{tape:?}"));
         self.oracle.begin(tape);
         predict(&mut self.oracle, &reply);
@@ -295,8 +314,28 @@ impl Test {
             }
             Op::SetWindow(which, on) => self.set_window(which, on),
             Op::Restart => self.restart(),
+            Op::PageOut(keep) => {
+                self.apply(Command::PageOut { keep }, |_, _| {});
+                let paged: Vec<_> = self.core.ready.paged().map(|paged| paged.sequence).collect();
+                let ready = self.oracle.ready.iter_mut();
+                ready.for_each(|item| item.on_disk = paged.contains(&item.sequence));
+            }
+            Op::Load(count, lose) => self.load(count, lose),
         }
         self.settle_down();
+    }
+
+    fn load(&mut self, count: usize, lose: bool) {
+        if !std::mem::take(&mut self.load_asked) {
+            return;
+        }
+        let wanted = self.core.to_load().into_iter().take(count);
+        let mut bodies: Vec<_> = wanted.map(|at| (at, Some(self.bodies[&at].clone()))).collect();
+        if let (true, Some(last)) = (lose, bodies.last_mut()) {
+            last.1 = None;
+        }
+        let found: Vec<_> = bodies.iter().map(|(at, body)| (*at, body.is_some())).collect();
+        self.apply(Command::Loaded(bodies), |oracle, _| oracle.load(&found));
     }
 
     fn publish(&mut self, drafts: Vec<Draft>) {
@@ -467,9 +506,11 @@ impl Test {
             redelivered: true,
             ..out.item
         });
+        self.load_asked = false;
         let (mut kept, lost): (Vec<Item>, Vec<Item>) = waiting.chain(out).partition(|item| item.kept);
         oracle.ledger.lost += lost.len() as u64;
         kept.sort_by_key(|item| std::cmp::Reverse(item.sequence));
+        kept.iter_mut().for_each(|item| item.on_disk = false);
         oracle.members.clear();
         oracle.active = None;
         oracle.touch();
@@ -504,9 +545,16 @@ impl Test {
         }
         let oracle = &self.oracle;
         assert!(
-            oracle.ready.is_empty() || oracle.certain().is_none(),
+            oracle.ready.is_empty() || oracle.certain().is_none() || oracle.head_is_away(),
             "a message is held back"
         );
+        assert!(!oracle.head_is_away() || self.load_asked, "nobody reads the head back");
+        let away = oracle
+            .ready
+            .iter()
+            .filter(|item| item.on_disk)
+            .map(|item| item.sequence);
+        assert!(self.core.ready.paged().map(|paged| paged.sequence).eq(away));
         assert_eq!(self.core.state(), oracle.state());
         assert_eq!(self.core.next_deadline(), oracle.next_deadline());
         assert_eq!(self.core.next_sequence(), oracle.next_sequence);
@@ -521,7 +569,7 @@ impl Test {
                 v.kept,
             )
         });
-        let items = oracle.ready.iter();
+        let items = oracle.ready.iter().filter(|item| !item.on_disk);
         let items = items.map(|i| (i.sequence, i.number, i.redelivered, i.count, i.expires_at, i.kept));
         assert!(views.eq(items), "other messages wait, or in another order");
         assert!(
