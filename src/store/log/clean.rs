@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use crate::store::StoreError;
 use crate::store::disk::{DiskFile, write_all};
-use crate::store::engine::is_full;
+use crate::store::engine::{Engine, is_full};
+use crate::store::offline::SegmentInspection;
 
 use super::read::Window;
 use super::record::{self, Entry, Kind, SEGMENT_HEADER_LEN};
-use super::{Blocked, LogEngine, RESERVE_NAME, damaged, io_failed, margin_bytes, segment_name};
+use super::{Blocked, LogEngine, RESERVE_NAME, Segment, damaged, io_failed, segment_name};
 
 /// How much of a segment is read in one go, between rounds.
 const STEP_BYTES: u64 = 8 << 20;
@@ -23,7 +24,35 @@ pub(super) struct Cleaning {
     at: u64,
 }
 
+/// What is left to the definitions on a full disk, twice: less in tests with small segments.
+pub(super) fn margin_bytes(segment_bytes: u64) -> u64 {
+    (segment_bytes / 16).min(4 << 20)
+}
+
 impl LogEngine {
+    /// The same with a reserve of so many bytes in place of up to 4 MiB; 0 for none.
+    pub(in crate::store) fn with_reserve(self, reserve_bytes: u64) -> Self {
+        Self { reserve_bytes, ..self }
+    }
+
+    /// Syncs what was written, on this thread.
+    pub(super) fn sync_now(&mut self) -> Result<(), StoreError> {
+        self.sync_job()()?;
+        self.synced();
+        Ok(())
+    }
+
+    /// The segments as an operator sees them.
+    pub(super) fn inspect_segments(&self) -> Vec<SegmentInspection> {
+        let inspection = |segment: &Segment| SegmentInspection {
+            id: segment.id,
+            bytes: segment.length,
+            live_messages: segment.live_messages,
+            live_bytes: segment.live_bytes,
+        };
+        self.segments.iter().map(inspection).collect()
+    }
+
     /// Deletes and rewrites a while; true where there is more to do at once.
     pub(super) fn clean(&mut self) -> Result<bool, StoreError> {
         self.keep_reserve()?;

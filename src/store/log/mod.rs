@@ -30,7 +30,7 @@ use super::index::{LiveIndex, Place};
 use super::offline::SegmentInspection;
 use super::{Keep, QueueId, StoreError, StoredMessage};
 
-use clean::Cleaning;
+use clean::{Cleaning, margin_bytes};
 use read::Reader;
 use record::{MARK_LEN, SEGMENT_HEADER_LEN};
 
@@ -107,11 +107,6 @@ fn segment_name(id: u32) -> String {
     format!("{id:010}.log")
 }
 
-/// What is left to the definitions on a full disk, twice: less in tests with small segments.
-fn margin_bytes(segment_bytes: u64) -> u64 {
-    (segment_bytes / 16).min(4 << 20)
-}
-
 fn io_failed(disk: &dyn Disk, segment: u32) -> impl FnOnce(io::Error) -> StoreError + use<> {
     let path = disk.path().join(segment_name(segment));
     |source| StoreError::Io { path, source }
@@ -147,11 +142,6 @@ impl LogEngine {
             clean_pause: 0,
             has_reserve: false,
         }
-    }
-
-    /// The same with a reserve of so many bytes in place of up to 4 MiB; 0 for none.
-    pub(super) fn with_reserve(self, reserve_bytes: u64) -> Self {
-        Self { reserve_bytes, ..self }
     }
 
     fn segment_mut(&mut self, id: u32) -> Option<&mut Segment> {
@@ -381,13 +371,6 @@ impl LogEngine {
         }
         self.flush()
     }
-
-    /// Syncs what was written, on this thread.
-    fn sync_now(&mut self) -> Result<(), StoreError> {
-        self.sync_job()()?;
-        self.synced();
-        Ok(())
-    }
 }
 
 impl Engine for LogEngine {
@@ -494,13 +477,7 @@ impl Engine for LogEngine {
     }
 
     fn segments(&self) -> Vec<SegmentInspection> {
-        let inspection = |segment: &Segment| SegmentInspection {
-            id: segment.id,
-            bytes: segment.length,
-            live_messages: segment.live_messages,
-            live_bytes: segment.live_bytes,
-        };
-        self.segments.iter().map(inspection).collect()
+        self.inspect_segments()
     }
 
     fn close(&mut self) -> Result<(), StoreError> {
