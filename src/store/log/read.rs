@@ -110,13 +110,25 @@ impl Reader {
 
     /// The message of `queue` and `sequence`, which has its record at `place`.
     pub(super) fn message(&mut self, queue: QueueId, sequence: u64, place: Place) -> Result<StoredMessage, StoreError> {
+        if let Some(message) = self.find(queue, sequence, place)? {
+            return Ok(message);
+        }
+        // The window may have been read before the record was written: space that is reserved ahead reads as zeros.
+        self.forget(place.segment);
+        self.find(queue, sequence, place)?.ok_or_else(|| {
+            let offset = u64::from(place.offset);
+            let reason = "a message that was there cannot be read any more";
+            damaged(&*self.disk, place.segment, offset, reason)
+        })
+    }
+
+    /// `None` where the window has something else at the place.
+    fn find(&mut self, queue: QueueId, sequence: u64, place: Place) -> Result<Option<StoredMessage>, StoreError> {
         let disk = Arc::clone(&self.disk);
-        let segment = place.segment;
-        let (window, salt) = self.window(segment)?;
-        let offset = u64::from(place.offset);
+        let (window, salt) = self.window(place.segment)?;
         let bytes = window
-            .get(offset, place.length as usize)
-            .map_err(io_failed(&*disk, segment))?;
+            .get(u64::from(place.offset), place.length as usize)
+            .map_err(io_failed(&*disk, place.segment))?;
         let entry = record::check_record(bytes, salt)
             .filter(|(kind, _)| *kind == Kind::Publish)
             .and_then(|(kind, payload)| record::read_entry(kind, payload));
@@ -126,19 +138,11 @@ impl Reader {
             }
             _ => None,
         };
-        let Some((message, expires_at)) = message else {
-            return Err(damaged(
-                &*disk,
-                segment,
-                offset,
-                "a message that was there cannot be read any more",
-            ));
-        };
-        Ok(StoredMessage {
+        Ok(message.map(|(message, expires_at)| StoredMessage {
             queue,
             sequence,
             message,
             expires_at,
-        })
+        }))
     }
 }
