@@ -530,3 +530,18 @@ fn a_reserve_of_another_size_is_made_anew() {
         assert_eq!(engine.usage().disk_bytes, bytes);
     }
 }
+
+#[test]
+fn what_is_written_into_space_that_was_read_before_can_be_read() {
+    let disk: Arc<SimulatedDisk> = Arc::default();
+    let mut engine = LogEngine::new(Arc::clone(&disk) as Arc<dyn Disk>, 1 << 20);
+    engine.recover(&mut |_| {}).unwrap();
+    for sequence in 1..=3 {
+        let mut batch = QueueBatch::new(QueueId(1));
+        batch.keeps.push(keep(1, sequence, 200, None));
+        engine.write(&[batch]).unwrap();
+        let loaded = engine.load(QueueId(1), sequence, 1, 1).unwrap();
+        assert_eq!(loaded.len(), 1);
+        assert_same(&loaded[0], 200);
+    }
+}
