@@ -11,9 +11,10 @@ class DidNotStart(Exception):
 
 
 class Process:
-    """With `power` (power.Power) each end of the process is a power loss as well, drawn from `seed`."""
+    """With `power` (power.Power) each end of the process is a power loss as well, drawn from `seed`. `settings` are
+    environment variables."""
 
-    def __init__(self, program, folder, engine, sync, power=None, seed=0):
+    def __init__(self, program, folder, engine, sync, power=None, seed=0, settings=None):
         self.program, self.folder = program, folder
         self.power, self.random = power, random.Random(f"{seed}/power")
         self.lost = ""
@@ -27,13 +28,15 @@ class Process:
             WARREN_STORE__DISK_FREE_LIMIT_BYTES="1048576",
             WARREN_LOG__LEVEL="warn",
         )
+        self.environment.update(settings or {})
+        self.arguments, self.words = ["--http", "off"], {}
         self.child = None
 
     def launch(self):
         power = self.power.environment() if self.power else {}
         with self.log.open("ab") as log:
             self.child = subprocess.Popen(
-                [str(self.program), "serve", "--listen", "127.0.0.1:0", "--http", "off",
+                [str(self.program), "serve", "--listen", "127.0.0.1:0", *self.arguments,
                  "--data-dir", str(self.folder / "data")],
                 env=self.environment | power, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)
 
@@ -41,7 +44,7 @@ class Process:
         """The address, once the broker is ready."""
         self.launch()
         line = self.child.stdout.readline().decode("utf-8", "replace")
-        words = dict(word.split("=", 1) for word in line.split() if "=" in word)
+        words = self.words = dict(word.split("=", 1) for word in line.split() if "=" in word)
         if "amqp" not in words:
             code = self.child.wait()
             raise DidNotStart(f"exit code {code} before it was ready: {self.log.read_text()[-1500:]}")

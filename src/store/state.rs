@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::catalogue::SledCatalogue;
 use super::folder::{Folder, free_space, io_error, sync_folder};
 use super::{Pairs, StateChange, StateStore, StoreError, Table};
 
@@ -61,9 +62,9 @@ impl Database {
             .map(|pair| pair.map_err(|error| database_error(&self.path, error)))
     }
 
-    pub(super) fn range(
+    pub(super) fn range<K: AsRef<[u8]>>(
         &self,
-        range: impl std::ops::RangeBounds<[u8; 20]>,
+        range: impl std::ops::RangeBounds<K>,
     ) -> impl Iterator<Item = Result<(sled::IVec, sled::IVec), StoreError>> {
         self.db
             .range(range)
@@ -168,7 +169,8 @@ fn database_error(path: &Path, error: sled::Error) -> StoreError {
     }
 }
 
-/// The byte that a table's keys start with. Part of the format: numbers are never used again.
+/// The byte that a table's keys start with. Part of the format: numbers are never used again. 11 is the
+/// [`catalogue`](super::catalogue)'s.
 fn prefix(table: Table) -> u8 {
     match table {
         Table::Vhosts => 1,
@@ -193,7 +195,7 @@ fn full_key(table: Table, key: &[u8]) -> Vec<u8> {
 
 /// Definitions in sled.
 pub(super) struct SledState {
-    database: Database,
+    database: Arc<Database>,
     // One sync at a time; those who come meanwhile would not be faster beside it.
     writing: Mutex<()>,
     _folder: Arc<Folder>,
@@ -202,10 +204,20 @@ pub(super) struct SledState {
 impl SledState {
     pub(super) fn open(folder: Arc<Folder>, cache_bytes: u64) -> Result<Self, StoreError> {
         Ok(Self {
-            database: Database::open(&folder.path().join("state"), cache_bytes)?,
+            database: Arc::new(Database::open(&folder.path().join("state"), cache_bytes)?),
             writing: Mutex::new(()),
             _folder: folder,
         })
+    }
+
+    /// Puts all that was given to the catalogue on stable storage.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        self.database.sync()
+    }
+
+    /// The segments of the log, in the same database.
+    pub(super) fn catalogue(&self) -> Arc<SledCatalogue> {
+        SledCatalogue::new(Arc::clone(&self.database))
     }
 }
 
