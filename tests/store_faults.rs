@@ -17,7 +17,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use warren::model::{ConfirmSink, ConfirmTicket, Message};
 use warren::store::{
-    EngineKind, Keep, MessageStore, QueueId, StateChange, StateStore, StoreError, StoreOptions, StoredMessage, Table,
+    EngineKind, Keep, MessageStore, QueueId, StateChange, StoreError, StoreOptions, StoredMessage, Table,
 };
 
 const FAULTS: [&str; 5] = ["eio", "enospc", "torn-eio", "torn-enospc", "short"];

@@ -2,7 +2,8 @@
 
 disk.c writes down every change that the broker makes to its data folder. When the broker has been killed, the folder is
 made anew from its content at the start and that list: what was synced is there, and of the rest nothing, a beginning,
-or some sectors in no order.
+or some sectors in no order. Or the power stays, and all is there: what the next process finds and believes may then go
+with a later loss.
 
 What is assumed of the disk and its file system: a write reaches the disk in sectors of 512 bytes, each whole or not at
 all, in any order; a file's bytes and length are safe once an fsync or fdatasync of the file that began after the write
@@ -19,7 +20,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 SECTOR = 512
 HEAD = struct.Struct("<cQQQ")
-WAYS = ["nothing", "a beginning", "some sectors"]
+WAYS = ["nothing", "a beginning", "some sectors", "all"]
 
 
 def build(folder):
@@ -69,10 +70,18 @@ class Power:
     def __init__(self, folder, scratch):
         self.folder, self.log = Path(folder), Path(scratch) / "disk.log"
         self.library = build(Path(scratch))
-        self.lost = 0
+        self.is_new = True
 
     def environment(self):
         """What the next start needs; call it right before."""
+        if self.is_new:
+            self.begin()
+        return {"LD_PRELOAD": str(self.library), "DISK_FOLDER": str(self.folder), "DISK_LOG": str(self.log),
+                "DISK_SYNC_US": "1500"}
+
+    def begin(self):
+        """All that is there is on stable storage."""
+        self.is_new = False
         self.log.unlink(missing_ok=True)
         # What the process sees of files and folders by their inodes; then the names that are on stable storage.
         self.files, self.folders = {}, {}
@@ -84,14 +93,13 @@ class Power:
                 full = os.path.join(path, name)
                 inode = os.stat(full).st_ino
                 self.names[full] = self.files[inode] = Changes(Path(full).read_bytes())
-        return {"LD_PRELOAD": str(self.library), "DISK_FOLDER": str(self.folder), "DISK_LOG": str(self.log),
-                "DISK_SYNC_US": "1500"}
 
     def lose(self, random):
         """The process is gone: takes away what was not synced; says how."""
         way = random.choice(WAYS)
-        if not self.log.exists():
+        if not self.log.exists() or way == "all":
             return way
+        self.is_new = True
         self.pending, begun, at = [], {}, 0
         for at, (kind, inode, number, data) in enumerate(records(self.log)):
             if kind == b"S":
@@ -151,7 +159,6 @@ class Power:
                 self.rename(change)
         for file in self.files.values():
             file.sync(upto)
-            self.lost += len(file.pending)
             if way != "some sectors":
                 continue
             for _, kind, offset, data in file.pending:

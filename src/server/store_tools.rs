@@ -144,7 +144,11 @@ fn write_stats(text: &mut String, options: &StoreOptions, inspection: &Inspectio
     writeln!(text, "live bytes    {}", inspection.live_bytes)?;
     writeln!(text, "dead bytes    {dead}")?;
     writeln!(text, "bytes on disk {}", inspection.disk_bytes)?;
-    writeln!(text, "definitions   {} bytes on disk, with the checkpoints", inspection.state_bytes)?;
+    writeln!(
+        text,
+        "definitions   {} bytes on disk, with the checkpoints",
+        inspection.state_bytes
+    )?;
     if !inspection.segments.is_empty() {
         writeln!(
             text,

@@ -10,7 +10,7 @@ use crate::model::Message;
 use super::disk::{Disk, DiskFile, RealDisk};
 use super::engine::{Engine, QueueBatch, Recovered, Usage};
 use super::folder::{Folder, folder_bytes, io_error, sync_folder};
-use super::log::LogEngine;
+use super::log::{Catalogue as _, LogEngine};
 use super::message_store::open_engine;
 use super::state::SledState;
 use super::{EngineKind, Keep, Pairs, QueueId, StateStore, StoreError, StoreOptions, StoredMessage, Table};

@@ -35,8 +35,9 @@ impl Database {
         if free_space(parent).map_err(io_error(parent))? < SPACE_TO_OPEN {
             return Err(no_space(path, SPACE_TO_OPEN));
         }
-        if !path.try_exists().map_err(io_error(path))? {
-            make(path, parent)?;
+        match path.try_exists().map_err(io_error(path))? {
+            true => prepare(path).map_err(io_error(path))?,
+            false => make(path, parent)?,
         }
         let db = open_patiently(path, cache_bytes)?;
         let db_path = path.join("db");
@@ -119,6 +120,21 @@ fn make(path: &Path, parent: &Path) -> Result<(), StoreError> {
         sync_folder(parent)
     };
     settle().map_err(io_error(path))
+}
+
+/// Makes a database ready to be opened after any end of the process that had it. sled takes a snapshot that was not
+/// finished for the newest one, and is then unable to open. And it notes at once, synced, up to where it has read a log
+/// that may not be synced itself, which a power loss would turn into a hole.
+fn prepare(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    sync_files(path)
 }
 
 /// Puts all files of a folder on stable storage, and their names.

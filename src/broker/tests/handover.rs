@@ -29,6 +29,8 @@ fn start(folder: &SimulatedFolder) -> Bench {
         // Nothing without a ticket is written by itself.
         settle_window_us: 3_600_000_000,
         settle_delay_ms: 3_600_000,
+        segment_bytes: 64 << 10,
+        reserve_bytes: 0,
         ..StoreOptions::new("simulated")
     };
     let (messages, state) = folder.open(&options);
