@@ -80,7 +80,7 @@ impl Broker {
             timers: Arc::default(),
             replies: super::direct_reply::DirectReplies::default(),
             connections: super::connections::Registry::default(),
-            retired: parking_lot::Mutex::default(),
+            statistics: super::statistics::BrokerStatistics::default(),
             connection_counts: super::ConnectionCounts::default(),
             login_failures: super::LoginFailures::default(),
             next_queue: AtomicU64::new(recovered.highest_queue.map_or(1, |id| id.0 + 1)),
