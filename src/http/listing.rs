@@ -185,7 +185,7 @@ pub fn list_sampled<T: Listed, V: Serialize>(
     let view = |item: &T| view(item, ranges);
     let Some(page) = page else {
         check_samples(ranges, items.len())?;
-        write_views(&mut out, &items, &view, columns.as_ref())?;
+        write_views(&mut out, &items, view, columns.as_ref())?;
         return Ok(json(out));
     };
     let filtered = items.len();
@@ -209,7 +209,7 @@ pub fn list_sampled<T: Listed, V: Serialize>(
         page.size
     );
     out.extend_from_slice(head.as_bytes());
-    write_views(&mut out, shown, &view, columns.as_ref())?;
+    write_views(&mut out, shown, view, columns.as_ref())?;
     out.push(b'}');
     Ok(json(out))
 }
