@@ -38,6 +38,7 @@ pub fn reload(config: &mut Config, running: &Running, arguments: &ServeArguments
     running.broker.set_limits(settings::broker(&new));
     running.broker.alarms().set_limits(resources::limits(&new));
     running.broker.set_history_max_bytes(settings::history_max_bytes(&new));
+    running.broker.set_memory_budget(resources::budget(&new));
     running.broker.messages().set_sync(settings::sync(&new));
     running.levels.set(&new.log);
     tracing::info!("configuration reloaded");

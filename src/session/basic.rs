@@ -167,9 +167,8 @@ impl Session {
                 format_args!("reached maximum ({most}) of unacked deliveries per channel"),
             ));
         }
-        let now = self.broker.now();
-        let (delivery, left) = queue.get(no_ack, now, &mut self.aftermath);
         let counters = Arc::clone(&self.channel_mut(number)?.deliveries.counters);
+        let (delivery, left) = self.broker.get(&queue, no_ack, &mut self.aftermath);
         let Some(delivery) = delivery else {
             counters.add(Count::GetEmpty, 1);
             self.write(number, Response::GetEmpty);
