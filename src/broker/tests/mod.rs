@@ -5,6 +5,7 @@ mod delayed;
 mod handover;
 mod limits;
 mod policies;
+mod statistics;
 
 use std::path::Path;
 use std::sync::Arc;
