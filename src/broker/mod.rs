@@ -19,9 +19,11 @@ mod delayed;
 mod direct_reply;
 mod exchange_side;
 mod exchanges;
+mod firehose;
 mod letter_desk;
 mod limits;
 mod login_failures;
+mod observers;
 mod operations;
 mod operator_messages;
 mod paging;
@@ -66,8 +68,10 @@ pub use counters::{Count, Counters, Rates, Totals};
 pub use definitions::stored_queues;
 pub use direct_reply::{DIRECT_REPLY_QUEUE, ReplySink};
 pub use exchanges::{ExchangeDeclare, check_not_reserved};
+pub use firehose::{FIREHOSE, Party};
 pub use limits::BrokerLimits;
 pub use login_failures::LoginFailures;
+pub use observers::Observers;
 pub use operations::{ArgumentChange, CHANGEABLE_ARGUMENTS, PEEK_MAX};
 pub use operator_messages::AfterGet;
 pub use policies::{ApplyTo, EffectivePolicy, Policy, PolicyError, PolicyKind};
@@ -96,6 +100,7 @@ pub struct Broker {
     retired: parking_lot::Mutex<Totals>,
     connection_counts: ConnectionCounts,
     login_failures: LoginFailures,
+    observers: std::sync::OnceLock<Observers>,
     next_queue: AtomicU64,
     next_connection: AtomicU64,
 }
@@ -182,6 +187,9 @@ impl Broker {
                         source.forget(&forgets);
                     }
                 }
+            }
+            if !aftermath.tapped.is_empty() {
+                self.tap_deliveries(std::mem::take(&mut aftermath.tapped), aftermath);
             }
             for queue in std::mem::take(&mut aftermath.to_delete) {
                 if let Err(error) = self.remove_queue(&queue, DeleteCondition::default()) {

@@ -309,6 +309,7 @@ fn check_same_queue(
 
 /// Makes a queue known: from here on it can be found and routed to.
 pub(super) fn place_queue(vhost: &Vhost, queue: &Arc<QueueCell>) {
+    queue.set_tapped(vhost.is_tapped());
     vhost.queues.insert(queue.name.clone(), Arc::clone(queue));
     vhost
         .router

@@ -82,6 +82,7 @@ impl Broker {
             retired: parking_lot::Mutex::default(),
             connection_counts: super::ConnectionCounts::default(),
             login_failures: super::LoginFailures::default(),
+            observers: std::sync::OnceLock::new(),
             next_queue: AtomicU64::new(1),
             next_connection: AtomicU64::new(1),
         };

@@ -29,6 +29,8 @@ pub struct Vhost {
     /// Whether any exchange ever had a side: most vhosts know none and need not look.
     pub(super) has_sides: AtomicBool,
     pub(super) limits: RwLock<VhostLimits>,
+    /// The firehose is on.
+    pub(super) tapped: AtomicBool,
     generation: AtomicU64,
     /// It is being deleted: nothing new may be declared in it. Changed and read under `admin`.
     pub(super) deleted: AtomicBool,
@@ -48,6 +50,7 @@ impl Vhost {
             sides: Sides::default(),
             has_sides: AtomicBool::new(false),
             limits: RwLock::default(),
+            tapped: AtomicBool::new(false),
             generation: AtomicU64::new(1),
             deleted: AtomicBool::new(false),
         }

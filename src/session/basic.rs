@@ -7,9 +7,11 @@ use crate::amqp::encode::{self, DeliveryInfo};
 use crate::broker::{DIRECT_REPLY_QUEUE, QueueCell, ReplySink};
 use crate::model::{AmqpError, FieldTable, FieldValue, Name, ReplyCode};
 use crate::queue::{ConsumerOptions, Outcome};
+use crate::telemetry::Handover;
 
 use super::Session;
 use super::consumer::{Consumer, ConsumerSetup, ReplyConsumer, with_delivery_count};
+use super::watch::trace_delivery;
 
 /// What `basic.consume` says.
 #[derive(Debug)]
@@ -173,6 +175,7 @@ impl Session {
             self.finish();
             return Ok(());
         };
+        self.tap_get(number, &queue, &delivery);
         let channel = self.channel_mut(number)?;
         let index = channel.queue_index(&queue);
         let counted = (queue.is_quorum() && delivery.delivery_count > 0)
@@ -182,12 +185,22 @@ impl Session {
             Some(id) => table.add(index, id, false),
             None => table.next_tag(),
         };
+        let traced = channel.deliveries.tracer.as_deref().and_then(|tracer| {
+            let handover = Handover {
+                queue: &queue.name,
+                vhost: &queue.vhost,
+                consumer: None,
+                delivery_tag,
+                redelivered: delivery.redelivered,
+            };
+            trace_delivery(tracer, handover, &delivery, counted.as_deref(), &mut table)
+        });
         let target = channel.deliveries.target();
         channel.deliveries.outbox.write(|out| {
             let info = DeliveryInfo {
                 delivery_tag,
                 redelivered: delivery.redelivered,
-                properties: counted.as_deref(),
+                properties: traced.as_deref().or(counted.as_deref()),
             };
             let left = u32::try_from(left).unwrap_or(u32::MAX);
             encode::get_ok(out, target, info, left, &delivery.message);
@@ -216,6 +229,7 @@ impl Session {
             self.taken.extend(taken);
             taken.is_some()
         };
+        let traced = table.take_traced(&self.taken);
         drop(table);
         if !known {
             return Err(AmqpError::channel(
@@ -223,6 +237,12 @@ impl Session {
                 format_args!("unknown delivery tag {delivery_tag}"),
             ));
         }
+        if !traced.is_empty() {
+            self.end_deliveries(&traced, outcome);
+        }
+        let Some(channel) = self.channels.get_mut(&number) else {
+            return Ok(());
+        };
         for unacked in self.taken.drain(..) {
             if let Some(transaction) = &mut channel.transaction {
                 transaction.settlements.push((unacked, outcome));

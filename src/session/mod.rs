@@ -21,6 +21,7 @@ mod settle;
 mod topology;
 mod tx;
 mod unacked;
+mod watch;
 
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -35,11 +36,12 @@ use crate::broker::{
 };
 use crate::model::{AmqpError, ErrorScope, FieldTable, Method, Name, ReplyCode};
 use crate::queue::Outcome;
+use crate::telemetry::PublishSpan;
 
 use access::Access;
 use channel::Channel;
 use names::NameSource;
-use settle::SettleBatch;
+use settle::{SettleBatch, meaning};
 
 pub use handshake::COMPATIBLE_VERSION;
 pub use login::LoginCheck;
@@ -95,6 +97,8 @@ pub struct Session {
     blocked: bool,
     /// Channels with something to do at the next flush.
     touched: Vec<u16>,
+    /// Spans of publishes since the last flush.
+    spans: Vec<PublishSpan>,
     aftermath: Aftermath,
     next: Next,
     /// More is owed to the client than it may be: the rest of the input waits until it has read.
@@ -136,6 +140,7 @@ impl Session {
             publisher: false,
             blocked: false,
             touched: Vec::new(),
+            spans: Vec::new(),
             aftermath: Aftermath::default(),
             next: Next::Read,
             is_full: false,
@@ -339,6 +344,7 @@ impl Session {
             Arc::clone(&self.outbox),
             self.wire.frame_max(),
             self.settings.unacked_per_channel,
+            self.broker.tracer().cloned(),
         );
         channel.counted = Some(counted);
         if let Some(entry) = &self.entry {
@@ -361,6 +367,9 @@ impl Session {
             }
         }
         self.publishes.flush(now, &mut self.aftermath);
+        if !self.spans.is_empty() {
+            self.end_spans();
+        }
         self.settles.flush(now, &mut self.aftermath);
         for number in self.touched.drain(..) {
             if let Some(channel) = self.channels.get_mut(&number) {
@@ -480,16 +489,6 @@ impl Drop for Session {
             self.outbox.abandon();
             tracing::error!(connection = self.id, "the connection did not end in order");
         }
-    }
-}
-
-/// The method's ids for errors, and what it means for the queue.
-fn meaning(outcome: amqp::Outcome) -> (Method, Outcome) {
-    let back = |requeue| if requeue { Outcome::Requeue } else { Outcome::Reject };
-    match outcome {
-        amqp::Outcome::Ack => (Method::new(60, 80), Outcome::Ack),
-        amqp::Outcome::Reject { requeue } => (Method::new(60, 90), back(requeue)),
-        amqp::Outcome::Nack { requeue } => (Method::new(60, 120), back(requeue)),
     }
 }
 

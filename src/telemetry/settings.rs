@@ -84,7 +84,12 @@ pub fn parse_headers(text: &str) -> Result<Vec<(String, String)>, TelemetryError
         let fault = TelemetryError::Headers(number + 1);
         let (name, value) = line.split_once(':').ok_or(fault)?;
         let (name, value) = (name.trim(), value.trim());
-        let is_token = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        let is_token = |name: &str| {
+            !name.is_empty()
+                && name
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        };
         match is_token(name) && !value.is_empty() && value.is_ascii() {
             true => Ok((name.to_owned(), value.to_owned())),
             false => Err(TelemetryError::Headers(number + 1)),

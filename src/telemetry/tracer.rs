@@ -115,7 +115,13 @@ impl Tracer {
     }
 
     /// Ends a span now, and records it.
-    pub(super) fn end(&self, begun: Begun, kind: SpanKind, name: impl Into<Cow<'static, str>>, attributes: Vec<KeyValue>) {
+    pub(super) fn end(
+        &self,
+        begun: Begun,
+        kind: SpanKind,
+        name: impl Into<Cow<'static, str>>,
+        attributes: Vec<KeyValue>,
+    ) {
         self.queue.push(SpanData {
             span_context: SpanContext::new(
                 TraceId::from(begun.context.trace),

@@ -2,13 +2,16 @@
 
 mod bodies;
 mod client;
+mod collector;
 mod configuration;
 mod connections;
 mod consumers;
 mod durability;
+mod firehose;
 mod lifecycle;
 mod logs;
 mod process;
 mod publishing;
 mod service;
 mod topology;
+mod tracing;

@@ -1,0 +1,40 @@
+//! What looks on while the broker runs, from its start to its end: traces.
+
+use std::sync::Arc;
+
+use crate::broker::{Broker, Observers};
+use crate::config::Config;
+use crate::telemetry::{Exporter, SpanQueue, TelemetryError, Tracer};
+
+use super::settings;
+
+/// What runs beside the broker.
+pub struct Telemetry {
+    exporter: Option<Exporter>,
+}
+
+/// Starts what the configuration asks for. To be called before the first connection; `seed` is random.
+pub fn start(config: &Config, broker: &Broker, seed: u64) -> Result<Telemetry, TelemetryError> {
+    let mut observers = Observers {
+        node_name: settings::node_name(config).into(),
+        tracer: None,
+    };
+    let mut exporter = None;
+    if let Some(settings) = settings::tracing(config)? {
+        let queue = Arc::new(SpanQueue::new(settings.queue_max, settings.batch_max));
+        observers.tracer = Some(Arc::new(Tracer::new(&settings, Arc::clone(&queue), seed)));
+        exporter = Some(Exporter::start(&settings, queue)?);
+        tracing::info!(endpoint = settings.endpoint, "traces are sent");
+    }
+    broker.observe(observers);
+    Ok(Telemetry { exporter })
+}
+
+impl Telemetry {
+    /// Sends the last spans.
+    pub fn stop(self) {
+        if let Some(exporter) = self.exporter {
+            exporter.stop();
+        }
+    }
+}
