@@ -17,6 +17,7 @@ mod deduplication;
 mod definitions;
 mod delayed;
 mod direct_reply;
+mod events;
 mod exchange_side;
 mod exchanges;
 mod firehose;
@@ -67,6 +68,7 @@ pub use connections::{ChannelLink, ChannelState, Churn, ConnectionEntry, Connect
 pub use counters::{Count, Counters, Rates, Totals};
 pub use definitions::stored_queues;
 pub use direct_reply::{DIRECT_REPLY_QUEUE, ReplySink};
+pub use events::{Acting, ConsumerEvent, EVENT_EXCHANGE, EventDesk, LoginEvent};
 pub use exchanges::{ExchangeDeclare, check_not_reserved};
 pub use firehose::{FIREHOSE, Party};
 pub use limits::BrokerLimits;

@@ -1,11 +1,11 @@
-//! Who looks on: the tracer, and the name under which the broker tells of itself.
+//! Who looks on: the tracer, the event exchange, and the name under which the broker tells of itself.
 
 use std::sync::Arc;
 
 use crate::model::Name;
 use crate::telemetry::Tracer;
 
-use super::Broker;
+use super::{Broker, EventDesk};
 
 /// What is told once, before the first connection.
 #[derive(Debug, Default)]
@@ -14,6 +14,8 @@ pub struct Observers {
     pub node_name: Name,
     /// Where traces are on.
     pub tracer: Option<Arc<Tracer>>,
+    /// Where the event exchange is on.
+    pub events: Option<EventDesk>,
 }
 
 impl Broker {

@@ -152,6 +152,7 @@ impl Broker {
             self.store(&[put_queue(&queue)])?;
         }
         place_queue(vhost, &queue);
+        self.tell_queue_created(&queue);
         Ok(queue.declared())
     }
 
@@ -210,6 +211,8 @@ impl Broker {
         let removed = vhost.router.write().remove_queue(&queue.name);
         vhost.changed();
         self.drop_sides(&vhost, &removed.exchanges);
+        self.tell_removed(&vhost, &removed.exchanges, &removed.bindings);
+        self.tell_queue_deleted(queue);
         let mut changes = removals(&vhost, &removed.exchanges, &removed.bindings);
         if queue.is_kept() {
             changes.push(StateChange::Remove(Table::Queues, key(&[&queue.vhost, &queue.name])));

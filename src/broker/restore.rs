@@ -295,6 +295,7 @@ impl Broker {
         };
         self.store(&[put(Table::Vhosts, key(&[name]), &record)])?;
         self.place_vhost(name, description);
+        self.tell_vhost("vhost.created", name, Some(description));
         Ok(())
     }
 }

@@ -91,6 +91,7 @@ fn start(config: Config, levels: Levels, arguments: &ServeArguments) -> Result<(
     let telemetry =
         telemetry::start(&config, &broker, random_seed().map_err(Failure::refused)?).map_err(Failure::refused)?;
     topology::apply(&broker, &config).map_err(Failure::refused)?;
+    telemetry::place_events(&config, &broker).map_err(Failure::refused)?;
     let runtime = Runtime::new().map_err(Failure::refused)?;
     let name_seed = random_seed().map_err(Failure::refused)?;
     let connection_settings = settings::connections(&config, tls.clone(), name_seed);
@@ -107,12 +108,19 @@ fn start(config: Config, levels: Levels, arguments: &ServeArguments) -> Result<(
         move || broker.run_timers()
     });
     let timers = timers.map_err(Failure::refused)?;
+    let events = std::thread::Builder::new().name("events".to_owned()).spawn({
+        let broker = Arc::clone(&broker);
+        move || broker.run_events()
+    });
+    let events = events.map_err(Failure::refused)?;
     let loads = std::thread::Builder::new().name("loads".to_owned()).spawn({
         let broker = Arc::clone(&broker);
         move || broker.run_loads().inspect_err(fatal)
     });
     let loads = loads.map_err(Failure::refused)?;
     let outcome = runtime.block_on(run(config, &running, arguments));
+    broker.stop_events();
+    let _ = events.join();
     broker.stop_loads();
     let _ = loads.join();
     broker.stop_timers();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::amqp::Response;
 use crate::amqp::encode::{self, DeliveryInfo};
-use crate::broker::{DIRECT_REPLY_QUEUE, QueueCell, ReplySink};
+use crate::broker::{ConsumerEvent, DIRECT_REPLY_QUEUE, QueueCell, ReplySink};
 use crate::model::{AmqpError, FieldTable, FieldValue, Name, ReplyCode};
 use crate::queue::{ConsumerOptions, Outcome};
 use crate::telemetry::Handover;
@@ -79,6 +79,7 @@ impl Session {
         let now = self.broker.now();
         let hears_cancel = self.wire.capabilities().consumer_cancel_notify;
         let channel = self.channel_mut(number)?;
+        let prefetch = channel.prefetch;
         let window = &channel.deliveries.window;
         if window.limit() > 0 && queue.is_quorum() {
             return Err(AmqpError::connection(
@@ -117,6 +118,15 @@ impl Session {
                 format_args!("{queue:?} in exclusive use"),
             ));
         }
+        if let Some(entry) = &self.entry {
+            let event = ConsumerEvent {
+                tag: &consume.tag,
+                queue: &queue,
+                channel: &entry.channel_name(number),
+            };
+            let how = (consume.no_ack, consume.exclusive, prefetch);
+            self.broker.tell_consumer_created(event, how, &consume.arguments);
+        }
         Ok(())
     }
 
@@ -154,6 +164,13 @@ impl Session {
         {
             consumer.queue.unsubscribe(consumer.key(), now, &mut self.aftermath);
             self.finish();
+            if let Some(entry) = &self.entry {
+                self.broker.tell_consumer_deleted(ConsumerEvent {
+                    tag,
+                    queue: &consumer.queue,
+                    channel: &entry.channel_name(number),
+                });
+            }
         }
         self.reply(number, nowait, Response::CancelOk { consumer_tag: tag });
         Ok(())

@@ -7,6 +7,7 @@ mod configuration;
 mod connections;
 mod consumers;
 mod durability;
+mod events;
 mod firehose;
 mod lifecycle;
 mod logs;
