@@ -8,7 +8,7 @@ use crate::model::{AmqpError, ConfirmTicket, Message, Method, Millis, Properties
 use crate::queue::Incoming;
 use crate::routing::{ExchangeKind, sender_selected_keys};
 
-use super::channel::Channel;
+use super::channel::{Channel, Confirms};
 use super::tx::PendingPublish;
 use super::watch::Watched;
 use super::{Place, Session};
@@ -87,14 +87,8 @@ impl Session {
             });
             return Ok(());
         }
-        let ticket = channel.confirms.as_mut().map(|confirms| {
-            if confirms.reached.is_empty() {
-                self.touched.push(number);
-            }
-            confirms.last += 1;
-            confirms.reached.push(route.queues.len() as u32);
-            confirms.tracker.ticket(confirms.last)
-        });
+        let confirms = channel.confirms.as_mut();
+        let ticket = confirms.map(|confirms| ticket(confirms, number, route.queues.len(), &mut self.touched));
         if route.queues.is_empty() && publish.mandatory {
             return_message(channel, &message);
             return Ok(());
@@ -161,6 +155,16 @@ impl Session {
             }
         }
     }
+}
+
+/// The ticket of a publish that reached so many queues; its channel is noted at the first of a flush.
+fn ticket(confirms: &mut Confirms, number: u16, reached: usize, touched: &mut Vec<u16>) -> ConfirmTicket {
+    if confirms.reached.is_empty() {
+        touched.push(number);
+    }
+    confirms.last += 1;
+    confirms.reached.push(reached as u32);
+    confirms.tracker.ticket(confirms.last)
 }
 
 fn push(
