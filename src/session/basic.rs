@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use crate::amqp::Response;
 use crate::amqp::encode::{self, DeliveryInfo};
-use crate::broker::{ConsumerEvent, DIRECT_REPLY_QUEUE, QueueCell, ReplySink};
+use crate::broker::{ConsumerEvent, Count, DIRECT_REPLY_QUEUE, QueueCell, ReplySink};
 use crate::model::{AmqpError, FieldTable, FieldValue, Name, ReplyCode};
 use crate::queue::{ConsumerOptions, Outcome};
 use crate::telemetry::Handover;
 
-use super::Session;
 use super::consumer::{Consumer, ConsumerSetup, ReplyConsumer, with_delivery_count};
 use super::watch::trace_delivery;
+use super::{Session, tally};
 
 /// What `basic.consume` says.
 #[derive(Debug)]
@@ -186,13 +186,17 @@ impl Session {
                 format_args!("reached maximum ({most}) of unacked deliveries per channel"),
             ));
         }
+        let counters = Arc::clone(&self.channel_mut(number)?.deliveries.counters);
         let (delivery, left) = self.broker.get(&queue, no_ack, &mut self.aftermath);
         let Some(delivery) = delivery else {
+            counters.add(Count::GetEmpty, 1);
             self.write(number, Response::GetEmpty);
             self.finish();
             return Ok(());
         };
         self.tap_get(number, &queue, &delivery);
+        counters.add(if no_ack { Count::GetNoAck } else { Count::Get }, 1);
+        counters.add(Count::Redeliver, delivery.redelivered.into());
         let channel = self.channel_mut(number)?;
         let index = channel.queue_index(&queue);
         let counted = (queue.is_quorum() && delivery.delivery_count > 0)
@@ -260,6 +264,9 @@ impl Session {
         let Some(channel) = self.channels.get_mut(&number) else {
             return Ok(());
         };
+        if outcome == Outcome::Ack && channel.transaction.is_none() {
+            tally::acked(&mut channel.tally, number, self.taken.len(), &mut self.tallied);
+        }
         for unacked in self.taken.drain(..) {
             if let Some(transaction) = &mut channel.transaction {
                 transaction.settlements.push((unacked, outcome));

@@ -15,6 +15,7 @@ use crate::telemetry::Tracer;
 use super::confirms::ConfirmTracker;
 use super::consumer::{ChannelDeliveries, Consumer, ReplyConsumer, Shown};
 use super::outbox::Outbox;
+use super::tally::Tally;
 use super::tx::Transaction;
 use super::unacked::UnackedTable;
 
@@ -26,6 +27,8 @@ const KEPT_QUEUES: usize = 64;
 pub struct Channel {
     /// The part that queues reach.
     pub deliveries: Arc<ChannelDeliveries>,
+    /// What it counted since the last flush.
+    pub tally: Tally,
     /// Routes just used.
     pub routes: RouteCache,
     /// In confirm mode.
@@ -99,7 +102,9 @@ impl Channel {
                 window: Arc::new(ChannelWindow::with_most(unacked_max)),
                 tracer,
                 shown: Shown::default(),
+                counters: Arc::default(),
             }),
+            tally: Tally::default(),
             routes: RouteCache::default(),
             confirms: None,
             transaction: None,

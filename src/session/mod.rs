@@ -19,6 +19,7 @@ mod publish;
 mod requests;
 mod settings;
 mod settle;
+mod tally;
 mod topology;
 mod tx;
 mod unacked;
@@ -39,7 +40,7 @@ use crate::telemetry::PublishSpan;
 use access::Access;
 use channel::Channel;
 use names::NameSource;
-use settle::{SettleBatch, meaning};
+use settle::SettleBatch;
 
 pub use handshake::COMPATIBLE_VERSION;
 pub use login::LoginCheck;
@@ -99,6 +100,8 @@ pub struct Session {
     touched: Vec<u16>,
     /// Spans of publishes since the last flush.
     spans: Vec<PublishSpan>,
+    /// Channels that have counted something since.
+    tallied: Vec<u16>,
     aftermath: Aftermath,
     next: Next,
     /// More is owed to the client than it may be: the rest of the input waits until it has read.
@@ -142,6 +145,7 @@ impl Session {
             blocked: false,
             touched: Vec::new(),
             spans: Vec::new(),
+            tallied: Vec::new(),
             aftermath: Aftermath::default(),
             next: Next::Read,
             is_full: false,
@@ -286,7 +290,7 @@ impl Session {
                 multiple,
                 outcome,
             } => {
-                let (method, outcome) = meaning(outcome);
+                let (method, outcome) = settle::meaning(outcome);
                 let done = self.settle(channel, delivery_tag, multiple, outcome);
                 self.check(channel, method, done);
             }
@@ -341,6 +345,7 @@ impl Session {
 
     /// Hands over what was gathered, then works off what came of it.
     fn flush(&mut self) {
+        self.hand_over_tallies();
         if self.touched.is_empty() && self.publishes.is_empty() && self.settles.is_empty() {
             return;
         }

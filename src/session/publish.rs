@@ -11,7 +11,7 @@ use crate::routing::{ExchangeKind, sender_selected_keys};
 use super::channel::{Channel, Confirms};
 use super::tx::PendingPublish;
 use super::watch::Watched;
-use super::{Place, Session};
+use super::{Place, Session, tally};
 
 const PUBLISH: Method = Method::new(60, 40);
 
@@ -84,9 +84,12 @@ impl Session {
                 queues: route.queues.clone(),
                 persistent: traits.persistent,
                 mandatory: publish.mandatory,
+                traffic: channel.tally.exchange().cloned(),
             });
             return Ok(());
         }
+        channel.tally.publish(route.queues.len(), publish.mandatory);
+        tally::list(&mut channel.tally, number, &mut self.tallied);
         let confirms = channel.confirms.as_mut();
         let ticket = confirms.map(|confirms| ticket(confirms, number, route.queues.len(), &mut self.touched));
         if route.queues.is_empty() && publish.mandatory {
@@ -123,6 +126,13 @@ impl Session {
         if !reached && publish.mandatory {
             return_message(channel, &message);
         }
+        if let Some(place) = &self.place {
+            // Requests and answers are the default exchange's, and no queue's.
+            channel.standing = None;
+            channel.tally.enter(place.vhost.exchange_traffic(""));
+        }
+        channel.tally.publish(usize::from(reached), publish.mandatory);
+        tally::list(&mut channel.tally, number, &mut self.tallied);
         if let Some(confirms) = &mut channel.confirms {
             confirms.last += 1;
             confirms.reached.push(0);
@@ -142,6 +152,10 @@ impl Session {
             return;
         };
         for publish in pending {
+            if let Some(traffic) = publish.traffic {
+                channel.tally.enter(traffic);
+            }
+            channel.tally.publish(publish.queues.len(), publish.mandatory);
             for queue in &publish.queues {
                 let incoming = Incoming {
                     message: publish.message.clone(),
@@ -154,6 +168,9 @@ impl Session {
                 return_message(channel, &publish.message);
             }
         }
+        tally::list(&mut channel.tally, number, &mut self.tallied);
+        // The tally is at the exchange of the last of them now; the next publish asks anew.
+        channel.standing = None;
     }
 }
 
@@ -223,6 +240,7 @@ fn check_exchange(broker: &Broker, place: &Place, channel: &mut Channel, exchang
     place.vhost.check_publishable(exchange)?;
     channel.to_topic = place.vhost.exchange_kind(exchange) == Some(ExchangeKind::Topic);
     channel.watched = broker.tracer().is_some() || place.vhost.is_tapped();
+    channel.tally.enter(place.vhost.exchange_traffic(exchange));
     channel.standing = Some((generation, exchange.into()));
     Ok(())
 }

@@ -69,7 +69,7 @@ impl SettleBatch {
 }
 
 /// The method's ids for errors, and what it means for the queue.
-pub(super) fn meaning(outcome: amqp::Outcome) -> (Method, Outcome) {
+pub fn meaning(outcome: amqp::Outcome) -> (Method, Outcome) {
     let back = |requeue| if requeue { Outcome::Requeue } else { Outcome::Reject };
     match outcome {
         amqp::Outcome::Ack => (Method::new(60, 80), Outcome::Ack),
