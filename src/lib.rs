@@ -99,3 +99,4 @@ pub mod routing;
 pub mod server;
 pub mod session;
 pub mod store;
+pub mod telemetry;

