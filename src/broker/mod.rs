@@ -11,17 +11,19 @@ mod arguments;
 mod bindings;
 mod connection_counts;
 mod connections;
-mod counters;
 mod dead_letter;
 mod deduplication;
 mod definitions;
 mod delayed;
 mod direct_reply;
+mod events;
 mod exchange_side;
 mod exchanges;
+mod firehose;
 mod letter_desk;
 mod limits;
 mod login_failures;
+mod observers;
 mod operations;
 mod operator_messages;
 mod paging;
@@ -32,6 +34,7 @@ mod queues;
 mod recent_history;
 mod restore;
 mod route_cache;
+mod statistics;
 mod timers;
 mod vhost;
 mod vhost_limits;
@@ -62,12 +65,14 @@ pub use arguments::MAX_TIMER_MS;
 pub use bindings::check_binding_names;
 pub use connection_counts::{ConnectionCounts, Counted, Tally};
 pub use connections::{ChannelLink, ChannelState, Churn, ConnectionEntry, ConnectionLink, NewConnection, Traffic};
-pub use counters::{Count, Counters, Rates, Totals};
 pub use definitions::stored_queues;
 pub use direct_reply::{DIRECT_REPLY_QUEUE, ReplySink};
+pub use events::{Acting, ConsumerEvent, EVENT_EXCHANGE, EventDesk, LoginEvent};
 pub use exchanges::{ExchangeDeclare, check_not_reserved};
+pub use firehose::{FIREHOSE, Party};
 pub use limits::BrokerLimits;
 pub use login_failures::LoginFailures;
+pub use observers::Observers;
 pub use operations::{ArgumentChange, CHANGEABLE_ARGUMENTS, PEEK_MAX};
 pub use operator_messages::AfterGet;
 pub use policies::{ApplyTo, EffectivePolicy, Policy, PolicyError, PolicyKind};
@@ -76,6 +81,10 @@ pub use queue_cell::{Aftermath, ConsumerSink, Flow, PeekedMessage, QueueCell, Qu
 pub use queues::{DeclaredQueue, DeleteCondition, QueueDeclare};
 pub use restore::{BrokerParts, Restoration, RestoreError};
 pub use route_cache::{Route, RouteCache};
+pub use statistics::{
+    CHURN, Count, Counters, ExchangeTraffic, History, Rates, Round, SAMPLED, SAMPLED_READY, SAMPLED_UNACKED,
+    SampleRange, Totals,
+};
 pub use vhost::Vhost;
 pub use vhost_limits::{CountedConnection, VhostLimits};
 
@@ -92,10 +101,10 @@ pub struct Broker {
     paging: Arc<paging::Paging>,
     replies: direct_reply::DirectReplies,
     connections: connections::Registry,
-    /// What queues counted that are gone.
-    retired: parking_lot::Mutex<Totals>,
+    statistics: statistics::BrokerStatistics,
     connection_counts: ConnectionCounts,
     login_failures: LoginFailures,
+    observers: std::sync::OnceLock<Observers>,
     next_queue: AtomicU64,
     next_connection: AtomicU64,
 }
@@ -182,6 +191,9 @@ impl Broker {
                         source.forget(&forgets);
                     }
                 }
+            }
+            if !aftermath.tapped.is_empty() {
+                self.tap_deliveries(std::mem::take(&mut aftermath.tapped), aftermath);
             }
             for queue in std::mem::take(&mut aftermath.to_delete) {
                 if let Err(error) = self.remove_queue(&queue, DeleteCondition::default()) {

@@ -1,6 +1,7 @@
 //! Queues: declare, delete, purge.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::model::{AmqpError, FieldTable, FieldValue, Name, ReplyCode};
 use crate::queue::QueueOptions;
@@ -124,6 +125,7 @@ impl Broker {
         declare: QueueDeclare,
         connection: u64,
     ) -> Result<DeclaredQueue, AmqpError> {
+        self.churn().queues_declared.fetch_add(1, Ordering::Relaxed);
         let resource = resource("queue", &declare.name, &vhost.name);
         let owner = declare.exclusive.then_some(connection);
         if let Some(queue) = vhost.find_queue(&declare.name) {
@@ -152,6 +154,8 @@ impl Broker {
             self.store(&[put_queue(&queue)])?;
         }
         place_queue(vhost, &queue);
+        self.tell_queue_created(&queue);
+        self.churn().queues_created.fetch_add(1, Ordering::Relaxed);
         Ok(queue.declared())
     }
 
@@ -206,10 +210,13 @@ impl Broker {
             _ => Ok(()),
         })?;
         vhost.queues.remove(&queue.name);
-        self.retired.lock().add(&queue.counters().totals());
+        self.retire_queue(&vhost, &queue.counters().totals());
+        self.churn().queues_deleted.fetch_add(1, Ordering::Relaxed);
         let removed = vhost.router.write().remove_queue(&queue.name);
         vhost.changed();
         self.drop_sides(&vhost, &removed.exchanges);
+        self.tell_removed(&vhost, &removed.exchanges, &removed.bindings);
+        self.tell_queue_deleted(queue);
         let mut changes = removals(&vhost, &removed.exchanges, &removed.bindings);
         if queue.is_kept() {
             changes.push(StateChange::Remove(Table::Queues, key(&[&queue.vhost, &queue.name])));
@@ -309,6 +316,7 @@ fn check_same_queue(
 
 /// Makes a queue known: from here on it can be found and routed to.
 pub(super) fn place_queue(vhost: &Vhost, queue: &Arc<QueueCell>) {
+    queue.set_tapped(vhost.is_tapped());
     vhost.queues.insert(queue.name.clone(), Arc::clone(queue));
     vhost
         .router

@@ -79,9 +79,10 @@ impl Broker {
             paging: Arc::default(),
             replies: super::direct_reply::DirectReplies::default(),
             connections: super::connections::Registry::default(),
-            retired: parking_lot::Mutex::default(),
+            statistics: super::statistics::BrokerStatistics::default(),
             connection_counts: super::ConnectionCounts::default(),
             login_failures: super::LoginFailures::default(),
+            observers: std::sync::OnceLock::new(),
             next_queue: AtomicU64::new(1),
             next_connection: AtomicU64::new(1),
         };
@@ -294,6 +295,7 @@ impl Broker {
         };
         self.store(&[put(Table::Vhosts, key(&[name]), &record)])?;
         self.place_vhost(name, description);
+        self.tell_vhost("vhost.created", name, Some(description));
         Ok(())
     }
 }

@@ -10,10 +10,12 @@ use crate::broker::{Aftermath, Counted, QueueCell, RouteCache};
 use crate::model::{AmqpError, ChannelWindow, Millis, Name, ReplyCode};
 use crate::queue::{ConsumerKey, UnackedId};
 use crate::store::QueueId;
+use crate::telemetry::Tracer;
 
 use super::confirms::ConfirmTracker;
 use super::consumer::{ChannelDeliveries, Consumer, ReplyConsumer, Shown};
 use super::outbox::Outbox;
+use super::tally::Tally;
 use super::tx::Transaction;
 use super::unacked::UnackedTable;
 
@@ -25,6 +27,8 @@ const KEPT_QUEUES: usize = 64;
 pub struct Channel {
     /// The part that queues reach.
     pub deliveries: Arc<ChannelDeliveries>,
+    /// What it counted since the last flush.
+    pub tally: Tally,
     /// Routes just used.
     pub routes: RouteCache,
     /// In confirm mode.
@@ -45,6 +49,8 @@ pub struct Channel {
     pub standing: Option<(u64, Name)>,
     /// That exchange is a topic exchange, where topic permissions have a say.
     pub to_topic: bool,
+    /// Traces are on, or the firehose of the vhost.
+    pub watched: bool,
     /// Unacked deliveries of consumers settled since the last flush, which the channel's window gets back.
     pub settled: u32,
     /// Its place among the channels of its user.
@@ -78,7 +84,14 @@ pub struct Confirms {
 impl Channel {
     /// A new channel, on which at most `unacked_max` deliveries are out.
     #[must_use]
-    pub fn new(connection: u64, number: u16, outbox: Arc<Outbox>, frame_max: u32, unacked_max: u32) -> Self {
+    pub fn new(
+        connection: u64,
+        number: u16,
+        outbox: Arc<Outbox>,
+        frame_max: u32,
+        unacked_max: u32,
+        tracer: Option<Arc<Tracer>>,
+    ) -> Self {
         Self {
             deliveries: Arc::new(ChannelDeliveries {
                 connection,
@@ -87,8 +100,11 @@ impl Channel {
                 frame_max,
                 unacked: parking_lot::Mutex::new(UnackedTable::default()),
                 window: Arc::new(ChannelWindow::with_most(unacked_max)),
+                tracer,
                 shown: Shown::default(),
+                counters: Arc::default(),
             }),
+            tally: Tally::default(),
             routes: RouteCache::default(),
             confirms: None,
             transaction: None,
@@ -99,6 +115,7 @@ impl Channel {
             writable: None,
             standing: None,
             to_topic: false,
+            watched: false,
             settled: 0,
             counted: None,
             queues: Vec::new(),

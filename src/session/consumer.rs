@@ -7,9 +7,10 @@ use parking_lot::Mutex;
 
 use crate::amqp::encode::{self, DeliveryInfo, Target};
 use crate::amqp::{OutBuffer, Response};
-use crate::broker::{ChannelLink, ChannelState, ConsumerSink, Flow, QueueCell, ReplySink};
+use crate::broker::{ChannelLink, ChannelState, ConsumerSink, Count, Counters, Flow, QueueCell, ReplySink};
 use crate::model::{ChannelWindow, FieldValue, Message, Name};
 use crate::queue::{ConsumerKey, Delivery};
+use crate::telemetry::Tracer;
 
 use super::outbox::Outbox;
 use super::unacked::UnackedTable;
@@ -29,8 +30,12 @@ pub struct ChannelDeliveries {
     pub unacked: Mutex<UnackedTable>,
     /// The limit that all consumers of the channel share.
     pub window: Arc<ChannelWindow>,
+    /// Where traces are on.
+    pub tracer: Option<Arc<Tracer>>,
     /// What listings show and nothing else reads.
     pub shown: Shown,
+    /// What is counted of the channel.
+    pub counters: Arc<Counters>,
 }
 
 /// What the channel's owner notes for listings.
@@ -57,6 +62,17 @@ impl ChannelDeliveries {
     }
 }
 
+impl ChannelDeliveries {
+    /// Counts what one consumer gets, which is all to be settled or all not.
+    fn count_deliveries(&self, deliveries: &[Delivery]) {
+        let settles = deliveries.first().is_some_and(|delivery| delivery.unacked.is_some());
+        let count = if settles { Count::Deliver } else { Count::DeliverNoAck };
+        self.counters.add(count, deliveries.len() as u64);
+        let redelivered = deliveries.iter().filter(|delivery| delivery.redelivered).count();
+        self.counters.add(Count::Redeliver, redelivered as u64);
+    }
+}
+
 impl ChannelLink for ChannelDeliveries {
     fn state(&self) -> ChannelState {
         ChannelState {
@@ -68,6 +84,10 @@ impl ChannelLink for ChannelDeliveries {
             confirm: self.shown.confirm.load(Ordering::Relaxed),
             transactional: self.shown.transactional.load(Ordering::Relaxed),
         }
+    }
+
+    fn counters(&self) -> &Arc<Counters> {
+        &self.counters
     }
 }
 
@@ -133,12 +153,8 @@ impl Consumer {
     }
 
     fn encode(&self, table: &mut UnackedTable, delivery: &Delivery, out: &mut OutBuffer) {
-        let delivery_tag = match delivery.unacked {
-            Some(id) => table.add(self.queue_index, id, true),
-            None => table.next_tag(),
-        };
-        let counted = (self.counts_deliveries && delivery.delivery_count > 0)
-            .then(|| with_delivery_count(&delivery.message, delivery.delivery_count));
+        let delivery_tag = self.number(table, delivery);
+        let counted = self.counted(delivery);
         let info = DeliveryInfo {
             delivery_tag,
             redelivered: delivery.redelivered,
@@ -146,15 +162,47 @@ impl Consumer {
         };
         encode::deliver(out, self.channel.target(), &self.tag, info, &delivery.message);
     }
+
+    /// Gives a delivery its tag, and notes it as unacked.
+    pub(super) fn number(&self, table: &mut UnackedTable, delivery: &Delivery) -> u64 {
+        match delivery.unacked {
+            Some(id) => table.add(self.queue_index, id, true),
+            None => table.next_tag(),
+        }
+    }
+
+    /// The properties with the count of deliveries, where they carry it.
+    pub(super) fn counted(&self, delivery: &Delivery) -> Option<Vec<u8>> {
+        (self.counts_deliveries && delivery.delivery_count > 0)
+            .then(|| with_delivery_count(&delivery.message, delivery.delivery_count))
+    }
+
+    /// Where its messages are encoded to.
+    pub(super) fn target(&self) -> Target {
+        self.channel.target()
+    }
+
+    /// Its tag.
+    pub(super) fn tag_text(&self) -> &str {
+        &self.tag
+    }
 }
 
 impl ConsumerSink for Consumer {
     fn deliver(&self, deliveries: &mut Vec<Delivery>) -> Flow {
+        self.channel.count_deliveries(deliveries);
         let mut table = self.channel.unacked.lock();
         let flow = self.channel.outbox.write_deliveries(
-            |out| {
-                for delivery in deliveries.drain(..) {
-                    self.encode(&mut table, &delivery, out);
+            |out| match &self.channel.tracer {
+                None => {
+                    for delivery in deliveries.drain(..) {
+                        self.encode(&mut table, &delivery, out);
+                    }
+                }
+                Some(tracer) => {
+                    for delivery in deliveries.drain(..) {
+                        self.encode_traced(tracer, &mut table, &delivery, out);
+                    }
                 }
             },
             || Some((Arc::clone(&self.queue), self.key())),

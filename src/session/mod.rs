@@ -11,6 +11,7 @@ mod channel;
 mod confirms;
 mod consumer;
 mod handshake;
+mod lifecycle;
 mod login;
 mod names;
 mod outbox;
@@ -18,9 +19,11 @@ mod publish;
 mod requests;
 mod settings;
 mod settle;
+mod tally;
 mod topology;
 mod tx;
 mod unacked;
+mod watch;
 
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -30,11 +33,9 @@ use rustc_hash::FxHashMap;
 
 use crate::amqp::{self, Event, OutBuffer, Response, Step};
 use crate::auth::Credentials;
-use crate::broker::{
-    Aftermath, Broker, ChannelLink, ConnectionEntry, CountedConnection, PublishBatch, QueueCell, Vhost,
-};
+use crate::broker::{Aftermath, Broker, ConnectionEntry, CountedConnection, PublishBatch, QueueCell, Vhost};
 use crate::model::{AmqpError, ErrorScope, FieldTable, Method, Name, ReplyCode};
-use crate::queue::Outcome;
+use crate::telemetry::PublishSpan;
 
 use access::Access;
 use channel::Channel;
@@ -71,6 +72,8 @@ pub struct Session {
     /// What the protocol core writes, before it goes to the outbox.
     scratch: OutBuffer,
     user: Option<Name>,
+    /// Who a login claims to be from.
+    claimed: Option<Name>,
     /// How the client logged in and what it says about itself, until the connection is open.
     introduction: Option<(String, FieldTable)>,
     /// Its place among the open connections.
@@ -95,6 +98,10 @@ pub struct Session {
     blocked: bool,
     /// Channels with something to do at the next flush.
     touched: Vec<u16>,
+    /// Spans of publishes since the last flush.
+    spans: Vec<PublishSpan>,
+    /// Channels that have counted something since.
+    tallied: Vec<u16>,
     aftermath: Aftermath,
     next: Next,
     /// More is owed to the client than it may be: the rest of the input waits until it has read.
@@ -121,6 +128,7 @@ impl Session {
             wire: amqp::Connection::new(settings.wire.clone()),
             scratch: OutBuffer::new(),
             user: None,
+            claimed: None,
             introduction: None,
             entry: None,
             credentials: None,
@@ -136,6 +144,8 @@ impl Session {
             publisher: false,
             blocked: false,
             touched: Vec::new(),
+            spans: Vec::new(),
+            tallied: Vec::new(),
             aftermath: Aftermath::default(),
             next: Next::Read,
             is_full: false,
@@ -258,8 +268,12 @@ impl Session {
     pub fn end(&mut self) {
         if !std::mem::replace(&mut self.ended, true) {
             self.broker.remove_connection(self.id);
+            let _acting = self.broker.acting(self.user.as_ref());
             self.flush();
             self.release_all();
+            if let Some(entry) = &self.entry {
+                self.broker.tell_connection_closed(entry);
+            }
             self.outbox.close();
         }
     }
@@ -279,7 +293,7 @@ impl Session {
                 multiple,
                 outcome,
             } => {
-                let (method, outcome) = meaning(outcome);
+                let (method, outcome) = settle::meaning(outcome);
                 let done = self.settle(channel, delivery_tag, multiple, outcome);
                 self.check(channel, method, done);
             }
@@ -321,6 +335,7 @@ impl Session {
             }
             Event::Request { channel, request } => {
                 let method = requests::method(&request);
+                let _acting = self.broker.acting(self.user.as_ref());
                 let done = self.request(channel, request);
                 self.check(channel, method, done);
                 if let Some(channel) = self.channels.get(&channel) {
@@ -331,29 +346,9 @@ impl Session {
         }
     }
 
-    fn open_channel(&mut self, number: u16) {
-        let counted = match self.broker.count_channel(&self.user.clone().unwrap_or_default()) {
-            Ok(counted) => counted,
-            Err(error) => return self.fail(number, &error.caused_by(Method::new(20, 10))),
-        };
-        let mut channel = Channel::new(
-            self.id,
-            number,
-            Arc::clone(&self.outbox),
-            self.wire.frame_max(),
-            self.settings.unacked_per_channel,
-        );
-        channel.counted = Some(counted);
-        if let Some(entry) = &self.entry {
-            let link: Arc<dyn ChannelLink> = Arc::clone(&channel.deliveries) as _;
-            entry.add_channel(number, &link);
-        }
-        self.channels.insert(number, channel);
-        self.write(number, Response::ChannelOpenOk);
-    }
-
     /// Hands over what was gathered, then works off what came of it.
     fn flush(&mut self) {
+        self.hand_over_tallies();
         if self.touched.is_empty() && self.publishes.is_empty() && self.settles.is_empty() {
             return;
         }
@@ -364,6 +359,9 @@ impl Session {
             }
         }
         self.publishes.flush(now, &mut self.aftermath);
+        if !self.spans.is_empty() {
+            self.end_spans();
+        }
         self.settles.flush(now, &mut self.aftermath);
         for number in self.touched.drain(..) {
             if let Some(channel) = self.channels.get_mut(&number) {
@@ -415,33 +413,6 @@ impl Session {
         self.counted = None;
     }
 
-    /// Takes a channel down: its consumers go, and its unacked messages go back.
-    fn release_channel(&mut self, number: u16) {
-        let Some(channel) = self.channels.remove(&number) else {
-            return;
-        };
-        if let Some(entry) = &self.entry {
-            entry.remove_channel(number);
-        }
-        let now = self.broker.now();
-        if let Some(reply) = &channel.reply_consumer {
-            self.broker.remove_reply_channel(&reply.address);
-        }
-        for held in channel.holdings() {
-            held.queue
-                .leave(&held.consumers, &held.unacked, now, &mut self.aftermath);
-        }
-        // A queue may have delivered on another thread before its consumer left.
-        let mut late = Vec::new();
-        channel.deliveries.unacked.lock().take_up_to(0, &mut late);
-        for entry in late {
-            self.settles
-                .push(channel.queue(entry.queue), Outcome::Release, entry.id);
-        }
-        self.settles.flush(now, &mut self.aftermath);
-        self.finish();
-    }
-
     fn channel_mut(&mut self, number: u16) -> Result<&mut Channel, AmqpError> {
         // The protocol core lets methods through for open channels only.
         self.channels
@@ -483,16 +454,6 @@ impl Drop for Session {
             self.outbox.abandon();
             tracing::error!(connection = self.id, "the connection did not end in order");
         }
-    }
-}
-
-/// The method's ids for errors, and what it means for the queue.
-fn meaning(outcome: amqp::Outcome) -> (Method, Outcome) {
-    let back = |requeue| if requeue { Outcome::Requeue } else { Outcome::Reject };
-    match outcome {
-        amqp::Outcome::Ack => (Method::new(60, 80), Outcome::Ack),
-        amqp::Outcome::Reject { requeue } => (Method::new(60, 90), back(requeue)),
-        amqp::Outcome::Nack { requeue } => (Method::new(60, 120), back(requeue)),
     }
 }
 
