@@ -72,6 +72,7 @@ impl Broker {
         let broker = Self {
             clock: parts.clock,
             accounts: Arc::new(parts.accounts),
+            tokens: parking_lot::RwLock::default(),
             state: parts.state,
             messages: parts.messages,
             limits: parts.limits.into(),

@@ -21,7 +21,7 @@ use crate::store::{MessageStore, StoreError};
 
 use super::clock::SystemClock;
 use super::log::{self, Levels};
-use super::{REFUSED, STORAGE, ServeArguments, descriptors, reload, resources, settings, systemd, topology};
+use super::{REFUSED, STORAGE, ServeArguments, descriptors, reload, resources, settings, systemd, token_keys, topology};
 
 /// How often systemd is told that the broker lives, where it did not say how often it wants to hear it.
 const IDLE_TICK: Duration = Duration::from_secs(3600);
@@ -149,6 +149,11 @@ async fn run(config: Config, running: &Running, arguments: &ServeArguments) -> R
     // Before anybody can publish.
     resources::check(&running.broker);
     tokio::spawn(resources::watch(Arc::clone(&running.broker)));
+    // In the runtime, since an answer may take a while; before anybody can log in.
+    let refresh = tokio::task::block_in_place(|| token_keys::apply(&running.broker, &config));
+    if let Some(refresh) = refresh.map_err(Failure::refused)? {
+        tokio::spawn(refresh.run(Arc::clone(&running.broker)));
+    }
     let amqps = start_tls_listeners(&config, running)?;
     let addresses = start_listeners(&config, running)?;
     let http = settings::http(&config, addresses.clone());

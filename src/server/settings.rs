@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::amqp::WireLimits;
+use crate::amqp::{TableLimits, WireLimits};
 use crate::broker::BrokerLimits;
 use tokio_rustls::rustls::ServerConfig;
 
 use crate::config::{self, Config, MessageEngine, SyncMode as ConfiguredSync};
 use crate::http::HttpSettings;
+use crate::model::Name;
 use crate::net::{
     CertificateName, ClientCertificates, ConnectionSettings, Network, TlsError, TlsFiles, TlsSettings, load_tls,
 };
@@ -80,6 +81,10 @@ fn sessions(config: &Config, name_seed: u64) -> SessionSettings {
             frame_max_before_tune_bytes: limits.frame_max_before_tune_bytes,
             bytes_before_open: limits.bytes_before_login as usize,
             message_max_bytes: limits.message_max_bytes,
+            tables: TableLimits {
+                depth: limits.table_depth_max.into(),
+                method_values: limits.table_values_max as usize,
+            },
         },
         mechanisms: mechanisms.join(" "),
         cluster_name: config.node.name.clone(),
@@ -89,6 +94,9 @@ fn sessions(config: &Config, name_seed: u64) -> SessionSettings {
         connections_per_user: limits.connections_per_user,
         unacked_per_channel: limits.unacked_per_channel,
         ack_timeout_ms: u64::from(limits.ack_timeout_s) * 1_000,
+        anonymous_user: Some(config.auth.anonymous_user.as_str())
+            .filter(|name| !name.is_empty())
+            .map(Name::from),
         loopback_users: loopback_users(config),
         name_seed,
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::auth::{Access as Wanted, Accounts, Resource};
+use crate::auth::{Access as Wanted, Accounts, Identity, Resource};
 use crate::broker::Vhost;
 use crate::model::{AmqpError, Name};
 use crate::routing::ExchangeKind;
@@ -12,36 +12,44 @@ use crate::routing::ExchangeKind;
 #[derive(Debug)]
 pub(super) struct Access {
     accounts: Arc<Accounts>,
-    user: Name,
+    identity: Identity,
     vhost: Name,
     impersonator: bool,
+    /// How often the login was renewed: each time the rights may be others.
+    renewed: u64,
 }
 
 impl Access {
-    pub fn new(accounts: Arc<Accounts>, user: Name, vhost: Name) -> Self {
-        let impersonator = accounts
-            .user(&user)
-            .is_some_and(|user| user.tags.contains("impersonator"));
+    pub fn new(accounts: Arc<Accounts>, identity: Identity, vhost: Name) -> Self {
         Self {
+            impersonator: identity.tags(&accounts).contains("impersonator"),
             accounts,
-            user,
+            identity,
             vhost,
-            impersonator,
+            renewed: 0,
         }
     }
 
+    /// Goes on with the rights of a renewed login.
+    pub fn renew(&mut self, identity: Identity) {
+        self.impersonator = identity.tags(&self.accounts).contains("impersonator");
+        self.identity = identity;
+        self.renewed += 1;
+    }
+
     pub fn user(&self) -> &Name {
-        &self.user
+        self.identity.user()
     }
 
     /// Moves whenever an answer may change.
     pub fn generation(&self) -> u64 {
-        self.accounts.generation()
+        // Both only grow, so their sum moves with either.
+        self.accounts.generation() + self.renewed
     }
 
     /// Whether a message may name `claimed` as its user (RabbitMQ: "Validated User-ID").
     pub fn may_publish_as(&self, claimed: &[u8]) -> bool {
-        claimed == self.user.as_bytes() || self.impersonator
+        claimed == self.user().as_bytes() || self.impersonator
     }
 
     pub fn configure_exchange(&self, name: &str) -> Result<(), AmqpError> {
@@ -84,11 +92,11 @@ impl Access {
 
     fn check_topic(&self, exchange: &str, key: &str, wanted: Wanted) -> Result<(), AmqpError> {
         Ok(self
-            .accounts
-            .check_topic(&self.user, &self.vhost, exchange, key, wanted)?)
+            .identity
+            .check_topic(&self.accounts, &self.vhost, exchange, key, wanted)?)
     }
 
     fn check(&self, resource: Resource<'_>, wanted: Wanted) -> Result<(), AmqpError> {
-        Ok(self.accounts.check(&self.user, &self.vhost, resource, wanted)?)
+        Ok(self.identity.check(&self.accounts, &self.vhost, resource, wanted)?)
     }
 }

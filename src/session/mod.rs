@@ -16,6 +16,7 @@ mod names;
 mod outbox;
 mod publish;
 mod requests;
+mod rights;
 mod settings;
 mod settle;
 mod topology;
@@ -29,7 +30,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::amqp::{self, Event, OutBuffer, Response, Step};
-use crate::auth::Credentials;
+use crate::auth::{Credentials, Identity};
 use crate::broker::{
     Aftermath, Broker, ChannelLink, ConnectionEntry, CountedConnection, PublishBatch, QueueCell, Vhost,
 };
@@ -44,6 +45,7 @@ use settle::SettleBatch;
 pub use handshake::COMPATIBLE_VERSION;
 pub use login::LoginCheck;
 pub use outbox::Outbox;
+pub use rights::EXPIRED;
 pub use settings::SessionSettings;
 
 /// What the reader does next.
@@ -70,7 +72,8 @@ pub struct Session {
     wire: amqp::Connection,
     /// What the protocol core writes, before it goes to the outbox.
     scratch: OutBuffer,
-    user: Option<Name>,
+    /// Who is logged in.
+    identity: Option<Identity>,
     /// How the client logged in and what it says about itself, until the connection is open.
     introduction: Option<(String, FieldTable)>,
     /// Its place among the open connections.
@@ -120,7 +123,7 @@ impl Session {
             outbox: Arc::new(Outbox::new(settings.outgoing_buffer_bytes)),
             wire: amqp::Connection::new(settings.wire.clone()),
             scratch: OutBuffer::new(),
-            user: None,
+            identity: None,
             introduction: None,
             entry: None,
             credentials: None,
@@ -329,7 +332,7 @@ impl Session {
     }
 
     fn open_channel(&mut self, number: u16) {
-        let counted = match self.broker.count_channel(&self.user.clone().unwrap_or_default()) {
+        let counted = match self.broker.count_channel(&self.user()) {
             Ok(counted) => counted,
             Err(error) => return self.fail(number, &error.caused_by(Method::new(20, 10))),
         };

@@ -63,6 +63,7 @@ fn start(dir: Option<&Path>) -> Running {
         connections_per_user: 100,
         unacked_per_channel: 1_000,
         ack_timeout_ms: 0,
+        anonymous_user: None,
         loopback_users: Vec::new(),
         name_seed: 1,
     };
