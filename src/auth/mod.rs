@@ -29,7 +29,8 @@ pub use denied::{Access, Denied, LoginRefused, Resource};
 pub use identity::Identity;
 pub use login::may_log_in_from;
 pub use oauth::{
-    ALGORITHMS as TOKEN_ALGORITHMS, KeySet, KeySetError, KeySource, TokenAuthority, TokenError, TokenRights, TokenSettings,
+    ALGORITHMS as TOKEN_ALGORITHMS, KeySet, KeySetError, KeySource, TokenAuthority, TokenError, TokenRights,
+    TokenSettings,
 };
 pub use password::{HashingCost, PasswordError, PasswordHash, hash_as_rabbitmq};
 pub use pattern::{Pattern, PatternError};

@@ -147,10 +147,7 @@ impl Broker {
             }
         };
         renewed.ok_or_else(|| {
-            AmqpError::connection(
-                ReplyCode::NotAllowed,
-                "New secret was refused by one of the backends",
-            )
+            AmqpError::connection(ReplyCode::NotAllowed, "New secret was refused by one of the backends")
         })
     }
 

@@ -164,15 +164,21 @@ fn check_oauth(config: &Config, reader: &mut Reader) {
     let (file, url) = (oauth.jwks_file.path().is_some(), !oauth.jwks_url.is_empty());
     let path = "oauth.resource_server_id";
     if oauth.resource_server_id.is_empty() {
-        if file || url {
-            reader.fault_of_option(path, "is needed with oauth.jwks_file or oauth.jwks_url");
+        for (key, is_set) in [("oauth.jwks_file", file), ("oauth.jwks_url", url)] {
+            if is_set {
+                reader.fault_of_option(key, "needs oauth.resource_server_id");
+            }
         }
         return;
     }
     if file == url {
         reader.fault_of_option(path, "needs one of oauth.jwks_file and oauth.jwks_url");
     }
-    if url && !["http://", "https://"].iter().any(|scheme| oauth.jwks_url.starts_with(scheme)) {
+    if url
+        && !["http://", "https://"]
+            .iter()
+            .any(|scheme| oauth.jwks_url.starts_with(scheme))
+    {
         reader.fault_of_option("oauth.jwks_url", "has to begin with http:// or https://");
     }
     if oauth.jwks_ca_file.path().is_some() && !oauth.jwks_url.starts_with("https://") {
@@ -194,10 +200,16 @@ fn check_tls(config: &Config, reader: &mut Reader) {
         reader.fault_of_option("listeners.amqps", "needs tls.certificate_file and tls.key_file");
     }
     if tls.further_certificate_files.len() != tls.further_key_files.len() {
-        reader.fault_of_option("tls.further_key_files", "needs one file for each of tls.further_certificate_files");
+        reader.fault_of_option(
+            "tls.further_key_files",
+            "needs one file for each of tls.further_certificate_files",
+        );
     }
     if !tls.further_certificate_files.is_empty() && tls.certificate_file.path().is_none() {
-        reader.fault_of_option("tls.further_certificate_files", "needs tls.certificate_file, for all other names");
+        reader.fault_of_option(
+            "tls.further_certificate_files",
+            "needs tls.certificate_file, for all other names",
+        );
     }
     if tls.client_certificates != ClientCertificates::None && tls.client_ca_file.path().is_none() {
         reader.fault_of_option("tls.client_certificates", "needs tls.client_ca_file");

@@ -168,7 +168,7 @@ section! {
         ack_timeout_s: u32 = 1_800, reload, 0..=31_536_000;
         /// Largest body of an HTTP request: a file of definitions, or a message in
         /// base64. RabbitMQ's default is 20 MB.
-        http_body_max_bytes: u32 = 20_971_520, reload, 1_024..=1_073_741_824;
+        http_body_max_bytes: u32 = 20_971_520, restart, 1_024..=1_073_741_824;
         /// HTTP connections at a time; more wait. Each costs a descriptor.
         http_connections_max: u32 = 1_024, restart, 1..=1_000_000;
         /// Seconds for the head of an HTTP request, and between two requests of a
@@ -333,9 +333,9 @@ section! {
         /// Longest token. Logging in with one over 8 KiB needs a higher
         /// limits.frame_max_before_tune_bytes too.
         token_max_bytes: u32 = 16_384, reload, 512..=131_072;
-        /// What scopes begin with that are meant for this broker, such as
-        /// "rabbitmq."; without it resource_server_id and a dot.
-        scope_prefix: Option<String> = None, reload;
+        /// What scopes begin with that are meant for this broker; "" for
+        /// resource_server_id and a dot.
+        scope_prefix: String = String::new(), reload;
         /// Scopes that stand for others, separated by spaces, such as
         /// { operator = "rabbitmq.tag:administrator rabbitmq.read:*/*" }.
         scope_aliases: BTreeMap<String, String> = BTreeMap::new(), reload;

@@ -112,7 +112,9 @@ impl Caller {
 
     /// 401 without the permission.
     pub fn check(&self, vhost: &Vhost, resource: Resource<'_>, access: Access) -> Result<(), ApiError> {
-        let checked = self.identity.check(self.broker.accounts(), &vhost.name, resource, access);
+        let checked = self
+            .identity
+            .check(self.broker.accounts(), &vhost.name, resource, access);
         checked.map_err(|denied| AmqpError::from(denied).into())
     }
 

@@ -9,7 +9,7 @@ use crate::broker::BrokerLimits;
 use tokio_rustls::rustls::ServerConfig;
 
 use crate::config::{self, Config, MessageEngine, SyncMode as ConfiguredSync};
-use crate::http::HttpSettings;
+use crate::http::{ConnectionLimits, HttpSettings};
 use crate::model::Name;
 use crate::net::{
     CertificateName, ClientCertificates, ConnectionSettings, Network, TlsError, TlsFiles, TlsSettings, load_tls,
@@ -54,6 +54,9 @@ pub fn tls(config: &Config) -> Result<Option<Arc<ServerConfig>>, TlsError> {
     let files = TlsFiles {
         certificate: certificate.to_owned(),
         key: key.to_owned(),
+        further: std::iter::zip(&tls.further_certificate_files, &tls.further_key_files)
+            .map(|(certificate, key)| (certificate.clone(), key.clone()))
+            .collect(),
         client_ca: tls.client_ca_file.path().map(ToOwned::to_owned),
         client_certificates: match tls.client_certificates {
             config::ClientCertificates::None => ClientCertificates::None,
@@ -120,6 +123,12 @@ pub fn http(config: &Config, amqp: Vec<SocketAddr>) -> HttpSettings {
         loopback_users: loopback_users(config),
         amqp,
         message_max_bytes: config.limits.message_max_bytes,
+        body_max_bytes: config.limits.http_body_max_bytes as usize,
+        connections: ConnectionLimits {
+            count: config.limits.http_connections_max as usize,
+            head_timeout: Duration::from_secs(config.limits.http_head_timeout_s.into()),
+            tls_handshake_timeout: Duration::from_secs(config.tls.handshake_timeout_s.into()),
+        },
         metrics: config.metrics.enabled,
         metrics_per_object: config.metrics.per_queue,
     }

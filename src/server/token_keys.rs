@@ -99,7 +99,10 @@ fn authority(oauth: &OAuth) -> Option<TokenAuthority> {
     let aliases = oauth.scope_aliases.iter();
     let settings = TokenSettings {
         resource_server_id: id.clone(),
-        scope_prefix: oauth.scope_prefix.clone().unwrap_or_else(|| format!("{id}.")),
+        scope_prefix: match oauth.scope_prefix.as_str() {
+            "" => format!("{id}."),
+            prefix => prefix.to_owned(),
+        },
         issuer: oauth.issuer.clone(),
         algorithms: oauth.algorithms.iter().map(|name| name.as_str().to_owned()).collect(),
         scope_aliases: aliases.map(|(alias, meant)| (alias.clone(), words(meant))).collect(),

@@ -106,7 +106,11 @@ impl Session {
             ANONYMOUS => self.settings.anonymous_user.is_some(),
             _ => true,
         };
-        self.settings.mechanisms.split(' ').filter(stands_for_somebody).collect()
+        self.settings
+            .mechanisms
+            .split(' ')
+            .filter(stands_for_somebody)
+            .collect()
     }
 
     /// Takes the outcome of a login.

@@ -29,7 +29,10 @@ impl Session {
     /// How long the login still holds; `None` for ever.
     #[must_use]
     pub fn expires_in(&self) -> Option<Duration> {
-        let left_ms = self.expires_at_s()?.saturating_mul(1_000).saturating_sub(self.broker.now());
+        let left_ms = self
+            .expires_at_s()?
+            .saturating_mul(1_000)
+            .saturating_sub(self.broker.now());
         // A timer far beyond a connection's life is none.
         Some(Duration::from_millis(left_ms.min(LONGEST_MS)))
     }

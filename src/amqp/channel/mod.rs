@@ -14,10 +14,10 @@ use amq_protocol::protocol::{AMQPClass, parse_class};
 
 use crate::model::{AmqpError, Method};
 
-use super::limits::TableLimits;
 use super::arguments::{self, Shape};
 use super::event::CloseReason;
 use super::fault;
+use super::limits::TableLimits;
 
 pub use request::Request;
 

@@ -161,7 +161,10 @@ impl TokenAuthority {
         }
         let keys = self.keys_for(&header, now);
         let mut outcome = Err(TokenError::Key(header.kid.clone()));
-        for key in keys.iter().flat_map(|keys| keys.candidates(header.kid.as_deref(), header.alg)) {
+        for key in keys
+            .iter()
+            .flat_map(|keys| keys.candidates(header.kid.as_deref(), header.alg))
+        {
             outcome = signed_claims(token, key, header.alg);
             if outcome.is_ok() {
                 break;

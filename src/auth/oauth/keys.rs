@@ -50,7 +50,10 @@ impl KeySet {
     pub fn parse(json: &[u8]) -> Result<Self, KeySetError> {
         let listed: Listed = serde_json::from_slice(json).map_err(|error| KeySetError::Json(error.to_string()))?;
         let found = listed.keys.len();
-        let readable = listed.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok());
+        let readable = listed
+            .keys
+            .into_iter()
+            .filter_map(|key| serde_json::from_value(key).ok());
         let keys: Vec<Key> = readable.filter_map(|jwk: Jwk| Key::new(&jwk)).collect();
         match keys.is_empty() {
             true => Err(KeySetError::NoKey { found }),

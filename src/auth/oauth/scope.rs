@@ -68,7 +68,12 @@ struct Wildcard {
 impl Wildcard {
     /// `None` where it decodes to something that is not UTF-8.
     fn parse(text: &str) -> Option<Self> {
-        let decode = |piece| percent_decode_str(piece).decode_utf8().ok().map(|text| text.into_owned());
+        let decode = |piece| {
+            percent_decode_str(piece)
+                .decode_utf8()
+                .ok()
+                .map(|text| text.into_owned())
+        };
         let pieces = text.split('*').map(decode).collect::<Option<_>>()?;
         Some(Self { pieces })
     }

@@ -10,8 +10,8 @@ use rcgen::{KeyPair, PublicKeyData};
 use ring::rand::SystemRandom;
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
-    Ed25519KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512,
-    RsaEncoding, RsaKeyPair, RsaPublicKeyComponents,
+    Ed25519KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384,
+    RSA_PSS_SHA512, RsaEncoding, RsaKeyPair, RsaPublicKeyComponents,
 };
 use serde_json::{Value, json};
 
@@ -86,7 +86,11 @@ impl Signer {
 }
 
 fn message(header: &Value, claims: &Value) -> String {
-    format!("{}.{}", BASE64.encode(header.to_string()), BASE64.encode(claims.to_string()))
+    format!(
+        "{}.{}",
+        BASE64.encode(header.to_string()),
+        BASE64.encode(claims.to_string())
+    )
 }
 
 /// Gives the keys of the moment, and counts how often it was asked.
@@ -184,7 +188,9 @@ fn a_refusal_has_the_words_of_a_missing_permission() {
     let (authority, _) = authority(settings(), &[&signer]);
     let narrow = with("scope", json!(["rabbitmq.read:shop/x"]));
     let ann = authority.verify(&signer.token(&narrow), NOW).unwrap();
-    let refused = ann.check(&accounts(), "/", Resource::Queue("q"), Access::Write).unwrap_err();
+    let refused = ann
+        .check(&accounts(), "/", Resource::Queue("q"), Access::Write)
+        .unwrap_err();
     assert_eq!(
         refused.to_string(),
         "write access to queue 'q' in vhost '/' refused for user 'ann'"
@@ -242,7 +248,8 @@ fn each_algorithm_of_rsa() {
         for (says, _) in encodings {
             let signed = message(&json!({"alg": says, "kid": "r"}), &claims());
             let mut signature = vec![0; key.public().modulus_len()];
-            key.sign(encoding, &SystemRandom::new(), signed.as_bytes(), &mut signature).unwrap();
+            key.sign(encoding, &SystemRandom::new(), signed.as_bytes(), &mut signature)
+                .unwrap();
             let token = format!("{signed}.{}", BASE64.encode(signature));
             let verified = authority.verify(token.as_bytes(), NOW);
             assert_eq!(verified.is_ok(), says == signed_as, "{signed_as} said to be {says}");
@@ -259,23 +266,51 @@ fn each_claim_has_to_be_right() {
     let refused = |claims: &Value| refusal(&authority, &signer.token(claims));
     assert_eq!(refused(&without("exp")), TokenError::NoExpiry);
     assert_eq!(refused(&with("exp", json!(NOW_S - 5))), TokenError::Expired);
-    assert!(authority.verify(&signer.token(&with("exp", json!(NOW_S - 4))), NOW).is_ok());
-    assert!(authority.verify(&signer.token(&with("exp", json!(NOW_S as f64 + 0.5))), NOW).is_ok());
+    assert!(
+        authority
+            .verify(&signer.token(&with("exp", json!(NOW_S - 4))), NOW)
+            .is_ok()
+    );
+    assert!(
+        authority
+            .verify(&signer.token(&with("exp", json!(NOW_S as f64 + 0.5))), NOW)
+            .is_ok()
+    );
     assert_eq!(refused(&with("nbf", json!(NOW_S + 6))), TokenError::Early);
-    assert!(authority.verify(&signer.token(&with("nbf", json!(NOW_S + 5))), NOW).is_ok());
+    assert!(
+        authority
+            .verify(&signer.token(&with("nbf", json!(NOW_S + 5))), NOW)
+            .is_ok()
+    );
     for wrong in [json!("soon"), json!(-1), json!(1e300), json!([NOW_S + 60]), json!({})] {
         assert_eq!(refused(&with("exp", wrong.clone())), TokenError::Claims, "{wrong}");
         assert_eq!(refused(&with("nbf", wrong.clone())), TokenError::Claims, "{wrong}");
     }
-    for wrong in [json!("other"), json!(["a", "b"]), json!([]), json!(""), json!("rabbitmq2")] {
+    for wrong in [
+        json!("other"),
+        json!(["a", "b"]),
+        json!([]),
+        json!(""),
+        json!("rabbitmq2"),
+    ] {
         assert_eq!(refused(&with("aud", wrong)), TokenError::Audience);
     }
     assert_eq!(refused(&without("aud")), TokenError::Audience);
     assert_eq!(refused(&with("aud", json!({"rabbitmq": true}))), TokenError::Claims);
-    assert!(authority.verify(&signer.token(&with("aud", json!("x rabbitmq"))), NOW).is_ok());
+    assert!(
+        authority
+            .verify(&signer.token(&with("aud", json!("x rabbitmq"))), NOW)
+            .is_ok()
+    );
     assert_eq!(refused(&with("iss", json!("https://issuer/"))), TokenError::Issuer);
     assert_eq!(refused(&without("iss")), TokenError::Issuer);
-    for wrong in [json!(""), json!("x".repeat(256)), json!("a\nb"), json!("a\u{1b}b"), json!(7)] {
+    for wrong in [
+        json!(""),
+        json!("x".repeat(256)),
+        json!("a\nb"),
+        json!("a\u{1b}b"),
+        json!(7),
+    ] {
         assert_eq!(refused(&with("sub", wrong)), TokenError::Name);
     }
     assert_eq!(refused(&without("sub")), TokenError::Name);
@@ -301,12 +336,19 @@ fn hostile_tokens() {
     // A public key as the secret of an HMAC.
     for hmac in ["HS256", "HS384", "HS512"] {
         let token = signer.token_with(&json!({"alg": hmac, "kid": "one"}), &claims());
-        assert!(matches!(refusal(&authority, &token), TokenError::Algorithm(_)), "{hmac}");
+        assert!(
+            matches!(refusal(&authority, &token), TokenError::Algorithm(_)),
+            "{hmac}"
+        );
     }
     // Another algorithm than the key's.
     for other in ["ES384", "RS256", "PS512", "EdDSA"] {
         let token = signer.token_with(&json!({"alg": other, "kid": "one"}), &claims());
-        assert_eq!(refusal(&authority, &token), TokenError::Key(Some("one".to_owned())), "{other}");
+        assert_eq!(
+            refusal(&authority, &token),
+            TokenError::Key(Some("one".to_owned())),
+            "{other}"
+        );
     }
     // A key that comes with the token is nobody's.
     for own in [
@@ -314,16 +356,25 @@ fn hostile_tokens() {
         json!({"alg": "ES256", "kid": "one", "jku": "http://127.0.0.1:1/keys"}),
         json!({"alg": "ES256", "kid": "one", "x5u": "http://127.0.0.1:1/keys"}),
     ] {
-        assert_eq!(refusal(&authority, &stranger.token_with(&own, &claims())), TokenError::Signature);
+        assert_eq!(
+            refusal(&authority, &stranger.token_with(&own, &claims())),
+            TokenError::Signature
+        );
     }
     for critical in [
         json!({"alg": "ES256", "kid": "one", "crit": ["exp"]}),
         json!({"alg": "ES256", "kid": "one", "b64": false}),
     ] {
-        assert_eq!(refusal(&authority, &signer.token_with(&critical, &claims())), TokenError::Critical);
+        assert_eq!(
+            refusal(&authority, &signer.token_with(&critical, &claims())),
+            TokenError::Critical
+        );
     }
     let path = json!({"alg": "ES256", "kid": "../../etc/passwd"});
-    assert!(matches!(refusal(&authority, &signer.token_with(&path, &claims())), TokenError::Key(_)));
+    assert!(matches!(
+        refusal(&authority, &signer.token_with(&path, &claims())),
+        TokenError::Key(_)
+    ));
 }
 
 #[test]
@@ -338,7 +389,16 @@ fn what_is_no_token_is_refused_without_a_panic() {
         // The last character of a base64 text may have bits that stand for nothing; then it is refused as base64.
         assert!(authority.verify(&changed, NOW).is_err(), "changed at {at}");
     }
-    for junk in ["", ".", "..", "...", "a.b.c", "e30.e30.", "\u{0}.\u{0}.\u{0}", "eyJ9.eyJ9.eyJ9"] {
+    for junk in [
+        "",
+        ".",
+        "..",
+        "...",
+        "a.b.c",
+        "e30.e30.",
+        "\u{0}.\u{0}.\u{0}",
+        "eyJ9.eyJ9.eyJ9",
+    ] {
         assert_eq!(refusal(&authority, junk.as_bytes()), TokenError::Form, "{junk:?}");
     }
     let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
@@ -350,10 +410,17 @@ fn what_is_no_token_is_refused_without_a_panic() {
         TokenError::Claims | TokenError::TooLong(_)
     ));
     assert_eq!(refusal(&authority, &vec![b'a'; 16_385]), TokenError::TooLong(16_384));
-    let twice = BASE64.encode(format!("{{\"sub\":\"ann\",\"aud\":\"rabbitmq\",\"exp\":1,\"exp\":{}}}", NOW_S + 60));
+    let twice = BASE64.encode(format!(
+        "{{\"sub\":\"ann\",\"aud\":\"rabbitmq\",\"exp\":1,\"exp\":{}}}",
+        NOW_S + 60
+    ));
     let signed = format!("{header}.{twice}");
     let token = format!("{signed}.{}", BASE64.encode(signer.signature(signed.as_bytes())));
-    assert_eq!(refusal(&authority, token.as_bytes()), TokenError::Claims, "a claim twice");
+    assert_eq!(
+        refusal(&authority, token.as_bytes()),
+        TokenError::Claims,
+        "a claim twice"
+    );
 }
 
 #[test]
@@ -407,7 +474,10 @@ fn sets_of_keys() {
     assert_eq!(fault(json!({"keys": [other_use]})), KeySetError::NoKey { found: 1 });
     let mut other_algorithm = Signer::new("one", "ES256").jwk();
     other_algorithm["alg"] = json!("ES384");
-    assert_eq!(fault(json!({"keys": [other_algorithm]})), KeySetError::NoKey { found: 1 });
+    assert_eq!(
+        fault(json!({"keys": [other_algorithm]})),
+        KeySetError::NoKey { found: 1 }
+    );
     let mixed = json!({"keys": [secret, {"kty": "new"}, 5, Signer::new("one", "EdDSA").jwk()]});
     assert_eq!(KeySet::parse(mixed.to_string().as_bytes()).unwrap().len(), 1);
 }
@@ -434,22 +504,41 @@ fn aliases_and_further_claims() {
     let mut wanted = settings();
     wanted.scope_aliases = BTreeMap::from([(
         "shop operator".replace(' ', "-"),
-        vec!["rabbitmq.tag:administrator".to_owned(), "rabbitmq.configure:*/*".to_owned()],
+        vec![
+            "rabbitmq.tag:administrator".to_owned(),
+            "rabbitmq.configure:*/*".to_owned(),
+        ],
     )]);
-    wanted.additional_scopes_keys = vec!["realm.roles".to_owned(), "https://x/roles".to_owned(), "servers".to_owned()];
+    wanted.additional_scopes_keys = vec![
+        "realm.roles".to_owned(),
+        "https://x/roles".to_owned(),
+        "servers".to_owned(),
+    ];
     let (authority, _) = authority(wanted, &[&signer]);
     let accounts = accounts();
     let bearer = |claims: &Value| authority.verify(&signer.token(claims), NOW).unwrap();
-    let configures = |ann: &Identity, name| ann.check(&accounts, "/", Resource::Queue(name), Access::Configure).is_ok();
+    let configures = |ann: &Identity, name| {
+        ann.check(&accounts, "/", Resource::Queue(name), Access::Configure)
+            .is_ok()
+    };
     let ann = bearer(&with("scope", json!(["shop-operator"])));
     assert_eq!(ann.tags(&accounts).0, ["administrator"]);
     assert!(configures(&ann, "q"));
     // An alias is no alias with a prefix, and an alias cannot be made up.
-    assert!(!configures(&bearer(&with("scope", json!("rabbitmq.shop-operator"))), "q"));
+    assert!(!configures(
+        &bearer(&with("scope", json!("rabbitmq.shop-operator"))),
+        "q"
+    ));
     let ann = bearer(&with("realm", json!({"roles": ["rabbitmq.configure:%2F/a"]})));
     assert!(configures(&ann, "a") && !configures(&ann, "b"));
-    assert!(configures(&bearer(&with("https://x/roles", json!("rabbitmq.configure:%2F/c d"))), "c"));
-    let ann = bearer(&with("servers", json!({"rabbitmq": "configure:%2F/e", "other": ["configure:*/*"]})));
+    assert!(configures(
+        &bearer(&with("https://x/roles", json!("rabbitmq.configure:%2F/c d"))),
+        "c"
+    ));
+    let ann = bearer(&with(
+        "servers",
+        json!({"rabbitmq": "configure:%2F/e", "other": ["configure:*/*"]}),
+    ));
     assert!(configures(&ann, "e") && !configures(&ann, "f"));
     assert_eq!(&**bearer(&without("sub").clone_with("client_id", "app")).user(), "app");
 }
@@ -471,7 +560,16 @@ impl CloneWith for Value {
 fn the_form_of_a_token() {
     let signer = Signer::new("one", "ES256");
     assert!(TokenAuthority::is_token(&signer.token(&claims())));
-    for password in ["guest", "", "a.b.c", "1.2.3", "pass.word", "e30.x", "ey..", "secret.with.dots.four"] {
+    for password in [
+        "guest",
+        "",
+        "a.b.c",
+        "1.2.3",
+        "pass.word",
+        "e30.x",
+        "ey..",
+        "secret.with.dots.four",
+    ] {
         assert!(!TokenAuthority::is_token(password.as_bytes()), "{password}");
     }
     // Unsigned ones too: they are to be refused as tokens.
