@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::header::STRICT_TRANSPORT_SECURITY;
+use axum::http::header::{STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -27,6 +27,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Browsers that came over TLS once come over TLS only for two years (RFC 6797).
 const STRICT_TRANSPORT: HeaderValue = HeaderValue::from_static("max-age=63072000");
+
+/// Browsers take an answer for what it says that it is.
+const NO_SNIFFING: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// How a request came; an extension of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,6 +135,8 @@ impl Door {
 }
 
 fn marked(mut answer: Response<Body>, scheme: Scheme) -> Response<Body> {
+    // A name with a script in it is a text in JSON, whatever a browser makes of it.
+    answer.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, NO_SNIFFING);
     if scheme == Scheme::Https {
         answer.headers_mut().insert(STRICT_TRANSPORT_SECURITY, STRICT_TRANSPORT);
     }

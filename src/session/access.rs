@@ -78,19 +78,37 @@ impl Access {
 
     /// Topic permission to publish with `key` to a topic exchange; the channel knows which exchange is one.
     pub fn check_topic_write(&self, exchange: &str, key: &str) -> Result<(), AmqpError> {
-        self.check_topic(exchange, key, Wanted::Write)
+        self.check_key(exchange, key, Wanted::Write)
     }
 
-    /// Topic permission to bind with `key`.
-    pub fn check_topic_read(&self, vhost: &Vhost, exchange: &str, key: &str) -> Result<(), AmqpError> {
+    /// Topic permission to bind with `key`, or to have dead letters published with it.
+    pub fn check_topic(&self, vhost: &Vhost, exchange: &str, key: &str, wanted: Wanted) -> Result<(), AmqpError> {
         // Topic permissions concern topic exchanges only (RabbitMQ: "Topic Authorisation").
         if vhost.exchange_kind(exchange) != Some(ExchangeKind::Topic) {
             return Ok(());
         }
-        self.check_topic(exchange, key, Wanted::Read)
+        self.check_key(exchange, key, wanted)
     }
 
-    fn check_topic(&self, exchange: &str, key: &str, wanted: Wanted) -> Result<(), AmqpError> {
+    /// Whether the user may know of an exchange: any right on it will do. RabbitMQ tells everybody.
+    pub fn see_exchange(&self, name: &str) -> Result<(), AmqpError> {
+        self.see(Resource::Exchange(name))
+    }
+
+    /// The same for a queue, whose messages and consumers a passive declaration counts.
+    pub fn see_queue(&self, name: &str) -> Result<(), AmqpError> {
+        self.see(Resource::Queue(name))
+    }
+
+    fn see(&self, resource: Resource<'_>) -> Result<(), AmqpError> {
+        let any = [Wanted::Read, Wanted::Write].map(|wanted| self.check(resource, wanted).is_ok());
+        match any.contains(&true) {
+            true => Ok(()),
+            false => self.check(resource, Wanted::Configure),
+        }
+    }
+
+    fn check_key(&self, exchange: &str, key: &str, wanted: Wanted) -> Result<(), AmqpError> {
         Ok(self
             .identity
             .check_topic(&self.accounts, &self.vhost, exchange, key, wanted)?)
