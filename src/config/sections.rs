@@ -224,7 +224,8 @@ section! {
         /// store fails for want of space.
         disk_free_limit_bytes: u64 = 209_715_200, reload, 0..=1_125_899_906_842_624;
         /// Memory above which publishers are blocked: a share of what the machine
-        /// or cgroup has, or bytes. RabbitMQ's default.
+        /// or cgroup has, or bytes. RabbitMQ's default. Bodies of waiting messages are
+        /// left on disk from an eighth of it on.
         memory_limit: MemoryLimit = MemoryLimit::Share(0.6), reload;
         /// Size of a file that the log gives up when the disk is full after all, so
         /// that messages can still be consumed and removed. 0 for none.
@@ -392,12 +393,16 @@ section! {
 }
 
 section! {
-    /// `[metrics]`: what `/metrics` on the HTTP address tells Prometheus.
+    /// `[metrics]`: what `/metrics` on the HTTP address tells Prometheus, and what the API remembers.
     Metrics = "metrics" {
         /// Whether `/metrics` is served.
         enabled: bool = true, restart;
         /// Whether `/metrics/per-object` is served, with a series for each queue. Costs time
         /// and space with many thousands of queues.
         per_queue: bool = true, restart;
+        /// Memory for an hour of samples of everything that is counted. A busy queue
+        /// takes some 5 KB, an idle one next to nothing. Where there is no room left,
+        /// objects show their current rates without samples of the past.
+        history_max_bytes: u64 = 33_554_432, reload, 0..=68_719_476_736;
     }
 }

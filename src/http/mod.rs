@@ -40,7 +40,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::broker::Broker;
+use crate::broker::{Broker, History};
 use crate::model::Millis;
 
 use error::ApiError;
@@ -86,6 +86,8 @@ struct Api {
     hashing: Semaphore,
     /// Held from reading limits to writing them back with one of them changed.
     limit_changes: parking_lot::Mutex<()>,
+    /// What the node used.
+    node_history: History<{ nodes::MEASURED }>,
 }
 
 impl Api {
@@ -124,7 +126,6 @@ pub async fn start(
         return Ok(addresses);
     };
     let limits = settings.connections;
-    tokio::spawn(sample(Arc::clone(&broker)));
     let api = Arc::new(Api {
         started_at: broker.now(),
         broker,
@@ -132,7 +133,9 @@ pub async fn start(
         address,
         hashing: Semaphore::new(HASHING_AT_A_TIME),
         limit_changes: parking_lot::Mutex::default(),
+        node_history: History::default(),
     });
+    tokio::spawn(sample(Arc::clone(&api)));
     let door = Door::new(routes::routes(api), limits);
     if let Some((listener, _)) = http {
         tokio::spawn(Arc::clone(&door).open(listener, None));
@@ -153,14 +156,18 @@ async fn listen(address: Option<SocketAddr>, option: &str) -> Result<Option<(Tcp
     Ok(Some((listener, address)))
 }
 
-/// Samples the counters for as long as the runtime lives.
-async fn sample(broker: Arc<Broker>) {
+/// Samples everything that is counted for as long as the runtime lives.
+async fn sample(api: Arc<Api>) {
     let mut ticks = interval(SAMPLE_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let broker = Arc::clone(&broker);
-        let sampled = tokio::task::spawn_blocking(move || broker.sample_rates()).await;
+        let api = Arc::clone(&api);
+        let sampled = tokio::task::spawn_blocking(move || {
+            let mut round = api.broker.sample_statistics();
+            api.node_history.sample(&mut round, nodes::measure(&api));
+        })
+        .await;
         if let Err(error) = sampled {
             tracing::error!(%error, "rates could not be sampled");
         }

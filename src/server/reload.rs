@@ -43,6 +43,8 @@ pub fn reload(config: &mut Config, running: &Running, arguments: &ServeArguments
         Err(error) => tracing::error!(%error, "the keys for tokens were not reloaded; the old ones stay"),
     }
     running.broker.alarms().set_limits(resources::limits(&new));
+    running.broker.set_history_max_bytes(settings::history_max_bytes(&new));
+    running.broker.set_memory_budget(resources::budget(&new));
     running.broker.messages().set_sync(settings::sync(&new));
     running.levels.set(&new.log);
     tracing::info!("configuration reloaded");

@@ -4,6 +4,7 @@ mod deduplication;
 mod delayed;
 mod limits;
 mod policies;
+mod statistics;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -88,6 +89,7 @@ impl Bench {
             state: Arc::clone(&state),
             messages,
             limits: BrokerLimits::default(),
+            memory_budget_bytes: u64::MAX,
         };
         Self {
             broker: Broker::restore(parts).unwrap().0,
