@@ -9,6 +9,7 @@ mod resources;
 mod settings;
 mod store_tools;
 mod systemd;
+mod telemetry;
 mod token_keys;
 mod topology;
 

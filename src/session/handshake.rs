@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::amqp::{LoginRefusal, StartOk};
 use crate::auth::{Identity, LoginRefused, Mechanism};
-use crate::broker::NewConnection;
-use crate::model::{AmqpError, FieldTable, FieldValue, ReplyCode};
+use crate::broker::{LoginEvent, NewConnection};
+use crate::model::{AmqpError, FieldTable, FieldValue, Name, ReplyCode};
 
 use super::access::Access;
 use super::{Next, Place, Session};
@@ -88,6 +88,7 @@ impl Session {
                 return;
             }
         };
+        self.claimed = Some(credentials.user.clone());
         let loopback_users = &self.settings.loopback_users;
         match self.broker.log_in_again(&credentials, self.peer.ip(), loopback_users) {
             Some(login) => self.logged_in(login),
@@ -117,6 +118,7 @@ impl Session {
     pub fn logged_in(&mut self, login: Result<Identity, LoginRefused>) {
         match login {
             Ok(identity) => {
+                self.tell_login(identity.user(), None);
                 tracing::Span::current().record("user", &**identity.user());
                 self.identity = Some(identity);
                 self.wire.tune(&mut self.scratch);
@@ -126,8 +128,21 @@ impl Session {
         }
     }
 
+    fn tell_login(&self, user: &str, refused: Option<&str>) {
+        let mechanism = self.introduction.as_ref().map_or("", |(mechanism, _)| mechanism);
+        self.broker.tell_login(LoginEvent {
+            user,
+            peer: self.peer,
+            local: self.local,
+            mechanism,
+            refused,
+        });
+    }
+
     pub(super) fn refuse_login(&mut self, reason: &str) {
         tracing::warn!(reason, "login refused");
+        let claimed = self.claimed.take().unwrap_or_default();
+        self.tell_login(&claimed, Some(reason));
         if self.wire.refuse_login(&mut self.scratch) == LoginRefusal::Silent {
             self.next = Next::CloseLater;
         }
@@ -154,6 +169,7 @@ impl Session {
             return;
         };
         let (mechanism, client_properties) = self.introduction.take().unwrap_or_default();
+        let _acting = self.broker.acting(self.identity.as_ref().map(Identity::user));
         let entry = self.broker.add_connection(NewConnection {
             id: self.id,
             user: self.user(),
