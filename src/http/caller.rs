@@ -1,6 +1,6 @@
-//! Who asks: HTTP Basic credentials, checked against the broker's users.
+//! Who asks: HTTP Basic credentials, checked against the broker's users, or the token of a bearer.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
@@ -9,9 +9,11 @@ use axum::http::request::Parts;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use crate::auth::{Access, Credentials, Resource, Tags, may_log_in_from};
+use crate::auth::{Access, Credentials, Identity, Resource, Tags, TokenAuthority, may_log_in_from};
 use crate::broker::{Broker, Vhost};
-use crate::model::Name;
+use crate::model::{AmqpError, Name};
+
+use crate::routing::ExchangeKind;
 
 use super::Api;
 use super::error::ApiError;
@@ -26,10 +28,16 @@ pub struct Caller {
     pub user: Name,
     /// Its tags.
     pub tags: Tags,
+    identity: Identity,
     broker: Arc<Broker>,
 }
 
 impl Caller {
+    /// Whether a token says who it is, and no user of the registry.
+    pub fn is_bearer(&self) -> bool {
+        self.identity.is_bearer()
+    }
+
     /// May see everything of everybody.
     pub fn is_monitor(&self) -> bool {
         self.is_administrator() || self.tags.contains("monitoring")
@@ -66,7 +74,7 @@ impl Caller {
 
     /// Whether the user sees a vhost in lists.
     pub fn sees(&self, vhost: &str) -> bool {
-        self.is_monitor() || self.broker.accounts().check_vhost(&self.user, vhost).is_ok()
+        self.is_monitor() || self.identity.check_vhost(self.broker.accounts(), vhost).is_ok()
     }
 
     /// The vhost, to look at.
@@ -81,7 +89,7 @@ impl Caller {
     /// The vhost, to work in: even an administrator needs a permission there.
     pub fn vhost(&self, name: &str) -> Result<Arc<Vhost>, ApiError> {
         let vhost = self.broker.vhost(name).ok_or_else(ApiError::no_object)?;
-        match self.broker.accounts().check_vhost(&self.user, name) {
+        match self.identity.check_vhost(self.broker.accounts(), name) {
             Ok(()) => Ok(vhost),
             Err(_) => Err(not_in_vhost()),
         }
@@ -104,10 +112,20 @@ impl Caller {
 
     /// 401 without the permission.
     pub fn check(&self, vhost: &Vhost, resource: Resource<'_>, access: Access) -> Result<(), ApiError> {
+        let checked = self
+            .identity
+            .check(self.broker.accounts(), &vhost.name, resource, access);
+        checked.map_err(|denied| AmqpError::from(denied).into())
+    }
+
+    /// 401 without the permission for a routing key, where the exchange is a topic exchange.
+    pub fn check_topic(&self, vhost: &Vhost, exchange: &str, key: &str, access: Access) -> Result<(), ApiError> {
+        if vhost.exchange_kind(exchange) != Some(ExchangeKind::Topic) {
+            return Ok(());
+        }
         let accounts = self.broker.accounts();
-        accounts
-            .check(&self.user, &vhost.name, resource, access)
-            .map_err(|denied| crate::model::AmqpError::from(denied).into())
+        let checked = self.identity.check_topic(accounts, &vhost.name, exchange, key, access);
+        checked.map_err(|denied| AmqpError::from(denied).into())
     }
 }
 
@@ -119,30 +137,82 @@ impl FromRequestParts<Arc<Api>> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, ApiError> {
-        let credentials = credentials(parts).ok_or_else(|| ApiError::not_logged_in("Not_Authorized"))?;
+        let given = Given::of(parts).ok_or_else(|| ApiError::not_logged_in("Not_Authorized"))?;
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         let ip = peer.map(|ConnectInfo(address)| address.ip());
-        let local = ip.is_some_and(|ip| may_log_in_from(ip, &credentials.user, &api.settings.loopback_users));
-        if !local || !api.knows(&credentials).await {
-            tracing::warn!(user = %credentials.user, peer = ?ip, "HTTP login refused");
+        let login = match ip {
+            Some(ip) => api.log_in(given, ip).await,
+            None => None,
+        };
+        let Some(identity) = login else {
+            tracing::warn!(peer = ?ip, "HTTP login refused");
             return Err(ApiError::not_logged_in("Login failed"));
-        }
-        let user = api.broker.accounts().user(&credentials.user);
-        let tags = user.map(|user| user.tags).unwrap_or_default();
+        };
+        Self::known(api, identity)
+    }
+}
+
+impl Caller {
+    /// Somebody who has shown who it is.
+    fn known(api: &Api, identity: Identity) -> Result<Self, ApiError> {
+        let tags = identity.tags(api.broker.accounts());
         if !MANAGEMENT_TAGS.iter().any(|tag| tags.contains(tag)) {
             return Err(ApiError::not_authorised("Not management user"));
         }
         Ok(Self {
-            user: credentials.user,
+            user: identity.user().clone(),
             tags,
+            identity,
             broker: Arc::clone(&api.broker),
         })
     }
 }
 
+/// What a request gives to log in with.
+enum Given {
+    /// RFC 7617.
+    Basic(Credentials),
+    /// RFC 6750: a token by itself.
+    Bearer(Vec<u8>),
+}
+
+impl Given {
+    fn of(parts: &Parts) -> Option<Self> {
+        if let Some(credentials) = credentials(parts) {
+            return Some(Self::Basic(credentials));
+        }
+        let (scheme, token) = parts.headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+        let bears = scheme.eq_ignore_ascii_case("bearer");
+        bears.then(|| Self::Bearer(token.trim().as_bytes().to_vec()))
+    }
+}
+
 impl Api {
-    /// Whether the password is right. A hash is computed on a thread of its own, a few at a time, so that guessing
-    /// costs no message its turn.
+    /// Who that is, if what was given is right and may come from there. A hash is computed on a thread of its own, a few
+    /// at a time, so that guessing costs no message its turn; a token may wait for keys there.
+    async fn log_in(self: &Arc<Self>, given: Given, ip: IpAddr) -> Option<Identity> {
+        let token = match given {
+            Given::Bearer(token) => token,
+            Given::Basic(credentials) if self.is_token(&credentials) => credentials.password,
+            Given::Basic(credentials) => {
+                let local = may_log_in_from(ip, &credentials.user, &self.settings.loopback_users);
+                let known = local && self.knows(&credentials).await;
+                return known.then(|| Identity::account(credentials.user));
+            }
+        };
+        let api = Arc::clone(self);
+        let login = tokio::task::spawn_blocking(move || {
+            let loopback_users = &api.settings.loopback_users;
+            api.broker.log_in_bearer(&token, ip, loopback_users).ok()
+        });
+        login.await.ok().flatten()
+    }
+
+    fn is_token(&self, credentials: &Credentials) -> bool {
+        TokenAuthority::is_token(&credentials.password) && self.broker.token_authority().is_some()
+    }
+
+    /// Whether the password is right.
     async fn knows(self: &Arc<Self>, credentials: &Credentials) -> bool {
         let Credentials { user, password } = credentials;
         if self.broker.accounts().log_in_again(user, password).is_some() {
