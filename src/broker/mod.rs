@@ -13,6 +13,7 @@ mod connection_counts;
 mod connections;
 mod counters;
 mod dead_letter;
+mod dead_letter_queues;
 mod deduplication;
 mod definitions;
 mod delayed;
@@ -62,6 +63,10 @@ pub use bindings::check_binding_names;
 pub use connection_counts::{ConnectionCounts, Counted, Tally};
 pub use connections::{ChannelLink, ChannelState, Churn, ConnectionEntry, ConnectionLink, NewConnection, Traffic};
 pub use counters::{Count, Counters, Rates, Totals};
+pub use dead_letter_queues::{
+    AlertState, DeadLetterQueue, DryRun, DryRunTarget, Letter, LetterFilter, LetterSource, MayPublish, REASON_SAMPLE,
+    Reasons, Replay, ReplayCounts, ReplayReport, ReplayRequest, ReplayState, ReplayTo,
+};
 pub use definitions::stored_queues;
 pub use direct_reply::{DIRECT_REPLY_QUEUE, ReplySink};
 pub use exchanges::{ExchangeDeclare, check_not_reserved};
@@ -71,7 +76,9 @@ pub use operations::{ArgumentChange, CHANGEABLE_ARGUMENTS, PEEK_MAX};
 pub use operator_messages::AfterGet;
 pub use policies::{ApplyTo, EffectivePolicy, Policy, PolicyError, PolicyKind};
 pub use publish::PublishBatch;
-pub use queue_cell::{Aftermath, ConsumerSink, Flow, PeekedMessage, QueueCell, QueueDeclaration, QueueRef};
+pub use queue_cell::{
+    Aftermath, ConsumerSink, Flow, PeekedMessage, QueueCell, QueueDeclaration, QueueRef, WaitingMessage,
+};
 pub use queues::{DeclaredQueue, DeleteCondition, QueueDeclare};
 pub use restore::{BrokerParts, Restoration, RestoreError};
 pub use route_cache::{Route, RouteCache};
@@ -94,6 +101,9 @@ pub struct Broker {
     retired: parking_lot::Mutex<Totals>,
     connection_counts: ConnectionCounts,
     login_failures: LoginFailures,
+    alerts: dead_letter_queues::Alerts,
+    alert_watch: Arc<dead_letter_queues::AlertWatch>,
+    replays: dead_letter_queues::Replays,
     next_queue: AtomicU64,
     next_connection: AtomicU64,
 }
@@ -211,6 +221,7 @@ impl Broker {
     /// Ends [`Broker::run_timers`].
     pub fn stop_timers(&self) {
         self.timers.stop();
+        self.stop_replays();
         self.flush_sides();
     }
 
@@ -220,6 +231,7 @@ impl Broker {
             timed.tick(self.now(), &mut aftermath);
         }
         self.settle_aftermath(&mut aftermath);
+        self.check_due_alerts();
     }
 
     /// Stores changes of definitions; they are on stable storage when this returns.

@@ -9,6 +9,7 @@ mod inspect;
 mod letters;
 mod once;
 mod reference;
+mod waiting;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering as Atomic};
 use std::sync::{Arc, Weak};
@@ -29,6 +30,7 @@ use super::timers::Timers;
 
 pub use changes::PeekedMessage;
 pub use reference::QueueRef;
+pub use waiting::WaitingMessage;
 
 /// Whether a consumer can take more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

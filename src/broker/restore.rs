@@ -83,6 +83,9 @@ impl Broker {
             retired: parking_lot::Mutex::default(),
             connection_counts: super::ConnectionCounts::default(),
             login_failures: super::LoginFailures::default(),
+            alerts: super::dead_letter_queues::Alerts::default(),
+            alert_watch: Arc::default(),
+            replays: super::dead_letter_queues::Replays::default(),
             next_queue: AtomicU64::new(recovered.highest_queue.map_or(1, |id| id.0 + 1)),
             next_connection: AtomicU64::new(1),
         };
@@ -94,6 +97,7 @@ impl Broker {
         broker.restore_queues()?;
         broker.restore_bindings()?;
         let restoration = broker.restore_messages(messages);
+        broker.watch_alerts();
         Ok((Arc::new(broker), restoration))
     }
 

@@ -11,6 +11,7 @@ mod caller;
 mod channels;
 mod connections;
 mod consumers;
+mod dead_letters;
 mod definitions;
 mod error;
 mod exchanges;

@@ -83,6 +83,7 @@ impl QueueCore {
                 }
                 self.resume(key, now, effects);
             }
+            Command::Take(places) => return self.take(places, now),
             Command::Purge => return self.purge(effects),
             Command::Tick => self.tick(now, effects),
             Command::Touch => self.touch(now),

@@ -113,7 +113,7 @@ impl QueueCore {
     }
 }
 
-fn view(sequence: Sequence, entry: &Entry) -> MessageView<'_> {
+pub(super) fn view(sequence: Sequence, entry: &Entry) -> MessageView<'_> {
     MessageView {
         sequence,
         message: &entry.message,

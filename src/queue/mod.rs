@@ -25,6 +25,7 @@ mod ready;
 mod retry;
 mod settle;
 mod single_active;
+mod take;
 mod unacked;
 
 pub use apply::QueueCore;
@@ -40,6 +41,7 @@ pub use expiry::EXPIRE_BATCH;
 pub use inspect::{ConsumerView, MessageView};
 pub use letters::{LETTER_RETRY_MS, LETTER_WINDOW};
 pub use options::{DeadLetterTarget, Overflow, QueueOptions};
+pub use take::WaitingPlace;
 
 pub use retry::{RETRY_AT_HEADER, RETRY_COUNT_HEADER};
 

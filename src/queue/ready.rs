@@ -143,7 +143,19 @@ impl Ready {
 
     /// All messages in the order of delivery.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Sequence, &Entry)> {
-        self.levels.iter().rev().flat_map(Level::iter)
+        self.levels.iter().rev().flat_map(|level| level.iter_from(0))
+    }
+
+    /// The messages of one level from a sequence on, in their order.
+    pub(super) fn level_from(&self, level: u8, from: Sequence) -> impl Iterator<Item = (Sequence, &Entry)> {
+        let level = self.levels.get(usize::from(level));
+        level.into_iter().flat_map(move |level| level.iter_from(from))
+    }
+
+    /// The message that came first, whatever its level.
+    pub(super) fn oldest(&self) -> Option<(Sequence, &Entry)> {
+        let heads = self.levels.iter().filter_map(Level::head);
+        heads.min_by_key(|(sequence, _)| *sequence)
     }
 
     fn highest(&self) -> Option<usize> {
@@ -213,13 +225,15 @@ impl Level {
         Some((place.sequence, place.entry.as_ref()?))
     }
 
-    fn iter(&self) -> impl Iterator<Item = (Sequence, &Entry)> {
+    fn iter_from(&self, from: Sequence) -> impl Iterator<Item = (Sequence, &Entry)> {
         let mut returned = self
             .returned
-            .iter()
+            .range(from..)
             .map(|(sequence, entry)| (*sequence, entry))
             .peekable();
-        let fresh = self.fresh.iter();
+        let fresh = self
+            .fresh
+            .range(self.fresh.partition_point(|place| place.sequence < from)..);
         let mut fresh = fresh
             .filter_map(|place| Some((place.sequence, place.entry.as_ref()?)))
             .peekable();

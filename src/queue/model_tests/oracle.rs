@@ -594,6 +594,7 @@ impl Oracle {
             match outcome {
                 Outcome::Ack => self.gone(&item, None),
                 Outcome::Reject => self.reject(item),
+                Outcome::Undo => self.insert(item),
                 Outcome::Requeue | Outcome::Release => {
                     item.redelivered = true;
                     item.count += 1;
@@ -608,7 +609,7 @@ impl Oracle {
         if self.active.is_some() {
             self.review();
         }
-        if matches!(outcome, Outcome::Requeue | Outcome::Release) {
+        if matches!(outcome, Outcome::Requeue | Outcome::Release | Outcome::Undo) {
             self.expire();
             self.shorten();
         }
@@ -663,6 +664,36 @@ impl Oracle {
             });
         }
         Some(handed)
+    }
+
+    /// Takes those that wait and whose key no consumer has.
+    pub(super) fn take(&mut self, sequences: &[Sequence]) -> Vec<Handed> {
+        self.touch();
+        let mut taken = Vec::new();
+        for sequence in sequences {
+            let Some(at) = self.ready.iter().position(|item| item.sequence == *sequence) else {
+                continue;
+            };
+            if self.grouped()
+                && self
+                    .holder_of(self.ready[at].group)
+                    .is_some_and(|holder| holder.is_some())
+            {
+                continue;
+            }
+            let item = self.ready.remove(at);
+            taken.push((item.number, item.sequence, true, item.redelivered, item.count));
+            self.out.push(Out {
+                id: UnackedId {
+                    slot: u32::MAX,
+                    sequence: item.sequence,
+                },
+                item,
+                holder: None,
+                in_window: false,
+            });
+        }
+        taken
     }
 
     pub(super) fn purge(&mut self) -> u64 {

@@ -23,6 +23,7 @@ pub(super) enum Op {
     Leave(usize),
     Settle(Outcome, Vec<usize>),
     Get(bool),
+    Take(Vec<usize>),
     Purge,
     Pause(usize),
     Resume(usize),
@@ -133,7 +134,8 @@ pub(super) fn ops() -> impl Strategy<Value = Op> {
         3 => Just(Outcome::Ack),
         1 => Just(Outcome::Requeue),
         1 => Just(Outcome::Reject),
-        1 => Just(Outcome::Release)
+        1 => Just(Outcome::Release),
+        1 => Just(Outcome::Undo)
     ];
     let consumer = (
         prop::bool::weighted(0.3),
@@ -151,6 +153,7 @@ pub(super) fn ops() -> impl Strategy<Value = Op> {
         1 => any::<usize>().prop_map(Op::Leave),
         8 => (outcome, prop::collection::vec(any::<usize>(), 1..5)).prop_map(|(outcome, which)| Op::Settle(outcome, which)),
         2 => any::<bool>().prop_map(Op::Get),
+        2 => prop::collection::vec(any::<usize>(), 1..4).prop_map(Op::Take),
         1 => Just(Op::Purge),
         2 => any::<usize>().prop_map(Op::Pause),
         2 => any::<usize>().prop_map(Op::Resume),
@@ -285,6 +288,7 @@ impl Test {
             Op::Leave(which) => self.leave(which),
             Op::Settle(outcome, which) => self.settle(outcome, &which),
             Op::Get(no_ack) => self.get(no_ack),
+            Op::Take(which) => self.take(&which),
             Op::Purge => {
                 self.apply(Command::Purge, |oracle, reply| {
                     let count = oracle.purge();
@@ -523,6 +527,37 @@ impl Test {
             assert_eq!(*left, want.map_or(0, |_| oracle.ready.len() as u64));
             if let Some(id) = delivery.as_ref().and_then(|delivery| delivery.unacked) {
                 oracle.out.last_mut().unwrap().id = id;
+            }
+        });
+    }
+
+    /// Takes some from anywhere; some come twice, some have gone meanwhile.
+    fn take(&mut self, which: &[usize]) {
+        let waiting: Vec<_> = self
+            .core
+            .waiting_from(WaitingPlace::HEAD)
+            .map(|(place, _)| place)
+            .collect();
+        let Some(last) = waiting.len().checked_sub(1) else {
+            return;
+        };
+        let behind: Vec<_> = self
+            .core
+            .waiting_from(waiting[last / 2].next())
+            .map(|(place, _)| place)
+            .collect();
+        assert_eq!(behind, waiting[last / 2 + 1..], "from a place on");
+        let places: Vec<_> = which.iter().map(|which| waiting[which % waiting.len()]).collect();
+        let sequences: Vec<_> = places.iter().map(|place| place.sequence).collect();
+        self.apply(Command::Take(&places), |oracle, reply| {
+            let want = oracle.take(&sequences);
+            let Reply::Taken(taken) = reply else {
+                panic!("{reply:?}");
+            };
+            assert_eq!(taken.iter().map(handed).collect::<Vec<_>>(), want);
+            let first = oracle.out.len() - taken.len();
+            for (out, delivery) in oracle.out[first..].iter_mut().zip(taken) {
+                out.id = delivery.unacked.unwrap();
             }
         });
     }
