@@ -105,10 +105,10 @@ impl From<AlertState> for AlertView {
 }
 
 impl QueueView {
-    fn new(broker: &Broker, found: DeadLetterQueue) -> Self {
-        let reasons = broker.death_reasons(&found.queue);
+    fn new(broker: &Broker, found: DeadLetterQueue) -> Result<Self, ApiError> {
+        let reasons = broker.death_reasons(&found.queue).map_err(ApiError::internal)?;
         let words = DeathReason::ALL.iter().map(|reason| reason.word().to_owned());
-        Self {
+        Ok(Self {
             vhost: found.queue.vhost.clone(),
             name: found.queue.name.clone(),
             messages: found.messages,
@@ -117,7 +117,7 @@ impl QueueView {
             reasons: words.zip(reasons.counts.map(Value::from)).collect(),
             reasons_sampled: reasons.sampled,
             alert: found.alert.map(AlertView::from),
-        }
+        })
     }
 }
 
@@ -134,8 +134,9 @@ async fn index(
                 let queue = Resource::Queue(&found.queue.name);
                 caller.is_monitor() || caller.check(&vhost, queue, Access::Read).is_ok()
             };
-            let found = api.broker.dead_letter_queues(&vhost).into_iter().filter(readable);
-            views.extend(found.map(|found| QueueView::new(&api.broker, found)));
+            for found in api.broker.dead_letter_queues(&vhost).into_iter().filter(readable) {
+                views.push(QueueView::new(&api.broker, found)?);
+            }
         }
         Ok(Json(views))
     })
@@ -290,6 +291,7 @@ async fn show(
         let count = sized(query.count.unwrap_or(1)).min(PEEK_MAX);
         let position = sized(query.position.unwrap_or(0));
         let found = api.broker.letters(&queue, &filter, position, count);
+        let found = found.map_err(ApiError::internal)?;
         let now = api.broker.now();
         let views = found
             .iter()
@@ -323,6 +325,7 @@ async fn purge(
     let filter = query.filter.filter()?;
     blocking(move || {
         let purged = api.broker.purge_letters(&queue, &filter, query.limit);
+        let purged = purged.map_err(ApiError::internal)?;
         tracing::info!(queue = %queue.name, vhost = %queue.vhost, user = %caller.user, purged, "dead letters purged");
         Ok(Json(json!({ "purged": purged })))
     })
@@ -401,6 +404,7 @@ async fn start(
     blocking(move || {
         if body.dry_run {
             let run = api.broker.dry_run(&vhost, &queue, &request, &may);
+            let run = run.map_err(ApiError::internal)?;
             return Ok(Json(dry_run_view(&queue, &run)).into_response());
         }
         let replay = api.broker.start_replay(&vhost, &queue, request, may)?;

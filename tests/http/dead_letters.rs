@@ -72,23 +72,40 @@ fn letters_are_listed_shown_and_sent_back() {
     assert_eq!(broker.get("/api/warren/dead-letters/%2F")[0]["name"], "dlq");
     let row = &list[0];
     assert_eq!(list.as_array().map(Vec::len), Some(1), "{list}");
-    assert_eq!((&row["vhost"], &row["name"], &row["messages"]), (&json!("/"), &json!("dlq"), &json!(3)));
+    assert_eq!(
+        (&row["vhost"], &row["name"], &row["messages"]),
+        (&json!("/"), &json!("dlq"), &json!(3))
+    );
     assert!(row["oldest_age_ms"].is_u64());
     assert_eq!(row["alert"], Value::Null);
     assert_eq!(row["reasons_sampled"], 3);
-    assert_eq!(row["reasons"], json!({ "rejected": 3, "expired": 0, "maxlen": 0, "delivery_limit": 0 }));
+    assert_eq!(
+        row["reasons"],
+        json!({ "rejected": 3, "expired": 0, "maxlen": 0, "delivery_limit": 0 })
+    );
     assert_eq!(
         row["sources"],
         json!([{ "vhost": "/", "queue": "orders", "exchange": "", "routing_key": "dlq" }])
     );
 
     let shown = broker.get(&format!("{LETTERS}?count=10&header=customer:x&reason=rejected"));
-    let places: Vec<_> = shown.as_array().expect("a list").iter().map(|letter| letter["position"].as_u64()).collect();
+    let places: Vec<_> = shown
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|letter| letter["position"].as_u64())
+        .collect();
     assert_eq!(places, [Some(0), Some(2)]);
     let letter = &shown[1];
     assert_eq!(letter["payload"], "c");
-    assert_eq!((&letter["reason"], &letter["death_count"]), (&json!("rejected"), &json!(1)));
-    assert_eq!((&letter["first_queue"], &letter["first_exchange"]), (&json!("orders"), &json!("shop")));
+    assert_eq!(
+        (&letter["reason"], &letter["death_count"]),
+        (&json!("rejected"), &json!(1))
+    );
+    assert_eq!(
+        (&letter["first_queue"], &letter["first_exchange"]),
+        (&json!("orders"), &json!("shop"))
+    );
     assert_eq!(letter["first_routing_key"], "new");
     assert_eq!(letter["replay_to"], json!({ "exchange": "shop", "routing_key": "new" }));
     assert!(letter["age_ms"].is_u64() && letter["properties"]["headers"]["x-death"].is_array());
@@ -96,7 +113,10 @@ fn letters_are_listed_shown_and_sent_back() {
 
     let only_x = json!({ "header": "customer:x", "dry_run": true });
     let dry = broker.want(200, "POST", &format!("{LETTERS}/replays"), Some(only_x));
-    assert_eq!((&dry["total"], &dry["matched"], &dry["replayed"]), (&json!(3), &json!(2), &json!(2)));
+    assert_eq!(
+        (&dry["total"], &dry["matched"], &dry["replayed"]),
+        (&json!(3), &json!(2), &json!(2))
+    );
     assert_eq!(
         dry["targets"],
         json!([{
@@ -107,7 +127,13 @@ fn letters_are_listed_shown_and_sent_back() {
     let replay = broker.want(202, "POST", &format!("{LETTERS}/replays"), Some(only_x));
     let end = ended(&broker, &replay);
     assert_eq!(end["state"], "done");
-    for (field, count) in [("total", 3), ("matched", 2), ("replayed", 2), ("skipped", 0), ("unroutable", 0)] {
+    for (field, count) in [
+        ("total", 3),
+        ("matched", 2),
+        ("replayed", 2),
+        ("skipped", 0),
+        ("unroutable", 0),
+    ] {
         assert_eq!(end[field], count, "{field} of {end}");
     }
     assert_eq!(broker.get(&format!("{LETTERS}/replays"))[0]["id"], replay["id"]);
@@ -198,17 +224,32 @@ fn permissions_count() {
         ("POST", "/replays"),
         ("GET", "/replays"),
     ] {
-        assert_eq!(ask(method, &format!("{LETTERS}{path}"), None).status, 401, "{method} {path}");
+        assert_eq!(
+            ask(method, &format!("{LETTERS}{path}"), None).status,
+            401,
+            "{method} {path}"
+        );
     }
     grant("", "dlq");
     assert_eq!(ask("GET", "/api/warren/dead-letters", None).body[0]["name"], "dlq");
     let dry = ask("POST", &format!("{LETTERS}/replays"), Some(json!({ "dry_run": true })));
-    assert!(dry.body["targets"][0]["refused"].as_str().is_some_and(|text| text.contains("shop")), "{}", dry.text);
+    assert!(
+        dry.body["targets"][0]["refused"]
+            .as_str()
+            .is_some_and(|text| text.contains("shop")),
+        "{}",
+        dry.text
+    );
     let replay = ask("POST", &format!("{LETTERS}/replays"), None);
     assert_eq!(replay.status, 202, "{}", replay.text);
     let end = ended(&broker, &replay.body);
     assert_eq!((&end["state"], &end["replayed"]), (&json!("failed"), &json!(0)));
-    assert!(end["error"].as_str().is_some_and(|text| text.contains("exchange 'shop'")), "{end}");
+    assert!(
+        end["error"]
+            .as_str()
+            .is_some_and(|text| text.contains("exchange 'shop'")),
+        "{end}"
+    );
     grant("shop", "dlq");
     let replay = ask("POST", &format!("{LETTERS}/replays"), None);
     assert_eq!(ended(&broker, &replay.body)["replayed"], 1);
@@ -231,7 +272,10 @@ fn an_alert_is_in_list_health_and_metrics() {
     assert_eq!(failed["queues"], json!([{ "vhost": "/", "name": "dlq" }]));
     broker.want(200, "GET", "/health/ready", None);
     let alert = &broker.get("/api/warren/dead-letters")[0]["alert"];
-    assert_eq!((&alert["count"], &alert["age_ms"], &alert["raised"]), (&json!(2), &json!(3_600_000), &json!(true)));
+    assert_eq!(
+        (&alert["count"], &alert["age_ms"], &alert["raised"]),
+        (&json!(2), &json!(3_600_000), &json!(true))
+    );
     assert!(alert["since"].is_u64());
     let metrics = broker.ask("GET", "/metrics", None).text;
     for line in [
@@ -244,7 +288,10 @@ fn an_alert_is_in_list_health_and_metrics() {
     broker.want(200, "DELETE", &format!("{LETTERS}/contents"), None);
     assert_eq!(broker.get(check), json!({ "status": "ok" }));
     let metrics = broker.ask("GET", "/metrics", None).text;
-    assert!(metrics.contains("warren_dead_letter_alert{vhost=\"/\",queue=\"dlq\"} 0"), "{metrics}");
+    assert!(
+        metrics.contains("warren_dead_letter_alert{vhost=\"/\",queue=\"dlq\"} 0"),
+        "{metrics}"
+    );
 }
 
 #[test]

@@ -16,7 +16,7 @@ use super::super::policies::DeadLetterAlert;
 use super::super::queue_cell::{Aftermath, QueueCell};
 use super::super::timers::Timed;
 use super::super::{Broker, Vhost};
-use super::overview::oldest_age_ms;
+use super::look::oldest_age_ms;
 use super::sources::Sources;
 
 /// How often the timer looks, in milliseconds.

@@ -1,7 +1,7 @@
 //! What a dead letter tells of itself, and where it is sent back to.
 
 use crate::model::{FieldTable, FieldValue, Message, Millis, Name, Properties};
-use crate::queue::DeathReason;
+use crate::queue::{DeathReason, WaitingPlace};
 use crate::routing::sender_selected_keys;
 
 use super::super::queue_cell::{PeekedMessage, WaitingMessage};
@@ -62,6 +62,18 @@ fn written(value: &FieldValue) -> Option<String> {
     text.or_else(|| value.as_integer().map(|number| number.to_string()))
 }
 
+/// How long a message with these headers has been in its queue, which knows since when it has it.
+pub(super) fn age_ms(came: Millis, headers: &FieldTable, now: Millis) -> Millis {
+    age(came, &Deaths::of(headers), now)
+}
+
+fn age(came: Millis, deaths: &Deaths, now: Millis) -> Millis {
+    let died = deaths.latest().filter(|death| death.count == 1);
+    let died = died.map(|death| death.time_s.saturating_mul(1000));
+    let since = died.filter(|died| *died > 0 && died / 1000 < came / 1000);
+    now.saturating_sub(since.unwrap_or(came))
+}
+
 /// Where a letter is sent back to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ReplayTo {
@@ -91,6 +103,12 @@ impl Letter {
             headers,
             deaths,
         }
+    }
+
+    /// What the queue needs to hand it out.
+    #[must_use]
+    pub fn wanted(&self) -> (WaitingPlace, Message) {
+        (self.waiting.place, self.waiting.message.clone())
     }
 
     /// As a look at the queue shows it.
@@ -141,13 +159,7 @@ impl Letter {
     /// second of its death, if it died there and so but once.
     #[must_use]
     pub fn age_ms(&self, now: Millis) -> Millis {
-        let came = self.waiting.enqueued_at;
-        let died = self.deaths.latest().filter(|death| death.count == 1);
-        let died = died.map(|death| death.time_s.saturating_mul(1000));
-        let since = died
-            .filter(|died| *died > 0 && died / 1000 < came / 1000)
-            .unwrap_or(came);
-        now.saturating_sub(since)
+        age(self.waiting.enqueued_at, &self.deaths, now)
     }
 
     /// Where a replay sends it: as the request says, and to where it was published first otherwise. `None` where

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `sources` | which queues dead-letter into which, found through exchanges, bindings and alternates |
 //! | `letter` | what a dead letter tells of itself, filters, where it is sent back to |
+//! | `look` | going through a queue, on disk too |
 //! | `overview` | depth, age and reasons of each such queue |
 //! | `alerts` | the policy key `dead-letter-alert` |
 //! | `replay`, `replays` | sending letters back, and the book of it |
@@ -13,6 +14,7 @@
 
 mod alerts;
 mod letter;
+mod look;
 mod overview;
 mod purge;
 mod replay;
@@ -30,6 +32,3 @@ pub(super) use replay::{Next, Worker};
 pub(super) use replays::Replays;
 pub use replays::{Replay, ReplayReport};
 pub use sources::LetterSource;
-
-/// How many messages are looked at under one lock of their queue: a few microseconds.
-const STRETCH: usize = 256;

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use crate::model::Millis;
 use crate::queue::{DeathReason, WaitingPlace};
+use crate::store::StoreError;
 
 use super::super::queue_cell::QueueCell;
 use super::super::{Broker, Vhost};
+use super::look::oldest_age_ms;
 use super::{AlertState, Letter, LetterSource};
 
 /// How many letters of a queue are looked at for their reasons, from the head on.
@@ -57,10 +59,13 @@ impl Broker {
     }
 
     /// The reasons of the letters at the head of a queue, at most [`REASON_SAMPLE`] of them.
-    #[must_use]
-    pub fn death_reasons(&self, queue: &QueueCell) -> Reasons {
+    ///
+    /// # Errors
+    /// The store cannot read a message.
+    pub fn death_reasons(&self, queue: &QueueCell) -> Result<Reasons, StoreError> {
         let mut reasons = Reasons::default();
-        for waiting in queue.waiting(WaitingPlace::HEAD, REASON_SAMPLE) {
+        let (waiting, _) = self.look(queue, WaitingPlace::HEAD)?;
+        for waiting in waiting.into_iter().take(REASON_SAMPLE) {
             let letter = Letter::new(waiting);
             reasons.sampled += 1;
             let at = DeathReason::ALL
@@ -70,11 +75,6 @@ impl Broker {
                 reasons.counts[at] += 1;
             }
         }
-        reasons
+        Ok(reasons)
     }
-}
-
-/// How long the message that waits longest has been in its queue.
-pub(super) fn oldest_age_ms(queue: &QueueCell, now: Millis) -> Option<Millis> {
-    queue.oldest().map(|waiting| Letter::new(waiting).age_ms(now))
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use crate::model::Name;
-use crate::queue::WaitingPlace;
+use crate::store::StoreError;
 
-use super::super::queue_cell::{Aftermath, QueueCell, WaitingMessage};
+use super::super::queue_cell::{Aftermath, QueueCell};
 use super::super::{Broker, Vhost};
-use super::{Letter, LetterFilter, MayPublish, ReplayCounts, ReplayRequest, STRETCH};
+use super::{Letter, LetterFilter, MayPublish, ReplayCounts, ReplayRequest};
 
 /// How many targets a dry run tells apart.
 const TARGETS_MAX: usize = 1000;
@@ -41,17 +41,19 @@ pub struct DryRunTarget {
 
 impl Broker {
     /// Up to `count` letters that are meant, from a position in the queue on, each with its position.
-    #[must_use]
+    ///
+    /// # Errors
+    /// The store cannot read a message.
     pub fn letters(
         &self,
         queue: &QueueCell,
         filter: &LetterFilter,
         position: usize,
         count: usize,
-    ) -> Vec<(usize, Letter)> {
+    ) -> Result<Vec<(usize, Letter)>, StoreError> {
         let mut found = Vec::new();
         let mut at = 0;
-        for_each_stretch(queue, |waiting| {
+        self.look_through(queue, |waiting| {
             let now = self.now();
             for waiting in waiting {
                 at += 1;
@@ -63,41 +65,57 @@ impl Broker {
                 }
             }
             found.len() < count
-        });
-        found
+        })?;
+        Ok(found)
     }
 
     /// Removes the letters of a queue that are meant, at most `limit` of those that are there now; says how many went.
     /// Without filter and limit all that waits goes.
-    pub fn purge_letters(&self, queue: &QueueCell, filter: &LetterFilter, limit: Option<u64>) -> u64 {
+    ///
+    /// # Errors
+    /// The store cannot read a message; some may be gone.
+    pub fn purge_letters(
+        &self,
+        queue: &QueueCell,
+        filter: &LetterFilter,
+        limit: Option<u64>,
+    ) -> Result<u64, StoreError> {
         if filter.is_empty() && limit.is_none() {
-            return self.purge_queue(queue);
+            return Ok(self.purge_queue(queue));
         }
         let mut purged = 0;
         let left = |purged: u64| limit.map_or(u64::MAX, |limit| limit.saturating_sub(purged));
-        for_each_stretch(queue, |waiting| {
+        self.look_through(queue, |waiting| {
             let now = self.now();
             let letters: Vec<Letter> = waiting.into_iter().map(Letter::new).collect();
             let meant = letters.iter().filter(|letter| filter.matches(letter, now));
             let most = usize::try_from(left(purged)).unwrap_or(usize::MAX);
-            let places: Vec<WaitingPlace> = meant.take(most).map(|letter| letter.waiting.place).collect();
-            if !places.is_empty() {
+            let wanted: Vec<_> = meant.take(most).map(Letter::wanted).collect();
+            if !wanted.is_empty() {
                 let mut aftermath = Aftermath::default();
-                purged += queue.discard(&places, now, &mut aftermath) as u64;
+                purged += queue.discard(&wanted, now, &mut aftermath) as u64;
                 self.settle_aftermath(&mut aftermath);
             }
             left(purged) > 0
-        });
-        purged
+        })?;
+        Ok(purged)
     }
 
     /// What a replay would do now. Changes nothing.
-    #[must_use]
-    pub fn dry_run(&self, vhost: &Vhost, queue: &QueueCell, request: &ReplayRequest, may: &MayPublish) -> DryRun {
+    ///
+    /// # Errors
+    /// The store cannot read a message.
+    pub fn dry_run(
+        &self,
+        vhost: &Vhost,
+        queue: &QueueCell,
+        request: &ReplayRequest,
+        may: &MayPublish,
+    ) -> Result<DryRun, StoreError> {
         let mut run = DryRun::default();
         run.counts.total = queue.extent().0;
         let mut targets: BTreeMap<(Name, String), DryRunTarget> = BTreeMap::new();
-        for_each_stretch(queue, |waiting| {
+        self.look_through(queue, |waiting| {
             let now = self.now();
             for letter in waiting.into_iter().map(Letter::new) {
                 if request.limit.is_some_and(|limit| run.counts.matched >= limit) {
@@ -137,25 +155,8 @@ impl Broker {
                 }
             }
             true
-        });
+        })?;
         run.targets = targets.into_values().collect();
-        run
-    }
-}
-
-/// Gives `each` what waits now, a stretch at a time, until it has enough.
-fn for_each_stretch(queue: &QueueCell, mut each: impl FnMut(Vec<WaitingMessage>) -> bool) {
-    let (_, end) = queue.extent();
-    let mut from = Some(WaitingPlace::HEAD);
-    while let Some(place) = from {
-        let mut waiting = queue.waiting(place, STRETCH);
-        from = waiting.last().map(|last| last.place.next());
-        if let Some(at) = waiting.iter().position(|waiting| waiting.place.sequence >= end) {
-            from = waiting[at].place.next_level();
-            waiting.truncate(at);
-        }
-        if !each(waiting) {
-            return;
-        }
+        Ok(run)
     }
 }

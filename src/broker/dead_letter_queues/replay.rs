@@ -25,7 +25,7 @@ use crate::store::QueueId;
 use super::super::queue_cell::{Aftermath, QueueCell, QueueRef};
 use super::super::{Broker, Vhost};
 use super::replays::{Replay, Signal};
-use super::{Letter, LetterFilter, ReplayTo, STRETCH};
+use super::{Letter, LetterFilter, ReplayTo};
 
 /// How many letters of one replay may be on their way: enough to share a sync of the disk.
 const WINDOW: usize = 1024;
@@ -235,8 +235,14 @@ impl Worker {
             return;
         };
         let request = &self.replay.request;
-        let waiting = self.queue.waiting(from, STRETCH);
-        self.from = waiting.last().map(|last| last.place.next());
+        let (waiting, next) = match self.broker.look(&self.queue, from) {
+            Ok(found) => found,
+            Err(error) => {
+                self.failure = Some(error.to_string());
+                return;
+            }
+        };
+        self.from = next;
         for waiting in waiting {
             if waiting.place.sequence >= self.end {
                 self.from = waiting.place.next_level();
@@ -299,8 +305,8 @@ impl Worker {
 
     fn publish(&mut self, routed: Vec<(Letter, ReplayTo, Vec<QueueRef>)>, now: Millis) {
         let mut aftermath = Aftermath::default();
-        let places: Vec<WaitingPlace> = routed.iter().map(|(letter, ..)| letter.waiting.place).collect();
-        let taken = self.queue.take(&places, now, &mut aftermath);
+        let wanted: Vec<_> = routed.iter().map(|(letter, ..)| letter.wanted()).collect();
+        let taken = self.queue.take(&wanted, now, &mut aftermath);
         let mut taken = taken.into_iter().peekable();
         let mut batches: BTreeMap<QueueId, (QueueRef, Vec<Incoming>)> = BTreeMap::new();
         for (letter, to, queues) in routed {
@@ -332,7 +338,7 @@ impl Worker {
             }
         }
         if let Some(pace) = &mut self.pace {
-            pace.spend(places.len());
+            pace.spend(wanted.len());
         }
         self.heard_at = now;
         for (queue, batch) in batches.into_values() {

@@ -162,7 +162,7 @@ fn depth_age_and_reasons_are_known() {
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].messages, found[0].oldest_age_ms), (3, Some(1_500)));
     assert!(found[0].alert.is_none());
-    let reasons = lab.broker.death_reasons(&found[0].queue);
+    let reasons = lab.broker.death_reasons(&found[0].queue).unwrap();
     assert_eq!((reasons.counts, reasons.sampled), ([2, 0, 0, 0], 3));
     lab.with(|now, aftermath| lab.queue("letters").purge(now, aftermath));
     assert_eq!(lab.broker.dead_letter_queues(&vhost)[0].oldest_age_ms, None);

@@ -14,7 +14,10 @@ fn everything() -> MayPublish {
 
 /// `orders` dead-letters into `dlq`; messages come through the exchange `shop` with the key `new`.
 fn shop() -> Lab {
-    let lab = Lab::new();
+    set_up(Lab::new())
+}
+
+fn set_up(lab: Lab) -> Lab {
     let vhost = lab.broker.vhost("/").unwrap();
     exchange(&lab, "shop", "direct");
     lab.declare("dlq", arguments! {});
@@ -141,7 +144,11 @@ fn the_first_death_counts_and_not_the_last() {
     lab.broker.set_queue(&vhost, "orders", &back).unwrap();
     assert_eq!(lab.take("orders", Outcome::Reject).as_deref(), Some("m"));
     let queue = lab.queue("dlq");
-    let (_, letter) = lab.broker.letters(&queue, &LetterFilter::default(), 0, 1).remove(0);
+    let (_, letter) = lab
+        .broker
+        .letters(&queue, &LetterFilter::default(), 0, 1)
+        .unwrap()
+        .remove(0);
     assert_eq!(letter.death_count(), 3);
     assert_eq!(letter.reason(), Some("rejected"));
     assert_eq!(
@@ -201,7 +208,7 @@ fn filters_choose_and_what_stays_keeps_its_order_and_its_flags() {
     };
     let vhost = lab.broker.vhost("/").unwrap();
     let queue = lab.queue("dlq");
-    let dry = lab.broker.dry_run(&vhost, &queue, &request, &everything());
+    let dry = lab.broker.dry_run(&vhost, &queue, &request, &everything()).unwrap();
     assert_eq!((dry.counts.matched, dry.counts.replayed, dry.targets.len()), (2, 2, 1));
     assert_eq!(dry.targets[0].queues, [Name::from("orders")]);
     assert_eq!(queue.state().ready, 10, "a dry run changes nothing");
@@ -211,20 +218,30 @@ fn filters_choose_and_what_stays_keeps_its_order_and_its_flags() {
         headers: vec![("number".to_owned(), "6".to_owned())],
         ..LetterFilter::default()
     };
-    assert_eq!(lab.broker.purge_letters(&queue, &by_number, None), 1);
+    assert_eq!(lab.broker.purge_letters(&queue, &by_number, None).unwrap(), 1);
     let other_reason = LetterFilter {
         reason: Some(crate::queue::DeathReason::Expired),
         ..LetterFilter::default()
     };
-    assert_eq!(lab.broker.purge_letters(&queue, &other_reason, None), 0);
-    assert_eq!(lab.broker.purge_letters(&queue, &LetterFilter::default(), Some(1)), 1);
-    let left: Vec<_> = lab.broker.letters(&queue, &LetterFilter::default(), 0, 100);
+    assert_eq!(lab.broker.purge_letters(&queue, &other_reason, None).unwrap(), 0);
+    assert_eq!(
+        lab.broker
+            .purge_letters(&queue, &LetterFilter::default(), Some(1))
+            .unwrap(),
+        1
+    );
+    let left: Vec<_> = lab.broker.letters(&queue, &LetterFilter::default(), 0, 100).unwrap();
     assert!(
         left.iter()
             .all(|(_, letter)| !letter.waiting.redelivered && letter.waiting.delivery_count == 0)
     );
     assert_eq!(bodies(&lab, "dlq"), ["2", "4", "5", "7", "8", "9"]);
-    assert_eq!(lab.broker.purge_letters(&queue, &LetterFilter::default(), None), 0);
+    assert_eq!(
+        lab.broker
+            .purge_letters(&queue, &LetterFilter::default(), None)
+            .unwrap(),
+        0
+    );
 }
 
 #[test]
@@ -273,7 +290,10 @@ fn what_a_full_queue_refuses_is_back_at_its_place_as_it_was() {
     lab.broker.set_queue(&vhost, "orders", &full).unwrap();
     let report = run(&lab, ReplayRequest::default());
     assert_eq!((report.counts.replayed, report.counts.skipped), (2, 3));
-    let left = lab.broker.letters(&lab.queue("dlq"), &LetterFilter::default(), 0, 9);
+    let left = lab
+        .broker
+        .letters(&lab.queue("dlq"), &LetterFilter::default(), 0, 9)
+        .unwrap();
     assert!(
         left.iter()
             .all(|(_, letter)| !letter.waiting.redelivered && letter.waiting.delivery_count == 0)
@@ -391,6 +411,7 @@ fn a_letter_that_dies_again_waits_for_the_next_replay() {
     let (_, letter) = lab
         .broker
         .letters(&lab.queue("dlq"), &LetterFilter::default(), 0, 1)
+        .unwrap()
         .remove(0);
     assert_eq!((letter.reason(), letter.death_count()), (Some("expired"), 4));
 }
@@ -447,4 +468,61 @@ fn a_deleted_queue_ends_its_replay() {
         (report.state, report.error.as_deref()),
         (ReplayState::Failed, Some("the queue was deleted"))
     );
+}
+
+#[test]
+fn letters_on_disk_are_found_sent_back_and_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at(1_700_000_000_000));
+    let options = StoreOptions {
+        sync: crate::store::SyncMode::Never,
+        ..StoreOptions::new(dir.path())
+    };
+    let lab = Lab {
+        broker: broker(options, &clock),
+        clock,
+    };
+    let lab = set_up(lab);
+    lab.broker.set_memory_budget(0);
+    let text = |at: usize| format!("{at:02048}");
+    for at in 0..1_200 {
+        let customer = if at % 3 == 0 { "x" } else { "y" };
+        let table = arguments! {"customer" = customer};
+        die(&lab, "shop", "new", &persistent(table), &text(at));
+    }
+    let queue = lab.queue("dlq");
+    assert!(queue.on_disk() > 100, "{} on disk", queue.on_disk());
+    let only_x = LetterFilter {
+        headers: vec![("customer".to_owned(), "x".to_owned())],
+        ..LetterFilter::default()
+    };
+    let found = lab.broker.letters(&queue, &only_x, 0, 1_000).unwrap();
+    let places: Vec<usize> = found.iter().map(|(position, _)| *position).collect();
+    assert_eq!(places, (0..1_200).step_by(3).collect::<Vec<_>>());
+    let request = ReplayRequest {
+        filter: only_x,
+        ..ReplayRequest::default()
+    };
+    let report = run(&lab, request);
+    assert_eq!((report.counts.scanned, report.counts.replayed), (1_200, 400));
+    let only_y = LetterFilter {
+        headers: vec![("customer".to_owned(), "y".to_owned())],
+        ..LetterFilter::default()
+    };
+    assert_eq!(lab.broker.purge_letters(&queue, &only_y, Some(100)).unwrap(), 100);
+    assert_eq!(run(&lab, ReplayRequest::default()).counts.replayed, 700);
+    assert_eq!((queue.state().ready, queue.on_disk()), (0, 0));
+    lab.broker.set_memory_budget(u64::MAX);
+    let mut back = Vec::new();
+    loop {
+        lab.broker.run_due_loads().unwrap();
+        match lab.take("orders", Outcome::Ack) {
+            Some(body) => back.push(body),
+            None if lab.queue("orders").state().ready == 0 => break,
+            None => {}
+        }
+    }
+    let x = (0..1_200).filter(|at| at % 3 == 0);
+    let y = (0..1_200).filter(|at| at % 3 != 0).skip(100);
+    assert_eq!(back, x.chain(y).map(text).collect::<Vec<_>>());
 }

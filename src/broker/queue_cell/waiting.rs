@@ -2,7 +2,7 @@
 
 use crate::model::{Message, Millis};
 use crate::queue::{
-    Command, DeadLetterTarget, Delivery, Incoming, MessageView, Outcome, Reply, UnackedId, WaitingPlace,
+    Command, DeadLetterTarget, Delivery, Incoming, Outcome, Reply, UnackedId, WaitingPlace, WaitingView,
 };
 
 use super::{Aftermath, QueueCell};
@@ -25,10 +25,11 @@ pub struct WaitingMessage {
 }
 
 impl WaitingMessage {
-    fn new(place: WaitingPlace, view: &MessageView<'_>) -> Self {
+    /// `message` for one that is on disk.
+    fn new(view: &WaitingView<'_>, message: Message) -> Self {
         Self {
-            place,
-            message: view.message.clone(),
+            place: view.place,
+            message,
             enqueued_at: view.enqueued_at,
             expires_at: view.expires_at,
             redelivered: view.redelivered,
@@ -37,23 +38,35 @@ impl WaitingMessage {
     }
 }
 
+/// A stretch of what waits, in order.
+#[derive(Debug)]
+pub(in crate::broker) enum Stretch {
+    /// Messages in memory.
+    Here(Vec<WaitingMessage>),
+    /// Messages on disk, which the store has to be asked for, without their bodies.
+    OnDisk(Vec<WaitingMessage>),
+}
+
 impl QueueCell {
-    /// Up to `count` messages from a place on. Changes nothing.
-    #[must_use]
-    pub fn waiting(&self, from: WaitingPlace, count: usize) -> Vec<WaitingMessage> {
+    /// Up to `count` messages from a place on, as far as they are all in memory or all on disk. Changes nothing.
+    pub(in crate::broker) fn stretch(&self, from: WaitingPlace, count: usize) -> Stretch {
         let inner = self.inner.lock();
-        let views = inner.core.waiting_from(from).take(count);
-        views.map(|(place, view)| WaitingMessage::new(place, &view)).collect()
+        let mut views = inner.core.waiting_from(from).take(count).peekable();
+        if views.peek().is_none_or(|first| first.message.is_some()) {
+            let here = views.map_while(|view| Some(WaitingMessage::new(&view, view.message?.clone())));
+            return Stretch::Here(here.collect());
+        }
+        let nothing = Message::new("", "", &[0, 0], &[]);
+        let away = views.take_while(|view| view.message.is_none());
+        Stretch::OnDisk(away.map(|view| WaitingMessage::new(&view, nothing.clone())).collect())
     }
 
-    /// The message that waits longest.
+    /// When the message that waits longest came, and the message where it is in memory.
     #[must_use]
-    pub fn oldest(&self) -> Option<WaitingMessage> {
+    pub fn oldest(&self) -> Option<(Millis, Option<Message>)> {
         let inner = self.inner.lock();
-        inner
-            .core
-            .oldest()
-            .map(|view| WaitingMessage::new(WaitingPlace::HEAD, &view))
+        let oldest = inner.core.oldest()?;
+        Some((oldest.enqueued_at, oldest.message.cloned()))
     }
 
     /// How many messages wait, and the number that the next one will get.
@@ -72,12 +85,12 @@ impl QueueCell {
     /// Takes those of these messages that still wait.
     pub(in crate::broker) fn take(
         &self,
-        places: &[WaitingPlace],
+        wanted: &[(WaitingPlace, Message)],
         now: Millis,
         aftermath: &mut Aftermath,
     ) -> Vec<Delivery> {
         let mut inner = self.inner.lock();
-        match self.apply(&mut inner, Command::Take(places), now, aftermath) {
+        match self.apply(&mut inner, Command::Take(wanted), now, aftermath) {
             Reply::Taken(taken) => taken,
             _ => Vec::new(),
         }
@@ -101,9 +114,14 @@ impl QueueCell {
     }
 
     /// Removes those of these messages that still wait; says how many.
-    pub(in crate::broker) fn discard(&self, places: &[WaitingPlace], now: Millis, aftermath: &mut Aftermath) -> usize {
+    pub(in crate::broker) fn discard(
+        &self,
+        wanted: &[(WaitingPlace, Message)],
+        now: Millis,
+        aftermath: &mut Aftermath,
+    ) -> usize {
         let mut inner = self.inner.lock();
-        let Reply::Taken(taken) = self.apply(&mut inner, Command::Take(places), now, aftermath) else {
+        let Reply::Taken(taken) = self.apply(&mut inner, Command::Take(wanted), now, aftermath) else {
             return 0;
         };
         let ids: Vec<UnackedId> = taken.iter().filter_map(|delivery| delivery.unacked).collect();

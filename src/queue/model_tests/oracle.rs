@@ -36,6 +36,9 @@ pub(super) struct Item {
     pub(super) retries: usize,
     pub(super) group: Option<u8>,
     pub(super) retry_at: Millis,
+    pub(super) on_disk: bool,
+    /// It was out and came back.
+    pub(super) returned: bool,
 }
 
 impl Item {
@@ -273,6 +276,9 @@ impl Oracle {
 
     fn shorten(&mut self) {
         while self.options.overflow == Overflow::DropHead && self.over(self.ready.len() as u64, self.ready_bytes()) {
+            if self.ready[0].on_disk && self.options.dead_letter.is_some() {
+                return;
+            }
             let item = self.ready.remove(0);
             self.gone(&item, Some(DeathReason::MaxLength));
         }
@@ -377,7 +383,7 @@ impl Oracle {
     /// Whether a message is held back from somebody who certainly could take it.
     pub(super) fn holds_back(&self) -> bool {
         if !self.grouped() {
-            return !self.ready.is_empty() && self.certain().is_some();
+            return !self.ready.is_empty() && !self.head_is_away() && self.certain().is_some();
         }
         let certain = self
             .members
@@ -442,6 +448,32 @@ impl Oracle {
         goes.then(|| holder.clone())
     }
 
+    /// Nothing can be delivered until the head was read back.
+    pub(super) fn head_is_away(&self) -> bool {
+        self.ready.first().is_some_and(|head| head.on_disk)
+    }
+
+    /// Bodies came; the bool says that there was one.
+    pub(super) fn load(&mut self, items: &[(Sequence, bool)]) {
+        for (sequence, found) in items {
+            let at = self
+                .ready
+                .iter()
+                .position(|item| item.sequence == *sequence && item.on_disk);
+            match at {
+                Some(at) if *found => self.ready[at].on_disk = false,
+                Some(at) => {
+                    self.ready.remove(at);
+                    self.stored.remove(sequence);
+                    self.ledger.lost += 1;
+                }
+                None => {}
+            }
+        }
+        self.shorten();
+        self.dispatch();
+    }
+
     pub(super) fn dispatch(&mut self) {
         let mut bytes = 0;
         if self.grouped() {
@@ -457,7 +489,7 @@ impl Oracle {
             return;
         }
         for _ in 0..DISPATCH_BATCH {
-            if bytes >= DISPATCH_BYTES || self.ready.is_empty() {
+            if bytes >= DISPATCH_BYTES || self.head_is_away() || self.ready.is_empty() {
                 return;
             }
             let Some(member) = self.choose(0, self.ready[0].sequence) else {
@@ -507,6 +539,8 @@ impl Oracle {
             retries: 0,
             group: new.group,
             retry_at: 0,
+            on_disk: false,
+            returned: false,
         };
         self.next_sequence += 1;
         let tracked = self.options.tracked;
@@ -540,6 +574,10 @@ impl Oracle {
             Some(member) => self.deliver(&member, item),
             None if at_once => self.gone(&item, Some(DeathReason::Expired)),
             None => {
+                let may_go = item.kept && ttl.is_none();
+                // What came back does not stand in line.
+                let last = self.ready.iter().rfind(|last| !last.returned);
+                item.on_disk = may_go && last.is_some_and(|last| last.on_disk);
                 self.insert(item);
                 self.shorten();
             }
@@ -594,9 +632,13 @@ impl Oracle {
             match outcome {
                 Outcome::Ack => self.gone(&item, None),
                 Outcome::Reject => self.reject(item),
-                Outcome::Undo => self.insert(item),
+                Outcome::Undo => {
+                    item.returned = true;
+                    self.insert(item);
+                }
                 Outcome::Requeue | Outcome::Release => {
                     item.redelivered = true;
+                    item.returned = true;
                     item.count += 1;
                     if self.options.delivery_limit.is_some_and(|limit| item.count > limit) {
                         self.gone(&item, Some(DeathReason::DeliveryLimit));
@@ -626,6 +668,7 @@ impl Oracle {
         self.next_sequence += 1;
         item.retries += 1;
         item.retry_at = self.now + delay;
+        item.returned = true;
         item.redelivered = true;
         item.count += 1;
         if item.kept {
@@ -644,7 +687,7 @@ impl Oracle {
             true => *self.eligible(None).first()?,
             false => 0,
         };
-        if self.ready.is_empty() {
+        if self.ready.is_empty() || self.head_is_away() {
             return None;
         }
         let item = self.ready.remove(at);
@@ -667,7 +710,7 @@ impl Oracle {
     }
 
     /// Takes those that wait and whose key no consumer has.
-    pub(super) fn take(&mut self, sequences: &[Sequence]) -> Vec<Handed> {
+    pub(super) fn take(&mut self, sequences: &[Sequence], ids: &[UnackedId]) -> Vec<Handed> {
         self.touch();
         let mut taken = Vec::new();
         for sequence in sequences {
@@ -681,18 +724,17 @@ impl Oracle {
             {
                 continue;
             }
-            let item = self.ready.remove(at);
+            let mut item = self.ready.remove(at);
+            item.on_disk = false;
             taken.push((item.number, item.sequence, true, item.redelivered, item.count));
             self.out.push(Out {
-                id: UnackedId {
-                    slot: u32::MAX,
-                    sequence: item.sequence,
-                },
+                id: ids[taken.len() - 1],
                 item,
                 holder: None,
                 in_window: false,
             });
         }
+        self.dispatch();
         taken
     }
 
