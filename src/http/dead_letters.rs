@@ -3,10 +3,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get};
 use axum::{Json, Router};
@@ -15,22 +12,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::auth::{Access, Resource};
-use crate::broker::{
-    AlertState, Broker, DeadLetterQueue, DryRun, Letter, LetterFilter, LetterSource, MayPublish, PEEK_MAX, QueueCell,
-    Replay, ReplayRequest, ReplayState, Vhost,
-};
-use crate::model::{AmqpError, Name};
+use crate::broker::{AlertState, Broker, DeadLetterQueue, Letter, LetterFilter, LetterSource, PEEK_MAX, ReplayRequest};
+use crate::model::Name;
 use crate::queue::DeathReason;
-use crate::routing::ExchangeKind;
 
 use super::caller::Caller;
 use super::error::ApiError;
-use super::exchanges::from_path;
 use super::health;
 use super::messages::PayloadEncoding;
 use super::metrics::escaped;
 use super::operations::{PeekedView, place, view};
-use super::{Api, blocking, body};
+use super::{Api, blocking, body, replays};
 
 /// For how many queues `/metrics` has series, those with the most messages first.
 const METRICS_MAX: usize = 200;
@@ -42,10 +34,13 @@ pub fn routes() -> Router<Arc<Api>> {
         .route("/warren/dead-letters/{vhost}", get(index))
         .route("/warren/dead-letters/{vhost}/{queue}", get(show))
         .route("/warren/dead-letters/{vhost}/{queue}/contents", delete(purge))
-        .route("/warren/dead-letters/{vhost}/{queue}/replays", get(replays).post(start))
+        .route(
+            "/warren/dead-letters/{vhost}/{queue}/replays",
+            get(replays::index).post(replays::start),
+        )
         .route(
             "/warren/dead-letters/{vhost}/{queue}/replays/{id}",
-            get(replay).delete(stop),
+            get(replays::show).delete(replays::stop),
         )
         .route("/warren/health/dead-letters", get(check))
 }
@@ -158,7 +153,7 @@ enum Headers {
 
 /// Which letters are meant, as queries and bodies say it.
 #[derive(Default, Deserialize)]
-struct FilterQuery {
+pub(super) struct FilterQuery {
     reason: Option<String>,
     #[serde(default, deserialize_with = "body::count")]
     older_than_ms: Option<u64>,
@@ -167,7 +162,7 @@ struct FilterQuery {
 }
 
 impl FilterQuery {
-    fn filter(&self) -> Result<LetterFilter, ApiError> {
+    pub(super) fn filter(&self) -> Result<LetterFilter, ApiError> {
         let reason = self.reason.as_deref().map(|word| {
             DeathReason::parse(word).ok_or_else(|| {
                 ApiError::bad_request(format!(
@@ -212,7 +207,7 @@ fn from_query<T: DeserializeOwned>(pairs: Vec<(String, String)>, more: &[&str]) 
 }
 
 /// The same for the object in a body.
-fn from_object<T: DeserializeOwned>(object: Map<String, Value>, more: &[&str]) -> Result<T, ApiError> {
+pub(super) fn from_object<T: DeserializeOwned>(object: Map<String, Value>, more: &[&str]) -> Result<T, ApiError> {
     let known: Vec<&str> = FILTERS.iter().chain(more).copied().collect();
     if let Some(unknown) = object.keys().find(|key| !known.contains(&key.as_str())) {
         let known = known.join(", ");
@@ -330,185 +325,6 @@ async fn purge(
         Ok(Json(json!({ "purged": purged })))
     })
     .await
-}
-
-#[derive(Deserialize)]
-struct ReplayBody {
-    #[serde(flatten)]
-    filter: FilterQuery,
-    exchange: Option<String>,
-    routing_key: Option<String>,
-    #[serde(default, deserialize_with = "body::count")]
-    limit: Option<u64>,
-    #[serde(default, deserialize_with = "body::count")]
-    rate_per_s: Option<u64>,
-    #[serde(default, deserialize_with = "body::flag")]
-    dry_run: bool,
-}
-
-impl ReplayBody {
-    fn request(&self) -> Result<ReplayRequest, ApiError> {
-        for (name, number) in [("limit", self.limit), ("rate_per_s", self.rate_per_s)] {
-            if number == Some(0) {
-                return Err(ApiError::bad_request(format!("{name} is at least 1")));
-            }
-        }
-        let fits = |name: &str| match name.len() {
-            0..=Name::MAX_BYTES => Ok(Name::from(name)),
-            _ => Err(ApiError::bad_request("exchange and routing_key have at most 255 bytes")),
-        };
-        Ok(ReplayRequest {
-            filter: self.filter.filter()?,
-            exchange: self.exchange.as_deref().map(from_path).map(fits).transpose()?,
-            routing_key: self.routing_key.as_deref().map(fits).transpose()?,
-            limit: self.limit,
-            rate_per_s: self.rate_per_s,
-        })
-    }
-}
-
-/// Asks, for each exchange and key, what a channel asks before it publishes.
-fn may_publish(api: &Arc<Api>, caller: &Caller, vhost: &Arc<Vhost>) -> MayPublish {
-    let (api, user, vhost) = (Arc::clone(api), caller.user.clone(), Arc::clone(vhost));
-    Arc::new(move |exchange, key| {
-        let accounts = api.broker.accounts();
-        let resource = Resource::Exchange(exchange);
-        accounts
-            .check(&user, &vhost.name, resource, Access::Write)
-            .map_err(AmqpError::from)?;
-        if vhost.exchange_kind(exchange) == Some(ExchangeKind::Topic) {
-            accounts
-                .check_topic(&user, &vhost.name, exchange, key, Access::Write)
-                .map_err(AmqpError::from)?;
-        }
-        Ok(())
-    })
-}
-
-/// Begins to send letters back, or says what that would do.
-async fn start(
-    State(api): State<Arc<Api>>,
-    caller: Caller,
-    Path((vhost, name)): Path<(String, String)>,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Response, ApiError> {
-    let more = ["exchange", "routing_key", "limit", "rate_per_s", "dry_run"];
-    let body: ReplayBody = from_object(body::read(body)?, &more)?;
-    let request = body.request()?;
-    let (vhost, queue) = place(&caller, &vhost, &name, Access::Read)?;
-    if let Some(exchange) = &request.exchange {
-        vhost.check_publishable(exchange)?;
-        caller.check(&vhost, Resource::Exchange(exchange), Access::Write)?;
-    }
-    let may = may_publish(&api, &caller, &vhost);
-    blocking(move || {
-        if body.dry_run {
-            let run = api.broker.dry_run(&vhost, &queue, &request, &may);
-            let run = run.map_err(ApiError::internal)?;
-            return Ok(Json(dry_run_view(&queue, &run)).into_response());
-        }
-        let replay = api.broker.start_replay(&vhost, &queue, request, may)?;
-        Ok((StatusCode::ACCEPTED, Json(replay_view(&replay))).into_response())
-    })
-    .await
-}
-
-fn dry_run_view(queue: &QueueCell, run: &DryRun) -> Value {
-    let targets = run.targets.iter().map(|target| {
-        json!({
-            "exchange": target.exchange,
-            "routing_key": target.routing_key,
-            "messages": target.messages,
-            "queues": target.queues,
-            "refused": target.refused,
-        })
-    });
-    json!({
-        "vhost": queue.vhost,
-        "queue": queue.name,
-        "dry_run": true,
-        "total": run.counts.total,
-        "matched": run.counts.matched,
-        "replayed": run.counts.replayed,
-        "skipped": run.counts.skipped,
-        "unroutable": run.counts.unroutable,
-        "targets": targets.collect::<Vec<_>>(),
-        "elsewhere": run.elsewhere,
-    })
-}
-
-fn replay_view(replay: &Replay) -> Value {
-    let status = replay.status();
-    let counts = status.counts;
-    let state = match status.state {
-        ReplayState::Running => "running",
-        ReplayState::Done => "done",
-        ReplayState::Stopped => "stopped",
-        ReplayState::Failed => "failed",
-    };
-    let request = &replay.request;
-    let headers = request.filter.headers.iter();
-    json!({
-        "id": replay.id,
-        "vhost": replay.vhost,
-        "queue": replay.queue,
-        "state": state,
-        "total": counts.total,
-        "scanned": counts.scanned,
-        "matched": counts.matched,
-        "replayed": counts.replayed,
-        "skipped": counts.skipped,
-        "unroutable": counts.unroutable,
-        "started_at": replay.started_at,
-        "ended_at": status.ended_at,
-        "error": status.error,
-        "reason": request.filter.reason.map(DeathReason::word),
-        "older_than_ms": request.filter.older_than_ms,
-        "header": headers.map(|(name, value)| format!("{name}:{value}")).collect::<Vec<_>>(),
-        "exchange": request.exchange,
-        "routing_key": request.routing_key,
-        "limit": request.limit,
-        "rate_per_s": request.rate_per_s,
-    })
-}
-
-/// The replays of a queue, the latest first.
-async fn replays(
-    State(api): State<Arc<Api>>,
-    caller: Caller,
-    Path((vhost, name)): Path<(String, String)>,
-) -> Result<Json<Vec<Value>>, ApiError> {
-    let (vhost, _) = place(&caller, &vhost, &name, Access::Read)?;
-    let replays = api.broker.replays(&vhost.name, &name);
-    Ok(Json(replays.iter().rev().map(|replay| replay_view(replay)).collect()))
-}
-
-fn find_replay(api: &Api, caller: &Caller, path: &(String, String, String)) -> Result<Arc<Replay>, ApiError> {
-    let (vhost, name, id) = path;
-    let vhost = caller.vhost(vhost)?;
-    caller.check(&vhost, Resource::Queue(name), Access::Read)?;
-    let mut replays = api.broker.replays(&vhost.name, name).into_iter();
-    let found = replays.find(|replay| replay.id.to_string() == *id);
-    found.ok_or_else(ApiError::no_object)
-}
-
-/// One replay; it is remembered when its queue is gone, too.
-async fn replay(
-    State(api): State<Arc<Api>>,
-    caller: Caller,
-    Path(path): Path<(String, String, String)>,
-) -> Result<Json<Value>, ApiError> {
-    Ok(Json(replay_view(&*find_replay(&api, &caller, &path)?)))
-}
-
-/// Takes no more letters; those on their way are settled first.
-async fn stop(
-    State(api): State<Arc<Api>>,
-    caller: Caller,
-    Path(path): Path<(String, String, String)>,
-) -> Result<StatusCode, ApiError> {
-    find_replay(&api, &caller, &path)?.stop();
-    Ok(StatusCode::NO_CONTENT)
 }
 
 /// No dead-letter alert is raised in the vhosts that the caller sees.

@@ -27,6 +27,7 @@ mod parameters;
 mod permissions;
 mod policies;
 mod queues;
+mod replays;
 mod routes;
 mod statistics;
 mod users;
