@@ -11,7 +11,6 @@ mod arguments;
 mod bindings;
 mod connection_counts;
 mod connections;
-mod counters;
 mod dead_letter;
 mod dead_letter_queues;
 mod deduplication;
@@ -33,6 +32,7 @@ mod queues;
 mod recent_history;
 mod restore;
 mod route_cache;
+mod statistics;
 mod timers;
 mod vhost;
 mod vhost_limits;
@@ -63,7 +63,6 @@ pub use arguments::MAX_TIMER_MS;
 pub use bindings::check_binding_names;
 pub use connection_counts::{ConnectionCounts, Counted, Tally};
 pub use connections::{ChannelLink, ChannelState, Churn, ConnectionEntry, ConnectionLink, NewConnection, Traffic};
-pub use counters::{Count, Counters, Rates, Totals};
 pub use dead_letter_queues::{
     AlertState, DeadLetterQueue, DryRun, DryRunTarget, Letter, LetterFilter, LetterSource, MayPublish, REASON_SAMPLE,
     Reasons, Replay, ReplayCounts, ReplayReport, ReplayRequest, ReplayState, ReplayTo,
@@ -83,6 +82,10 @@ pub use queue_cell::{
 pub use queues::{DeclaredQueue, DeleteCondition, QueueDeclare};
 pub use restore::{BrokerParts, Restoration, RestoreError};
 pub use route_cache::{Route, RouteCache};
+pub use statistics::{
+    CHURN, Count, Counters, ExchangeTraffic, History, Rates, Round, SAMPLED, SAMPLED_READY, SAMPLED_UNACKED,
+    SampleRange, Totals,
+};
 pub use vhost::Vhost;
 pub use vhost_limits::{CountedConnection, VhostLimits};
 
@@ -99,8 +102,7 @@ pub struct Broker {
     paging: Arc<paging::Paging>,
     replies: direct_reply::DirectReplies,
     connections: connections::Registry,
-    /// What queues counted that are gone.
-    retired: parking_lot::Mutex<Totals>,
+    statistics: statistics::BrokerStatistics,
     connection_counts: ConnectionCounts,
     login_failures: LoginFailures,
     alerts: dead_letter_queues::Alerts,
