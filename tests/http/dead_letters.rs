@@ -316,3 +316,95 @@ fn a_broker_that_is_killed_in_a_replay_loses_no_letter() {
     let found: BTreeSet<String> = back.into_iter().chain(left).collect();
     assert_eq!(found, sent);
 }
+
+#[test]
+fn the_commands_list_show_send_back_and_remove() {
+    let broker = Broker::start();
+    shop(&broker);
+    for (payload, customer) in [("a", "x"), ("b", "y"), ("c", "x"), ("d", "z")] {
+        publish(&broker, payload, json!({ "customer": customer }));
+    }
+    reject_all(&broker);
+    let run = |arguments: &[&str]| {
+        let output = broker.run(&[&["dlq"], arguments].concat());
+        let texts = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
+        (output.status.code(), texts.concat())
+    };
+    let rows: &[(&[&str], i32, &[&str])] = &[
+        (&["list"], 0, &["dlq", "rejected 4", "orders"]),
+        (&["list", "-V", "none"], 5, &["vhost 'none'"]),
+        (&["list", "--json"], 0, &["\"oldest_age_ms\":"]),
+        (&["show", "dlq", "-H", "customer=y"], 0, &["shop new", "rejected"]),
+        (&["show", "dlq", "--older-than", "1h"], 0, &["no such letter"]),
+        (&["show", "dlq", "--older-than", "soon"], 1, &["'soon' is no number"]),
+        (&["show", "none"], 5, &["queue 'none'"]),
+        (
+            &["replay", "dlq", "--dry-run"],
+            0,
+            &["of 4 letters 4 are meant: 4 would go", "shop new"],
+        ),
+        (
+            &["replay", "dlq", "-H", "customer=x"],
+            0,
+            &["2 letters sent back", "of 4 looked at 2 were meant"],
+        ),
+        (&["replay", "dlq", "--rate", "0"], 1, &["rate_per_s is at least 1"]),
+        (&["replay", "dlq", "--exchange", "none"], 5, &["no exchange 'none'"]),
+        (
+            &["replay", "dlq", "--limit", "1", "--json"],
+            0,
+            &["\"replayed\":1", "\"state\":\"done\""],
+        ),
+        (&["purge", "dlq", "--reason", "expired"], 0, &["0 letters removed"]),
+        (
+            &["purge", "dlq", "--reason", "bored"],
+            1,
+            &["rejected, expired, maxlen, delivery_limit"],
+        ),
+        (&["purge", "dlq"], 0, &["1 letters removed"]),
+        (&["replay", "dlq"], 0, &["0 letters sent back"]),
+    ];
+    for (arguments, code, texts) in rows {
+        let (ended, text) = run(arguments);
+        assert_eq!(ended, Some(*code), "{arguments:?}: {text}");
+        for part in *texts {
+            assert!(text.contains(part), "{arguments:?}: no {part:?} in {text}");
+        }
+    }
+    assert_eq!(payloads(&broker, "orders"), ["a", "c", "b"]);
+}
+
+#[test]
+fn an_interrupted_command_stops_its_replay() {
+    let broker = Broker::start();
+    shop(&broker);
+    for payload in ["a", "b", "c"] {
+        publish(&broker, payload, json!({}));
+    }
+    reject_all(&broker);
+    let command = super::warren()
+        .args(["dlq", "replay", "dlq", "--rate", "1"])
+        .env("WARREN_URL", format!("http://guest:guest@{}", broker.http))
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("warren starts");
+    let replays = format!("{LETTERS}/replays");
+    // The command asks how far it is as soon as it follows the replay, and from then on it takes the signal.
+    until(|| broker.get(&replays), |list| list[0]["replayed"].as_u64() >= Some(2));
+    let pid = rustix::process::Pid::from_raw(i32::try_from(command.id()).expect("a pid")).expect("a pid");
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("a signal");
+    let output = command.wait_with_output().expect("it ends");
+    let texts = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
+    let text = texts.concat();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(
+        text.contains("2 letters sent back") && text.contains("interrupted"),
+        "{text}"
+    );
+    assert_eq!(broker.get(&replays)[0]["state"], "stopped");
+    assert_eq!(
+        [payloads(&broker, "orders"), payloads(&broker, "dlq")].concat(),
+        ["a", "b", "c"]
+    );
+}
