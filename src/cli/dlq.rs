@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::client::{Client, Failure, encode, path};
 use super::{InVhost, Target, done, table};
@@ -302,7 +303,7 @@ impl Purge {
         }
         done(
             &which.target,
-            &format!("{}: {} letters removed", which.named(), answer.body["purged"]),
+            &format!("{}: {} removed", which.named(), letters(&answer.body["purged"])),
         );
         Ok(())
     }
@@ -391,6 +392,7 @@ impl Replay {
         }
         let watched = runtime.block_on(async {
             let mut interrupted = false;
+            let mut interrupts = signal(SignalKind::interrupt()).map_err(no_signals)?;
             loop {
                 let status = client.get(place, "the replay")?;
                 bar.set_length(status["total"].as_u64().unwrap_or_default());
@@ -401,8 +403,10 @@ impl Replay {
                 }
                 tokio::select! {
                     () = tokio::time::sleep(LOOK) => {}
-                    signal = tokio::signal::ctrl_c(), if !interrupted => {
-                        signal.map_err(no_signals)?;
+                    _ = interrupts.recv() => {
+                        if interrupted {
+                            return Err(Failure::Use("interrupted before the replay came to its end".to_owned()));
+                        }
                         interrupted = true;
                         client.call("DELETE", place, None, "the replay")?;
                     }
@@ -446,12 +450,19 @@ impl Replay {
     }
 }
 
+fn letters(count: &Value) -> String {
+    match count.as_u64() {
+        Some(1) => "1 letter".to_owned(),
+        count => format!("{} letters", count.unwrap_or_default()),
+    }
+}
+
 /// What a replay did, in one line.
 fn summary(end: &Value) -> String {
     let count = |name: &str| end[name].as_u64().unwrap_or_default();
     format!(
-        "{} letters sent back; of {} looked at {} were meant, {} lead nowhere and {} were refused or gone",
-        count("replayed"),
+        "{} sent back; of {} looked at {} were meant, {} lead nowhere and {} were refused or gone",
+        letters(&end["replayed"]),
         count("scanned"),
         count("matched"),
         count("unroutable"),

@@ -361,7 +361,7 @@ fn the_commands_list_show_send_back_and_remove() {
             1,
             &["rejected, expired, maxlen, delivery_limit"],
         ),
-        (&["purge", "dlq"], 0, &["1 letters removed"]),
+        (&["purge", "dlq"], 0, &["1 letter removed"]),
         (&["replay", "dlq"], 0, &["0 letters sent back"]),
     ];
     for (arguments, code, texts) in rows {
