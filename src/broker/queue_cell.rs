@@ -11,6 +11,7 @@ mod letters;
 mod once;
 mod paging;
 mod reference;
+mod tap;
 mod waiting;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering as Atomic};
@@ -26,6 +27,7 @@ use crate::queue::{
 use crate::store::{Keep, QueueId, QueueJournal};
 
 use super::deduplication::QueueDeduplication;
+use super::firehose::Tapped;
 use super::letter_desk::LetterDesk;
 use super::paging::Paging;
 use super::statistics::{Count, Counters};
@@ -71,13 +73,15 @@ pub struct Aftermath {
     pub dead_letters: Vec<(Arc<QueueCell>, Vec<DeadLetter>, Vec<u64>)>,
     /// Queues that expired or lost the last consumer they were declared for.
     pub to_delete: Vec<Arc<QueueCell>>,
+    /// Deliveries that the firehose copies.
+    pub tapped: Vec<Tapped>,
 }
 
 impl Aftermath {
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.dead_letters.is_empty() && self.to_delete.is_empty()
+        self.dead_letters.is_empty() && self.to_delete.is_empty() && self.tapped.is_empty()
     }
 }
 
@@ -96,6 +100,7 @@ pub struct QueueCell {
     timers: Arc<Timers>,
     paging: Arc<Paging>,
     deleted: AtomicBool,
+    tapped: AtomicBool,
     counters: Counters,
     /// The deadline that the timers know of, 0 for none.
     scheduled: AtomicU64,
@@ -145,6 +150,7 @@ impl QueueCell {
             timers,
             paging,
             deleted: AtomicBool::new(false),
+            tapped: AtomicBool::new(false),
             counters: Counters::default(),
             scheduled: AtomicU64::new(0),
             may_refuse: AtomicBool::new(options.may_refuse()),
@@ -361,7 +367,7 @@ impl QueueCell {
     fn run(&self, inner: &mut Inner, now: Millis, aftermath: &mut Aftermath) {
         loop {
             self.execute(inner, now, aftermath);
-            self.hand_over(inner, now);
+            self.hand_over(inner, now, aftermath);
             if inner.core.has_deliverable() {
                 inner.core.apply(Command::Dispatch, now, &mut inner.effects);
                 continue;
@@ -437,7 +443,7 @@ impl QueueCell {
 
     /// Hands the collected deliveries to the consumers' connections in their order, one lock for each run of the same
     /// consumer: a channel's delivery tags follow the order of its messages.
-    fn hand_over(&self, inner: &mut Inner, now: Millis) {
+    fn hand_over(&self, inner: &mut Inner, now: Millis, aftermath: &mut Aftermath) {
         let mut deliveries = inner.deliveries.drain(..).peekable();
         while let Some((key, first)) = deliveries.next() {
             inner.run.push(first);
@@ -449,6 +455,7 @@ impl QueueCell {
                 continue;
             };
             self.count_deliveries(&inner.run);
+            self.tap(&**sink, &inner.run, aftermath);
             if sink.deliver(&mut inner.run) == Flow::Full {
                 inner.core.apply(Command::Pause(key), now, &mut inner.effects);
             }

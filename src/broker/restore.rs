@@ -85,6 +85,7 @@ impl Broker {
             alerts: super::dead_letter_queues::Alerts::default(),
             alert_watch: Arc::default(),
             replays: super::dead_letter_queues::Replays::default(),
+            observers: std::sync::OnceLock::new(),
             next_queue: AtomicU64::new(1),
             next_connection: AtomicU64::new(1),
         };
@@ -298,6 +299,7 @@ impl Broker {
         };
         self.store(&[put(Table::Vhosts, key(&[name]), &record)])?;
         self.place_vhost(name, description);
+        self.tell_vhost("vhost.created", name, Some(description));
         Ok(())
     }
 }
