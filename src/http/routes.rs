@@ -8,8 +8,8 @@ use axum::routing::{delete, get, post, put};
 
 use super::error::ApiError;
 use super::{
-    Api, absent, bindings, channels, connections, consumers, definitions, exchanges, health, limits, messages, metrics,
-    nodes, operations, overview, parameters, permissions, policies, queues, users, vhosts,
+    Api, absent, bindings, channels, connections, consumers, dead_letters, definitions, exchanges, health, limits,
+    messages, metrics, nodes, operations, overview, parameters, permissions, policies, queues, users, vhosts,
 };
 
 const WELCOME: &str = "Warren, an AMQP 0-9-1 broker.\nThe management API is at /api, metrics are at /metrics.\n";
@@ -154,6 +154,7 @@ fn settings() -> Router<Arc<Api>> {
     Router::new()
         .merge(policies::routes())
         .merge(operations::routes())
+        .merge(dead_letters::routes())
         .route("/vhost-limits", get(limits::of_vhosts))
         .route("/vhost-limits/{vhost}", get(limits::of_vhosts))
         .route(
