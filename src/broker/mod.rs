@@ -19,6 +19,8 @@ mod delayed;
 mod direct_reply;
 mod exchange_side;
 mod exchanges;
+mod file_declared;
+mod gates;
 mod letter_desk;
 mod limits;
 mod login_failures;
@@ -28,6 +30,7 @@ mod policies;
 mod publish;
 mod queue_cell;
 mod queues;
+mod quotas;
 mod recent_history;
 mod restore;
 mod route_cache;
@@ -65,14 +68,16 @@ pub use counters::{Count, Counters, Rates, Totals};
 pub use definitions::stored_queues;
 pub use direct_reply::{DIRECT_REPLY_QUEUE, ReplySink};
 pub use exchanges::{ExchangeDeclare, check_not_reserved};
+pub use file_declared::FileDeclared;
 pub use limits::BrokerLimits;
 pub use login_failures::LoginFailures;
-pub use operations::{ArgumentChange, CHANGEABLE_ARGUMENTS, PEEK_MAX};
+pub use operations::{ArgumentChange, PEEK_MAX};
 pub use operator_messages::AfterGet;
 pub use policies::{ApplyTo, EffectivePolicy, Policy, PolicyError, PolicyKind};
 pub use publish::PublishBatch;
 pub use queue_cell::{Aftermath, ConsumerSink, Flow, PeekedMessage, QueueCell, QueueDeclaration, QueueRef};
 pub use queues::{DeclaredQueue, DeleteCondition, QueueDeclare};
+pub use quotas::{Quota, Rate};
 pub use restore::{BrokerParts, Restoration, RestoreError};
 pub use route_cache::{Route, RouteCache};
 pub use vhost::Vhost;
@@ -94,6 +99,8 @@ pub struct Broker {
     retired: parking_lot::Mutex<Totals>,
     connection_counts: ConnectionCounts,
     login_failures: LoginFailures,
+    user_quotas: DashMap<Name, Arc<Quota>>,
+    quota_changes: AtomicU64,
     next_queue: AtomicU64,
     next_connection: AtomicU64,
 }

@@ -5,6 +5,7 @@
 mod accounts;
 mod client;
 mod definitions;
+mod limits;
 mod list;
 mod messages;
 mod policies;
@@ -70,6 +71,9 @@ pub enum Operation {
     /// Set, clear and list policies
     #[command(subcommand)]
     Policies(policies::Policies),
+    /// Set, clear and list limits of vhosts and users: connections, queues, channels, messages and bytes a second
+    #[command(subcommand)]
+    Limits(limits::Limits),
     /// Add, change and delete users
     #[command(subcommand)]
     Users(accounts::Users),
@@ -100,6 +104,7 @@ pub fn run(operation: &Operation) -> ExitCode {
         Operation::Peek(peek) => peek.run(),
         Operation::Queue(queue) => queue.run(),
         Operation::Policies(policies) => policies.run(),
+        Operation::Limits(limits) => limits.run(),
         Operation::Users(users) => users.run(),
         Operation::Permissions(permissions) => permissions.run(),
         Operation::Definitions(definitions) => definitions.run(),

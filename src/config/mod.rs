@@ -67,7 +67,8 @@ pub use sections::{
     Metrics, Node, Store, SyncMode, Tls, TlsVersion,
 };
 pub use topology::{
-    ApplyTo, Binding, Credential, DestinationType, Exchange, ExchangeType, Permission, Policy, Queue, User, Vhost,
+    ApplyTo, Binding, Credential, DestinationType, Exchange, ExchangeType, OperatorApplyTo, OperatorPolicy, Permission,
+    Policy, Queue, User, Vhost,
 };
 pub use values::{Listener, MemoryLimit, Secret};
 
@@ -180,5 +181,6 @@ config! {
         queues: Queue,
         bindings: Binding,
         policies: Policy,
+        operator_policies: OperatorPolicy,
     }
 }

@@ -39,6 +39,8 @@ pub struct ExchangeView {
     policy: Option<String>,
     operator_policy: Option<String>,
     effective_policy_definition: Map<String, Value>,
+    /// Arguments that the policy takes the place of. RabbitMQ has none of this.
+    overridden_arguments: Vec<String>,
     user_who_performed_action: &'static str,
 }
 
@@ -72,6 +74,7 @@ fn view(broker: &Broker, entry: &Entry) -> ExchangeView {
         policy: policies.policy,
         operator_policy: policies.operator_policy,
         effective_policy_definition: policies.definition,
+        overridden_arguments: policies.overridden,
         user_who_performed_action: "",
     }
 }

@@ -128,6 +128,8 @@ fn change_vhost(api: &Api, vhost: &str, name: &str, value: Option<i64>) -> Resul
     match name {
         "max-connections" => limits.max_connections = value,
         "max-queues" => limits.max_queues = value,
+        "message-rate-per-s" => limits.message_rate_per_s = value,
+        "byte-rate-per-s" => limits.byte_rate_per_s = value,
         other => return Err(unknown(other)),
     }
     match api.broker.set_vhost_limits(vhost, limits)? {
@@ -143,6 +145,8 @@ fn change_user(api: &Api, user: &str, name: &str, value: Option<i64>) -> Result<
     match name {
         "max-connections" => limits.max_connections = value,
         "max-channels" => limits.max_channels = value,
+        "message-rate-per-s" => limits.message_rate_per_s = value,
+        "byte-rate-per-s" => limits.byte_rate_per_s = value,
         other => return Err(unknown(other)),
     }
     match api.broker.set_user_limits(user, limits)? {

@@ -39,7 +39,7 @@ pub use error::{BindError, DeclareError};
 pub use exchange::{Exchange, ExchangeKind, ExchangeSpec};
 pub use router::{Removed, Router, Unbound};
 pub use sender_selected::{SenderSelectedError, sender_selected_keys};
-pub use traverse::Cacheable;
+pub use traverse::{Cacheable, Gate, Passage};
 
 #[cfg(test)]
 mod tests;

@@ -33,10 +33,8 @@ impl Session {
     }
 
     fn try_publish(&mut self, number: u16, publish: &Publish<'_>) -> Result<(), AmqpError> {
-        let Some(place) = &self.place else {
-            return Err(AmqpError::connection(ReplyCode::NotAllowed, "no vhost is open"));
-        };
-        let Some(channel) = self.channels.get_mut(&number) else {
+        let (Some(place), Some(channel)) = (&self.place, self.channels.get_mut(&number)) else {
+            // The protocol core lets methods through for open channels of open connections only.
             return Err(AmqpError::connection(
                 ReplyCode::ChannelError,
                 "expected 'channel.open'",
@@ -47,6 +45,10 @@ impl Session {
         check_writable(place, channel, exchange)?;
         let properties = publish.properties();
         if exchange.is_empty() && key.starts_with(DIRECT_REPLY_QUEUE) {
+            if self.throttle.is_metered {
+                self.throttle
+                    .charge(&self.broker, &place.vhost, &[], publish.body().len());
+            }
             return self.publish_reply(number, publish);
         }
         check_exchange(place, channel, exchange)?;
@@ -59,15 +61,25 @@ impl Session {
         };
         let sent_on = traits.replaced.as_deref().unwrap_or(publish.properties_bytes());
         let message = Message::new(exchange, publish.routing_key(), sent_on, &[publish.body()]);
-        let route = channel
-            .routes
-            .route(&place.vhost, exchange, key, &traits.extra_keys, properties);
+        let route = channel.routes.route(
+            &place.vhost,
+            exchange,
+            key,
+            &traits.extra_keys,
+            properties,
+            publish.mandatory,
+        );
+        let may_return = publish.mandatory && !route.is_absorbed;
+        if route.is_metered || self.throttle.is_metered {
+            self.throttle
+                .charge(&self.broker, &place.vhost, &route.queues, publish.body().len());
+        }
         if let Some(transaction) = &mut channel.transaction {
             transaction.publishes.push(PendingPublish {
                 message,
                 queues: route.queues.clone(),
                 persistent: traits.persistent,
-                mandatory: publish.mandatory,
+                mandatory: may_return,
             });
             return Ok(());
         }
@@ -79,7 +91,7 @@ impl Session {
             confirms.reached.push(route.queues.len() as u32);
             confirms.tracker.ticket(confirms.last)
         });
-        if route.queues.is_empty() && publish.mandatory {
+        if route.queues.is_empty() && may_return {
             return_message(channel, &message);
             return Ok(());
         }
@@ -95,6 +107,12 @@ impl Session {
 
     /// An answer to a direct request goes straight to the channel that asked.
     fn publish_reply(&mut self, number: u16, publish: &Publish<'_>) -> Result<(), AmqpError> {
+        if let Some(place) = &self.place
+            && self.throttle.is_metered
+        {
+            self.throttle
+                .charge(&self.broker, &place.vhost, &[], publish.body().len());
+        }
         let message = Message::new(
             publish.exchange(),
             publish.routing_key(),

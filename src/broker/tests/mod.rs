@@ -171,7 +171,7 @@ impl Bench {
         let mut batch = PublishBatch::default();
         let reached = {
             let mut routes = self.routes.lock();
-            let route = routes.route(&self.vhost(), exchange, key, &[], message.properties());
+            let route = routes.route(&self.vhost(), exchange, key, &[], message.properties(), false);
             for queue in &route.queues {
                 let incoming = Incoming {
                     message: message.clone(),
