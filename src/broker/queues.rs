@@ -252,7 +252,8 @@ impl Broker {
             name,
             declaration,
         };
-        let queue = QueueCell::new(identity, options, journal, Arc::clone(&self.timers), self.now());
+        let timers = Arc::clone(&self.timers);
+        let queue = QueueCell::new(identity, options, journal, timers, Arc::clone(&self.paging), self.now());
         queue.set_rate(vhost, Self::policy_rate(vhost, &queue.name, queue.is_quorum()));
         queue
     }
