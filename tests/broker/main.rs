@@ -10,5 +10,6 @@ mod lifecycle;
 mod logs;
 mod process;
 mod publishing;
+mod quotas;
 mod service;
 mod topology;

@@ -1,8 +1,10 @@
 //! The broker without sockets: what is declared, published and read through its own calls, with a clock that stands.
 
+mod arguments;
 mod deduplication;
 mod delayed;
 mod limits;
+mod over_bindings;
 mod policies;
 
 use std::path::Path;
