@@ -154,11 +154,13 @@ fn check_declarable(name: &Name, vhost: &str, spec: ExchangeSpec) -> Result<(), 
     tried.map(|_| ()).map_err(|error| refused(name, vhost, &error))
 }
 
+/// What its type says of an exchange's arguments, in the words of RabbitMQ and its plug-ins.
 fn refused(name: &str, vhost: &str, error: &DeclareError) -> AmqpError {
-    AmqpError::channel(
-        ReplyCode::PreconditionFailed,
-        format_args!("invalid arguments for {}: {error}", resource("exchange", name, vhost)),
-    )
+    let text = match error {
+        DeclareError::ArgumentType { .. } => format!("{error} in {}", resource("exchange", name, vhost)),
+        _ => error.to_string(),
+    };
+    AmqpError::channel(ReplyCode::PreconditionFailed, text)
 }
 
 /// The record of a durable exchange.
@@ -196,6 +198,14 @@ pub(super) fn exchange_spec(declare: &ExchangeDeclare, vhost: &str) -> Result<Ex
     Ok(spec)
 }
 
+/// A type as RabbitMQ's texts have it: names with a dash are in quotes of their own.
+fn shown_kind(kind: ExchangeKind) -> String {
+    match kind.as_str() {
+        name if name.contains('-') => format!("''{name}''"),
+        name => format!("'{name}'"),
+    }
+}
+
 pub(super) fn check_same_exchange(
     vhost: &Vhost,
     name: &str,
@@ -204,8 +214,7 @@ pub(super) fn check_same_exchange(
 ) -> Result<(), AmqpError> {
     let resource = resource("exchange", name, &vhost.name);
     if standing.kind != given.kind {
-        let given = format!("'{}'", given.kind.as_str());
-        let current = format!("'{}'", standing.kind.as_str());
+        let (given, current) = (shown_kind(given.kind), shown_kind(standing.kind));
         return Err(inequivalent("type", &resource, &given, &current));
     }
     check_same_flag("durable", standing.durable, given.durable, &resource)?;

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use rustc_hash::FxHashMap;
 
 use crate::broker::{Aftermath, Counted, QueueCell, RouteCache};
-use crate::model::{AmqpError, ChannelWindow, Millis, Name, ReplyCode};
+use crate::model::{AmqpError, ChannelWindow, ConfirmTicket, Millis, Name, ReplyCode};
 use crate::queue::{ConsumerKey, UnackedId};
 use crate::store::QueueId;
 
@@ -73,6 +73,21 @@ pub struct Confirms {
     pub last: u64,
     /// For each publish since the last flush, how many queues it reached.
     pub reached: Vec<u32>,
+}
+
+impl Confirms {
+    /// Whether nothing was published since the last flush.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.reached.is_empty()
+    }
+
+    /// The ticket of a publish that goes to so many queues.
+    pub fn next(&mut self, queues: usize) -> ConfirmTicket {
+        self.last += 1;
+        self.reached.push(u32::try_from(queues).unwrap_or(u32::MAX));
+        self.tracker.ticket(self.last)
+    }
 }
 
 impl Channel {

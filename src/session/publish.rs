@@ -60,7 +60,10 @@ impl Session {
             false => read_traits(place, channel, properties)?,
         };
         let sent_on = traits.replaced.as_deref().unwrap_or(publish.properties_bytes());
-        let message = Message::new(exchange, publish.routing_key(), sent_on, &[publish.body()]);
+        let mut message = Message::new(exchange, publish.routing_key(), sent_on, &[publish.body()]);
+        if !traits.extra_keys.is_empty() {
+            message = message.with_secret_keys();
+        }
         let route = channel.routes.route(
             &place.vhost,
             exchange,
@@ -84,12 +87,10 @@ impl Session {
             return Ok(());
         }
         let ticket = channel.confirms.as_mut().map(|confirms| {
-            if confirms.reached.is_empty() {
+            if confirms.is_idle() {
                 self.touched.push(number);
             }
-            confirms.last += 1;
-            confirms.reached.push(route.queues.len() as u32);
-            confirms.tracker.ticket(confirms.last)
+            confirms.next(route.queues.len())
         });
         if route.queues.is_empty() && may_return {
             return_message(channel, &message);
@@ -184,6 +185,10 @@ fn push(
 
 fn return_message(channel: &Channel, message: &Message) {
     let deliveries = &channel.deliveries;
+    let visible = message.visible_properties();
+    let visible =
+        visible.map(|properties| message.republished(message.exchange(), message.routing_key_bytes(), &properties));
+    let message = visible.as_ref().unwrap_or(message);
     deliveries.outbox.write(|out| {
         encode::return_(
             out,
@@ -243,29 +248,27 @@ fn read_traits(place: &Place, channel: &Channel, properties: PropertiesView<'_>)
     if has_keys || asks_reply {
         let mut decoded = properties.decode().map_err(precondition)?;
         if has_keys {
-            traits.extra_keys = take_keys(&mut decoded)?;
+            traits.extra_keys = further_keys(&decoded)?;
         }
         if asks_reply {
             let Some(consumer) = &channel.reply_consumer else {
                 return Err(precondition("fast reply consumer does not exist"));
             };
             decoded.reply_to = Some(consumer.address.as_str().into());
+            traits.replaced = Some(decoded.encode());
         }
-        traits.replaced = Some(decoded.encode());
     }
     Ok(traits)
 }
 
-/// The keys of CC and BCC; BCC is taken out, so that its receivers stay unknown (RabbitMQ: "Sender-selected
+/// The keys of CC and BCC. BCC stays with the message and is kept from receivers (RabbitMQ: "Sender-selected
 /// Distribution").
-fn take_keys(properties: &mut Properties) -> Result<Vec<String>, AmqpError> {
-    let Some(headers) = &mut properties.headers else {
+fn further_keys(properties: &Properties) -> Result<Vec<String>, AmqpError> {
+    let Some(headers) = &properties.headers else {
         return Ok(Vec::new());
     };
     let keys = sender_selected_keys(headers).map_err(precondition)?;
-    let keys = keys.into_iter().map(str::to_owned).collect();
-    headers.remove("BCC");
-    Ok(keys)
+    Ok(keys.into_iter().map(str::to_owned).collect())
 }
 
 fn check_user_id(place: &Place, properties: PropertiesView<'_>) -> Result<(), AmqpError> {

@@ -209,3 +209,94 @@ fn mandatory_through_the_exchanges_that_choose_one() {
         assert_eq!(mandatory(&bench, "one", "k", &[]), (1, false), "{kind}");
     }
 }
+
+/// Publishes with keys in BCC as a session does.
+fn publish_with_secret_keys(bench: &Bench, exchange: &str, key: &str, extra: &[(&str, FieldValue)]) {
+    let mut headers = vec![
+        ("CC", FieldValue::Array(vec![text("copy")])),
+        ("BCC", FieldValue::Array(vec![text("secret")])),
+    ];
+    headers.extend_from_slice(extra);
+    let properties = Properties {
+        headers: Some(table(&headers)),
+        ..Properties::default()
+    };
+    let message = Message::new(exchange, key, &properties.encode(), &[b"m"]).with_secret_keys();
+    let queues = bench
+        .broker
+        .publish_one(&bench.vhost(), &message, [key, "copy", "secret"]);
+    assert!(queues.unwrap() > 0);
+}
+
+fn headers_of(message: &Message) -> FieldTable {
+    let visible = message.visible_properties();
+    let view = crate::model::PropertiesView::new(visible.as_deref().unwrap_or(message.properties_bytes()));
+    view.headers().unwrap()
+}
+
+#[test]
+fn a_dead_letter_goes_to_the_keys_of_bcc_too_and_nobody_sees_them() {
+    let bench = Bench::new();
+    bench.queue(
+        "q",
+        &[
+            ("x-dead-letter-exchange", text("amq.direct")),
+            ("x-message-ttl", number(10)),
+        ],
+    );
+    for key in ["q", "copy", "secret"] {
+        bench.queue(&format!("dead {key}"), &[]);
+        bench.bind("amq.direct", &format!("dead {key}"), key);
+    }
+    publish_with_secret_keys(&bench, "", "q", &[]);
+    bench.advance(10);
+    for key in ["q", "copy", "secret"] {
+        let dead = bench.get(&format!("dead {key}")).unwrap();
+        let headers = headers_of(&dead);
+        assert_eq!(headers.get("BCC"), None);
+        assert_eq!(headers.get("CC"), Some(&FieldValue::Array(vec![text("copy")])));
+        let Some(FieldValue::Array(deaths)) = headers.get("x-death") else {
+            panic!("{headers:?}");
+        };
+        let FieldValue::Table(death) = &deaths[0] else {
+            panic!("{deaths:?}");
+        };
+        let told = FieldValue::Array(vec![text("q"), text("copy")]);
+        assert_eq!(death.get("routing-keys"), Some(&told));
+    }
+}
+
+#[test]
+fn a_key_of_the_queue_takes_the_place_of_all_keys() {
+    let bench = Bench::new();
+    let arguments = [
+        ("x-dead-letter-exchange", text("amq.direct")),
+        ("x-dead-letter-routing-key", text("dead")),
+        ("x-message-ttl", number(10)),
+    ];
+    bench.queue("q", &arguments);
+    for key in ["dead", "copy", "secret"] {
+        bench.queue(key, &[]);
+        bench.bind("amq.direct", key, key);
+    }
+    bench.exchange("in", "fanout", &[]);
+    bench.bind("in", "q", "");
+    publish_with_secret_keys(&bench, "in", "k", &[]);
+    bench.advance(10);
+    let reached = ["dead", "copy", "secret"].map(|queue| bench.waiting(queue));
+    assert_eq!(reached, [1, 0, 0]);
+    let headers = headers_of(&bench.get("dead").unwrap());
+    assert_eq!((headers.get("CC"), headers.get("BCC")), (None, None));
+}
+
+#[test]
+fn a_delayed_message_goes_to_the_keys_of_bcc_when_its_time_has_come() {
+    let bench = Bench::new();
+    bench.exchange("later", "x-delayed-message", &[("x-delayed-type", text("direct"))]);
+    bench.queue("q", &[]);
+    bench.bind("later", "q", "secret");
+    publish_with_secret_keys(&bench, "later", "k", &delay(20));
+    bench.advance(20);
+    let message = bench.get("q").unwrap();
+    assert_eq!(headers_of(&message).get("BCC"), None);
+}
