@@ -74,16 +74,11 @@ impl Session {
         );
         let may_return = publish.mandatory && !route.is_absorbed;
         if route.is_metered || self.throttle.is_metered {
-            self.throttle
-                .charge(&self.broker, &place.vhost, &route.queues, publish.body().len());
+            let length = publish.body().len();
+            self.throttle.charge(&self.broker, &place.vhost, &route.queues, length);
         }
         if let Some(transaction) = &mut channel.transaction {
-            transaction.publishes.push(PendingPublish {
-                message,
-                queues: route.queues.clone(),
-                persistent: traits.persistent,
-                mandatory: may_return,
-            });
+            transaction.gather(message, &route.queues, traits.persistent, may_return);
             return Ok(());
         }
         let ticket = channel.confirms.as_mut().map(|confirms| {

@@ -25,6 +25,19 @@ pub struct Transaction {
     pub settlements: Vec<(Unacked, Outcome)>,
 }
 
+impl Transaction {
+    /// Takes a publish until the commit.
+    pub fn gather(&mut self, message: Message, queues: &[QueueRef], persistent: bool, mandatory: bool) {
+        let queues = queues.to_vec();
+        self.publishes.push(PendingPublish {
+            message,
+            queues,
+            persistent,
+            mandatory,
+        });
+    }
+}
+
 /// A publish that waits for its commit.
 #[derive(Debug)]
 pub struct PendingPublish {
