@@ -13,6 +13,7 @@ use super::exchange_side::{ExchangeSide, Sides};
 use super::policies::PolicyBooks;
 use super::queue_cell::{QueueCell, QueueRef};
 use super::quotas::Quota;
+use super::statistics::{Counters, ExchangeTraffic, Totals};
 use super::vhost_limits::VhostLimits;
 
 /// A vhost. Changes of its topology are made one at a time, under `admin`; messages only read.
@@ -33,6 +34,12 @@ pub struct Vhost {
     pub(super) quota: Quota,
     /// Whether any queue ever had a quota: most vhosts know none and need not look.
     pub(super) has_quotas: AtomicBool,
+    /// What publishers did.
+    pub(super) traffic: Arc<Counters>,
+    /// What queues counted that are gone.
+    pub(super) retired: Mutex<Totals>,
+    /// Of the exchanges that something was published to.
+    pub(super) exchange_traffic: DashMap<Name, Arc<ExchangeTraffic>>,
     generation: AtomicU64,
     /// It is being deleted: nothing new may be declared in it. Changed and read under `admin`.
     pub(super) deleted: AtomicBool,
@@ -54,6 +61,9 @@ impl Vhost {
             limits: RwLock::default(),
             quota: Quota::default(),
             has_quotas: AtomicBool::new(false),
+            traffic: Arc::default(),
+            retired: Mutex::default(),
+            exchange_traffic: DashMap::new(),
             generation: AtomicU64::new(1),
             deleted: AtomicBool::new(false),
         }

@@ -8,7 +8,7 @@ use crate::routing::{ExchangeKind, sender_selected_keys};
 
 use super::channel::Channel;
 use super::tx::PendingPublish;
-use super::{Place, Session};
+use super::{Place, Session, tally};
 
 const PUBLISH: Method = Method::new(60, 40);
 
@@ -45,10 +45,6 @@ impl Session {
         check_writable(place, channel, exchange)?;
         let properties = publish.properties();
         if exchange.is_empty() && key.starts_with(DIRECT_REPLY_QUEUE) {
-            if self.throttle.is_metered {
-                self.throttle
-                    .charge(&self.broker, &place.vhost, &[], publish.body().len());
-            }
             return self.publish_reply(number, publish);
         }
         check_exchange(place, channel, exchange)?;
@@ -78,9 +74,12 @@ impl Session {
             self.throttle.charge(&self.broker, &place.vhost, &route.queues, length);
         }
         if let Some(transaction) = &mut channel.transaction {
-            transaction.gather(message, &route.queues, traits.persistent, may_return);
+            let traffic = channel.tally.exchange().cloned();
+            transaction.gather(message, route, traits.persistent, may_return, traffic);
             return Ok(());
         }
+        channel.tally.publish(route.queues.len(), may_return);
+        tally::list(&mut channel.tally, number, &mut self.tallied);
         let ticket = channel.confirms.as_mut().map(|confirms| {
             if confirms.is_idle() {
                 self.touched.push(number);
@@ -127,6 +126,13 @@ impl Session {
         if !reached && publish.mandatory {
             return_message(channel, &message);
         }
+        if let Some(place) = &self.place {
+            // Requests and answers are the default exchange's, and no queue's.
+            channel.standing = None;
+            channel.tally.enter(place.vhost.exchange_traffic(""));
+        }
+        channel.tally.publish(usize::from(reached), publish.mandatory);
+        tally::list(&mut channel.tally, number, &mut self.tallied);
         if let Some(confirms) = &mut channel.confirms {
             confirms.last += 1;
             confirms.reached.push(0);
@@ -146,6 +152,10 @@ impl Session {
             return;
         };
         for publish in pending {
+            if let Some(traffic) = publish.traffic {
+                channel.tally.enter(traffic);
+            }
+            channel.tally.publish(publish.queues.len(), publish.mandatory);
             for queue in &publish.queues {
                 let incoming = Incoming {
                     message: publish.message.clone(),
@@ -158,6 +168,9 @@ impl Session {
                 return_message(channel, &publish.message);
             }
         }
+        tally::list(&mut channel.tally, number, &mut self.tallied);
+        // The tally is at the exchange of the last of them now; the next publish asks anew.
+        channel.standing = None;
     }
 }
 
@@ -220,6 +233,7 @@ fn check_exchange(place: &Place, channel: &mut Channel, exchange: &str) -> Resul
     }
     place.vhost.check_publishable(exchange)?;
     channel.to_topic = place.vhost.exchange_kind(exchange) == Some(ExchangeKind::Topic);
+    channel.tally.enter(place.vhost.exchange_traffic(exchange));
     channel.standing = Some((generation, exchange.into()));
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::amqp::Response;
-use crate::broker::QueueRef;
+use crate::broker::{ExchangeTraffic, QueueRef, Route};
 use crate::model::{ConfirmSink, ConfirmTicket, Message};
 use crate::queue::Outcome;
 
@@ -27,13 +27,20 @@ pub struct Transaction {
 
 impl Transaction {
     /// Takes a publish until the commit.
-    pub fn gather(&mut self, message: Message, queues: &[QueueRef], persistent: bool, mandatory: bool) {
-        let queues = queues.to_vec();
+    pub fn gather(
+        &mut self,
+        message: Message,
+        route: &Route,
+        persistent: bool,
+        mandatory: bool,
+        traffic: Option<Arc<ExchangeTraffic>>,
+    ) {
         self.publishes.push(PendingPublish {
             message,
-            queues,
+            queues: route.queues.clone(),
             persistent,
             mandatory,
+            traffic,
         });
     }
 }
@@ -49,6 +56,8 @@ pub struct PendingPublish {
     pub persistent: bool,
     /// To be returned where it reaches no queue.
     pub mandatory: bool,
+    /// Where its exchange counts it.
+    pub traffic: Option<Arc<ExchangeTraffic>>,
 }
 
 /// Counts what a commit still waits for, and answers it.

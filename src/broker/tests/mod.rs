@@ -6,6 +6,7 @@ mod delayed;
 mod limits;
 mod over_bindings;
 mod policies;
+mod statistics;
 
 use std::path::Path;
 use std::sync::Arc;
