@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use warren::config::{self, Config};
 use warren::model::argument::{self, Argument};
+use warren::model::{FieldTable, PropertiesView};
+use warren::routing::{Destination, ExchangeKind, ExchangeSpec, Router};
 
 /// What stands above the tables of `docs/configuration.md`.
 const HEAD: &str = "\
@@ -214,6 +216,57 @@ fn the_readme_names_every_option_without_effect() {
         .unwrap_or_default();
     let named: BTreeSet<String> = paragraph.split('`').skip(1).step_by(2).map(str::to_owned).collect();
     assert_eq!(named, idle, "what README.md names, and what src/server does not");
+}
+
+/// Where each of 100,000 keys goes among so many queues of one weight behind a consistent hash exchange.
+fn spread(queues: usize) -> Vec<usize> {
+    let mut router: Router<usize> = Router::new();
+    let spec = ExchangeSpec::durable(ExchangeKind::ConsistentHash);
+    router.declare("x".into(), spec).unwrap();
+    for handle in 0..queues {
+        let destination = Destination::Queue {
+            name: format!("queue {handle}").as_str().into(),
+            handle,
+        };
+        router.bind("x", destination, "1", FieldTable::new()).unwrap();
+    }
+    let properties = PropertiesView::new(&[0, 0]);
+    let mut out = Vec::new();
+    (0..100_000)
+        .map(|number| {
+            router.route("x", &format!("order.{number}"), properties, 0, &mut out);
+            out[0]
+        })
+        .collect()
+}
+
+/// The hash is the same everywhere, so these figures are facts and no measurement of a machine.
+#[test]
+fn the_readme_gives_the_true_balance_of_consistent_hash() {
+    let (ten, eleven) = (spread(10), spread(11));
+    let mut counts = [0_usize; 10];
+    ten.iter().for_each(|queue| counts[*queue] += 1);
+    let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
+    let moved: Vec<usize> = (0..ten.len()).filter(|at| ten[*at] != eleven[*at]).collect();
+    assert!(
+        moved.iter().all(|at| eleven[*at] == 10),
+        "a key moved between two that stayed"
+    );
+    let share = moved.len() as f64 / 1_000.0;
+    let sentence = format!(
+        "of 100,000 keys each of ten queues gets {least} to {most}, and an eleventh takes {share:.1} % of them, none of \
+         which moves between the ten."
+    );
+    let plain: Vec<&str> = readme_words(&readme()).collect();
+    let wanted: Vec<&str> = readme_words(&sentence).collect();
+    assert!(
+        plain.windows(wanted.len()).any(|words| words == wanted),
+        "README.md: {sentence}"
+    );
+}
+
+fn readme_words(text: &str) -> impl Iterator<Item = &str> {
+    text.split_whitespace()
 }
 
 #[test]

@@ -56,7 +56,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def await_port(process, port, log, seconds=90):
+def await_port(process, port, log, seconds=300):
     """Until the port answers a protocol header; the process must stay alive."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -73,7 +73,7 @@ def await_port(process, port, log, seconds=90):
     raise RuntimeError(f"no answer on port {port} within {seconds} s; see {log}")
 
 
-def await_api(broker, seconds=90):
+def await_api(broker, seconds=300):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:

@@ -31,7 +31,10 @@ pub(super) fn length(arguments: &FieldTable) -> Result<u64, AmqpError> {
             let shown = match (number, value.as_text()) {
                 (Some(number), _) => number.to_string(),
                 (None, Some(text)) => format!("<<\"{text}\">>"),
-                (None, None) => value.type_name().to_owned(),
+                (None, None) => match value {
+                    FieldValue::Bool(on) => on.to_string(),
+                    other => other.type_name().to_owned(),
+                },
             };
             Err(AmqpError::channel(
                 ReplyCode::PreconditionFailed,

@@ -320,7 +320,8 @@ impl Session {
     fn open_channel(&mut self, number: u16) {
         let counted = match self.broker.count_channel(&self.user.clone().unwrap_or_default()) {
             Ok(counted) => counted,
-            Err(error) => return self.fail(number, &error.caused_by(Method::new(20, 10))),
+            // RabbitMQ names no method here.
+            Err(error) => return self.fail(number, &error),
         };
         let mut channel = Channel::new(
             self.id,

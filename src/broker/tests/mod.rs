@@ -3,6 +3,7 @@
 mod arguments;
 mod deduplication;
 mod delayed;
+mod full_targets;
 mod limits;
 mod over_bindings;
 mod policies;
