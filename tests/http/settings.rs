@@ -225,7 +225,10 @@ fn a_queue_shows_the_arguments_at_work_and_which_of_them_a_policy_takes_the_plac
         201,
         "PUT",
         "/api/policies/%2F/p",
-        Some(policy("^orders", json!({ "max-length": 7, "message-rate-per-s": 1000 }))),
+        Some(policy(
+            "^orders",
+            json!({ "max-length": 7, "message-rate-per-s": 1000 }),
+        )),
     );
     let queue = broker.get("/api/queues/%2F/orders");
     assert_eq!(queue["arguments"], declared["arguments"], "what was declared");

@@ -4,7 +4,7 @@ use super::{Bench, number, text};
 use crate::queue::Outcome;
 
 #[test]
-fn a_letter_that_a_full_target_refuses_goes_back_to_its_queue() {
+fn a_letter_that_a_full_target_refuses_is_held_until_there_is_room() {
     let bench = Bench::new();
     bench.queue(
         "full",
@@ -24,7 +24,12 @@ fn a_letter_that_a_full_target_refuses_goes_back_to_its_queue() {
         source.settle(Outcome::Reject, &[id], now, &mut aftermath);
         bench.broker.settle_aftermath(&mut aftermath);
     }
-    assert_eq!((bench.waiting("full"), bench.waiting("q")), (1, 1), "none is lost");
+    let held = |bench: &Bench| (bench.waiting("full"), source.state().held);
+    assert_eq!(held(&bench), (1, 1), "none is lost");
+    bench.advance(60_000);
+    assert_eq!(held(&bench), (1, 1), "for as long as the target is full");
     assert_eq!(bench.bodies("full"), ["0"]);
-    assert_eq!(bench.bodies("q"), ["1"]);
+    bench.advance(1_000);
+    assert_eq!(held(&bench), (1, 0));
+    assert_eq!(bench.bodies("full"), ["1"]);
 }
