@@ -84,6 +84,7 @@ impl Broker {
             login_failures: super::LoginFailures::default(),
             user_quotas: dashmap::DashMap::new(),
             quota_changes: AtomicU64::new(0),
+            observers: std::sync::OnceLock::new(),
             next_queue: AtomicU64::new(1),
             next_connection: AtomicU64::new(1),
         };
@@ -296,6 +297,7 @@ impl Broker {
         };
         self.store(&[put(Table::Vhosts, key(&[name]), &record)])?;
         self.place_vhost(name, description);
+        self.tell_vhost("vhost.created", name, Some(description));
         Ok(())
     }
 }

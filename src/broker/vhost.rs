@@ -34,6 +34,8 @@ pub struct Vhost {
     pub(super) quota: Quota,
     /// Whether any queue ever had a quota: most vhosts know none and need not look.
     pub(super) has_quotas: AtomicBool,
+    /// The firehose is on.
+    pub(super) tapped: AtomicBool,
     /// What publishers did.
     pub(super) traffic: Arc<Counters>,
     /// What queues counted that are gone.
@@ -61,6 +63,7 @@ impl Vhost {
             limits: RwLock::default(),
             quota: Quota::default(),
             has_quotas: AtomicBool::new(false),
+            tapped: AtomicBool::new(false),
             traffic: Arc::default(),
             retired: Mutex::default(),
             exchange_traffic: DashMap::new(),

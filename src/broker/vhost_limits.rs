@@ -106,6 +106,13 @@ impl Broker {
         if vhost.quota.set(limits.rate()) {
             self.quota_changed();
         }
+        let told = [
+            ("max-connections", limits.max_connections),
+            ("max-queues", limits.max_queues),
+            ("message-rate-per-s", limits.message_rate_per_s),
+            ("byte-rate-per-s", limits.byte_rate_per_s),
+        ];
+        self.tell_limits("vhost.limits.set", ("vhost", &vhost.name), &told);
         Ok(true)
     }
 
@@ -116,6 +123,13 @@ impl Broker {
             return Ok(false);
         }
         self.store_user(user)?;
+        let told = [
+            ("max-connections", limits.max_connections),
+            ("max-channels", limits.max_channels),
+            ("message-rate-per-s", limits.message_rate_per_s),
+            ("byte-rate-per-s", limits.byte_rate_per_s),
+        ];
+        self.tell_limits("user.limits.set", ("username", user), &told);
         Ok(true)
     }
 

@@ -1,13 +1,16 @@
 //! `basic.publish`: checked, routed, and put into the batch of this read.
 
+use std::time::SystemTime;
+
 use crate::amqp::{Publish, encode};
-use crate::broker::{DIRECT_REPLY_QUEUE, PublishBatch, QueueRef};
+use crate::broker::{Broker, DIRECT_REPLY_QUEUE, PublishBatch, QueueRef};
 use crate::model::{AmqpError, ConfirmTicket, Message, Method, Millis, Properties, PropertiesView, ReplyCode};
 use crate::queue::Incoming;
 use crate::routing::{ExchangeKind, sender_selected_keys};
 
-use super::channel::Channel;
+use super::channel::{Channel, Confirms};
 use super::tx::PendingPublish;
+use super::watch::Watched;
 use super::{Place, Session, tally};
 
 const PUBLISH: Method = Method::new(60, 40);
@@ -47,7 +50,7 @@ impl Session {
         if exchange.is_empty() && key.starts_with(DIRECT_REPLY_QUEUE) {
             return self.publish_reply(number, publish);
         }
-        check_exchange(place, channel, exchange)?;
+        check_exchange(&self.broker, place, channel, exchange)?;
         if channel.to_topic {
             place.access.check_topic_write(exchange, key)?;
         }
@@ -55,23 +58,28 @@ impl Session {
             true => Traits::default(),
             false => read_traits(place, channel, properties)?,
         };
-        let sent_on = traits.replaced.as_deref().unwrap_or(publish.properties_bytes());
-        let mut message = Message::new(exchange, publish.routing_key(), sent_on, &[publish.body()]);
-        if !traits.extra_keys.is_empty() {
-            message = message.with_secret_keys();
-        }
-        let route = channel.routes.route(
-            &place.vhost,
-            exchange,
-            key,
-            &traits.extra_keys,
-            properties,
-            publish.mandatory,
-        );
-        let may_return = publish.mandatory && !route.is_absorbed;
+        let mut message = message_of(publish, &traits);
+        let from = channel.watched.then(SystemTime::now);
+        let (keys, mandatory) = (&traits.extra_keys, publish.mandatory);
+        let route = channel
+            .routes
+            .route(&place.vhost, exchange, key, keys, properties, mandatory);
+        let may_return = mandatory && !route.is_absorbed;
         if route.is_metered || self.throttle.is_metered {
             let length = publish.body().len();
             self.throttle.charge(&self.broker, &place.vhost, &route.queues, length);
+        }
+        if let Some(from) = from {
+            let watched = Watched {
+                broker: &self.broker,
+                vhost: &place.vhost,
+                entry: self.entry.as_deref(),
+                channel: number,
+                extra_keys: &traits.extra_keys,
+                from,
+                at_once: channel.transaction.is_none(),
+            };
+            message = watched.publish(message, &route.queues, &mut self.publishes, &mut self.spans);
         }
         if let Some(transaction) = &mut channel.transaction {
             let traffic = channel.tally.exchange().cloned();
@@ -80,12 +88,8 @@ impl Session {
         }
         channel.tally.publish(route.queues.len(), may_return);
         tally::list(&mut channel.tally, number, &mut self.tallied);
-        let ticket = channel.confirms.as_mut().map(|confirms| {
-            if confirms.is_idle() {
-                self.touched.push(number);
-            }
-            confirms.next(route.queues.len())
-        });
+        let confirms = channel.confirms.as_mut();
+        let ticket = confirms.map(|confirms| ticket(confirms, number, route.queues.len(), &mut self.touched));
         if route.queues.is_empty() && may_return {
             return_message(channel, &message);
             return Ok(());
@@ -174,6 +178,26 @@ impl Session {
     }
 }
 
+/// The message as it goes on.
+fn message_of(publish: &Publish<'_>, traits: &Traits) -> Message {
+    let properties = traits.replaced.as_deref().unwrap_or(publish.properties_bytes());
+    let message = Message::new(publish.exchange(), publish.routing_key(), properties, &[publish.body()]);
+    match traits.extra_keys.is_empty() {
+        true => message,
+        false => message.with_secret_keys(),
+    }
+}
+
+/// The ticket of a publish that reached so many queues; its channel is noted at the first of a flush.
+fn ticket(confirms: &mut Confirms, number: u16, reached: usize, touched: &mut Vec<u16>) -> ConfirmTicket {
+    if confirms.reached.is_empty() {
+        touched.push(number);
+    }
+    confirms.last += 1;
+    confirms.reached.push(reached as u32);
+    confirms.tracker.ticket(confirms.last)
+}
+
 fn push(
     batch: &mut PublishBatch,
     queues: &[QueueRef],
@@ -223,7 +247,7 @@ fn check_writable(place: &Place, channel: &mut Channel, exchange: &str) -> Resul
 }
 
 /// 404 for a missing exchange, 403 for an internal one; asked for once an exchange and generation of the topology.
-fn check_exchange(place: &Place, channel: &mut Channel, exchange: &str) -> Result<(), AmqpError> {
+fn check_exchange(broker: &Broker, place: &Place, channel: &mut Channel, exchange: &str) -> Result<(), AmqpError> {
     let generation = place.vhost.generation();
     if let Some((known, standing)) = &channel.standing
         && *known == generation
@@ -233,6 +257,7 @@ fn check_exchange(place: &Place, channel: &mut Channel, exchange: &str) -> Resul
     }
     place.vhost.check_publishable(exchange)?;
     channel.to_topic = place.vhost.exchange_kind(exchange) == Some(ExchangeKind::Topic);
+    channel.watched = broker.tracer().is_some() || place.vhost.is_tapped();
     channel.tally.enter(place.vhost.exchange_traffic(exchange));
     channel.standing = Some((generation, exchange.into()));
     Ok(())

@@ -2,10 +2,13 @@
 
 mod bodies;
 mod client;
+mod collector;
 mod configuration;
 mod connections;
 mod consumers;
 mod durability;
+mod events;
+mod firehose;
 mod lifecycle;
 mod logs;
 mod process;
@@ -13,3 +16,4 @@ mod publishing;
 mod quotas;
 mod service;
 mod topology;
+mod tracing;
