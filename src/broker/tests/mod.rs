@@ -4,6 +4,7 @@ mod arguments;
 mod deduplication;
 mod delayed;
 mod full_targets;
+mod handover;
 mod limits;
 mod over_bindings;
 mod policies;
