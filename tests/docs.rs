@@ -5,6 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use warren::config::{self, Config};
+use warren::model::argument::{self, Argument};
+use warren::model::{FieldTable, PropertiesView};
+use warren::routing::{Destination, ExchangeKind, ExchangeSpec, Router};
 
 /// What stands above the tables of `docs/configuration.md`.
 const HEAD: &str = "\
@@ -38,6 +41,139 @@ fn the_page_of_options_is_what_the_program_knows() {
     assert!(written == page, "run UPDATE_DOCS=1 cargo test --test docs");
 }
 
+/// Between these the README is made from the program.
+const MADE: [&str; 2] = [
+    "<!-- made from the program: UPDATE_DOCS=1 cargo test --test docs -->\n",
+    "<!-- end -->",
+];
+
+/// All that can be declared, as the README has it.
+fn features() -> String {
+    let mut text = String::from("| queue | values | meaning | since | beside Warren |\n|---|---|---|---|---|\n");
+    argument::QUEUE
+        .iter()
+        .for_each(|argument| text.push_str(&row(argument)));
+    text.push_str(
+        "\n| exchange type | arguments | where messages go | since | beside Warren |\n|---|---|---|---|---|\n",
+    );
+    for kind in argument::EXCHANGE_TYPES {
+        let arguments: Vec<String> = kind.arguments.iter().map(|name| format!("`{name}`")).collect();
+        let arguments = arguments.join(", ");
+        let (name, origin) = (kind.name, kind.origin.as_str());
+        text.push_str(&format!(
+            "| `{name}` | {arguments} | {} | {} | {origin} |\n",
+            kind.meaning, kind.since
+        ));
+    }
+    for (title, table) in [
+        ("exchange", argument::EXCHANGE),
+        ("binding", argument::BINDING),
+        ("consumer", argument::CONSUMER),
+        ("header of a message", argument::MESSAGE),
+    ] {
+        text.push_str(&format!(
+            "\n| {title} | values | meaning | since | beside Warren |\n|---|---|---|---|---|\n"
+        ));
+        table.iter().for_each(|argument| text.push_str(&row(argument)));
+    }
+    text
+}
+
+fn row(argument: &Argument) -> String {
+    let key = argument.policy.map(|key| {
+        let mark = if key.operator { "↓" } else { "" };
+        format!("[`{}`{mark}]", key.name)
+    });
+    let name = argument.name.map(|name| format!("`{name}`"));
+    let names: Vec<String> = [name, key].into_iter().flatten().collect();
+    let (values, origin) = (argument.takes.in_words(), argument.origin.as_str());
+    format!(
+        "| {} | {values} | {} | {} | {origin} |\n",
+        names.join(" "),
+        argument.meaning,
+        argument.since
+    )
+}
+
+#[test]
+fn the_readmes_table_of_arguments_is_what_the_program_knows() {
+    let text = readme();
+    let (before, rest) = text.split_once(MADE[0]).expect("the first mark");
+    let (standing, after) = rest.split_once(MADE[1]).expect("the second mark");
+    let made = features();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        let page = format!("{before}{}{made}{}{after}", MADE[0], MADE[1]);
+        fs::write(root().join("README.md"), page).unwrap();
+        return;
+    }
+    assert!(standing == made, "run UPDATE_DOCS=1 cargo test --test docs");
+}
+
+/// A table that the program does not read would be a second declaration.
+#[test]
+fn what_the_tables_declare_is_what_the_program_reads() {
+    let sources = sources(&root().join("src"));
+    let quoted = |name: &str| sources.contains(&format!("\"{name}\""));
+    let tables = [
+        argument::QUEUE,
+        argument::EXCHANGE,
+        argument::BINDING,
+        argument::CONSUMER,
+        argument::MESSAGE,
+    ];
+    let all = tables.concat();
+    for argument in &all {
+        let idle = ["Taken without effect", "Refused: "]
+            .iter()
+            .any(|word| argument.meaning.starts_with(word));
+        for name in argument.name.into_iter().chain(argument.policy.map(|key| key.name)) {
+            let named = quoted(name) || quoted(name.strip_prefix("x-").unwrap_or(name));
+            assert!(named || idle, "{name} is declared, and nothing reads it");
+        }
+    }
+    // What the broker writes into messages, and what is for others.
+    let written = ["x-death", "x-retry-count", "x-retry-at", "x-delivery-count", "x-reason"];
+    let kinds = argument::EXCHANGE_TYPES.iter().map(|kind| kind.name);
+    let known: BTreeSet<&str> = all.iter().filter_map(|argument| argument.name).chain(kinds).collect();
+    for name in sources.split('"').skip(1).step_by(2) {
+        let is_argument = name
+            .strip_prefix("x-")
+            .is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_lowercase() || c == '-'));
+        let is_known = known.contains(name) || written.contains(&name);
+        assert!(!is_argument || is_known, "{name} is read, and not declared");
+    }
+}
+
+/// All code without tests, the tables, comments and the load generator.
+fn sources(folder: &Path) -> String {
+    let mut text = String::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let apart = [
+            "tests",
+            "tests.rs",
+            "feature_tests",
+            "feature_tests.rs",
+            "model_tests",
+            "bench",
+            "argument",
+        ];
+        if apart.contains(&name.as_str()) {
+            continue;
+        }
+        if path.is_dir() {
+            text.push_str(&sources(&path));
+        } else if name.ends_with(".rs") {
+            let code = fs::read_to_string(&path).unwrap();
+            let code = code.split("#[cfg(test)]\nmod tests {").next().unwrap();
+            let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+            lines.for_each(|line| text.push_str(&format!("{line}\n")));
+        }
+    }
+    text
+}
+
 #[test]
 fn the_readme_gives_the_true_defaults() {
     let readme = readme();
@@ -63,12 +199,7 @@ fn the_readme_gives_the_true_defaults() {
 fn the_readme_names_every_option_without_effect() {
     // The configuration itself makes a user of these.
     let within = ["auth.default_user", "auth.default_password"];
-    let files = fs::read_dir(root().join("src/server")).unwrap();
-    let server: String = files
-        .map(|file| file.unwrap().path())
-        .filter(|path| path.is_file())
-        .map(|path| fs::read_to_string(path).unwrap())
-        .collect();
+    let server = sources(&root().join("src/server"));
     let used = |path: &str| {
         let key = format!(".{}", path.rsplit('.').next().unwrap());
         let mut places = server.match_indices(&key);
@@ -85,6 +216,54 @@ fn the_readme_names_every_option_without_effect() {
         .unwrap_or_default();
     let named: BTreeSet<String> = paragraph.split('`').skip(1).step_by(2).map(str::to_owned).collect();
     assert_eq!(named, idle, "what README.md names, and what src/server does not");
+}
+
+/// Where each of 100,000 keys goes among so many queues of one weight behind a consistent hash exchange.
+fn spread(queues: usize) -> Vec<usize> {
+    let mut router: Router<usize> = Router::new();
+    let spec = ExchangeSpec::durable(ExchangeKind::ConsistentHash);
+    router.declare("x".into(), spec).unwrap();
+    for handle in 0..queues {
+        let destination = Destination::Queue {
+            name: format!("queue {handle}").as_str().into(),
+            handle,
+        };
+        router.bind("x", destination, "1", FieldTable::new()).unwrap();
+    }
+    let properties = PropertiesView::new(&[0, 0]);
+    let mut out = Vec::new();
+    (0..100_000)
+        .map(|number| {
+            router.route("x", &format!("order.{number}"), properties, 0, &mut out);
+            out[0]
+        })
+        .collect()
+}
+
+/// The hash is the same everywhere, so these figures are facts and no measurement of a machine.
+#[test]
+fn the_readme_gives_the_true_balance_of_consistent_hash() {
+    let (ten, eleven) = (spread(10), spread(11));
+    let mut counts = [0_usize; 10];
+    ten.iter().for_each(|queue| counts[*queue] += 1);
+    let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
+    let moved: Vec<usize> = (0..ten.len()).filter(|at| ten[*at] != eleven[*at]).collect();
+    assert!(
+        moved.iter().all(|at| eleven[*at] == 10),
+        "a key moved between two that stayed"
+    );
+    let share = moved.len() as f64 / 1_000.0;
+    let sentence = format!(
+        "of 100,000 keys each of ten queues gets {least} to {most}, and an eleventh takes {share:.1} % of them, none of \
+         which moves between the ten."
+    );
+    let page = readme();
+    let plain: Vec<&str> = page.split_whitespace().collect();
+    let wanted: Vec<&str> = sentence.split_whitespace().collect();
+    assert!(
+        plain.windows(wanted.len()).any(|words| words == wanted),
+        "README.md: {sentence}"
+    );
 }
 
 #[test]

@@ -9,9 +9,20 @@ import tempfile
 import time
 from pathlib import Path
 
+import api
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 RABBITMQ_SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+
+# What Debian's package has of the plug-ins that warren has built in, and the API.
+PLUGINS = [
+    "rabbitmq_management",
+    "rabbitmq_consistent_hash_exchange",
+    "rabbitmq_random_exchange",
+    "rabbitmq_recent_history_exchange",
+    "rabbitmq_sharding",
+]
 
 # Both brokers get these limits and accounts; see peer.json and warren.toml.
 MAX_MESSAGE_SIZE = 16 * 1024 * 1024
@@ -21,8 +32,8 @@ HANDSHAKE_TIMEOUT_S = 10
 class Broker:
     """A broker's address, and its process where this run started it."""
 
-    def __init__(self, name, host, port):
-        self.name, self.host, self.port = name, host, port
+    def __init__(self, name, host, port, api_port=15672):
+        self.name, self.host, self.port, self.api_port = name, host, port, api_port
         self.processes, self.folder = [], None
 
     def stop(self):
@@ -45,7 +56,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def await_port(process, port, log, seconds=90):
+def await_port(process, port, log, seconds=300):
     """Until the port answers a protocol header; the process must stay alive."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -62,6 +73,18 @@ def await_port(process, port, log, seconds=90):
     raise RuntimeError(f"no answer on port {port} within {seconds} s; see {log}")
 
 
+def await_api(broker, seconds=300):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if api.call((broker.host, broker.api_port), "GET", "/api/whoami")[0] == 200:
+                return
+        except OSError:
+            pass
+        time.sleep(0.1)
+    raise RuntimeError(f"no management API on port {broker.api_port} within {seconds} s")
+
+
 def start_rabbitmq():
     """A private RabbitMQ: own node name, ports, port mapper, cookie and data."""
     if not RABBITMQ_SERVER.exists():
@@ -69,7 +92,7 @@ def start_rabbitmq():
             "RabbitMQ is not installed: apt-get install --no-install-recommends rabbitmq-server"
         )
     folder = Path(tempfile.mkdtemp(prefix="warren-peer-"))
-    broker = Broker("rabbitmq", "127.0.0.1", free_port())
+    broker = Broker("rabbitmq", "127.0.0.1", free_port(), free_port())
     broker.folder = folder
     mapper_port, distribution_port = free_port(), free_port()
     (folder / "rabbitmq.conf").write_text(
@@ -79,9 +102,10 @@ def start_rabbitmq():
         "disk_free_limit.absolute = 50MB\n"
         "vm_memory_high_watermark.relative = 0.8\n"
         "collect_statistics_interval = 60000\n"
+        f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {broker.api_port}\n"
         f"load_definitions = {HERE / 'peer.json'}\n"
     )
-    (folder / "enabled_plugins").write_text("[].\n")
+    (folder / "enabled_plugins").write_text(f"[{','.join(PLUGINS)}].\n")
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("RABBITMQ_", "ERL_"))}
     environment.update(
         HOME=str(folder),
@@ -112,6 +136,7 @@ def start_rabbitmq():
     broker.processes.insert(0, server)
     try:
         await_port(server, broker.port, log)
+        await_api(broker)
     except BaseException:
         broker.stop()
         raise
@@ -136,7 +161,7 @@ def start_warren(program):
         process.kill()
         process.wait()
         raise RuntimeError(f"warren did not start: {ready!r}\n{log.read_text()[-2000:]}")
-    broker = Broker("warren", *split_address(words["amqp"]))
+    broker = Broker("warren", *split_address(words["amqp"]), split_address(words["http"])[1])
     broker.processes.append(process)
     broker.folder = folder
     # What it logs on standard output afterwards must not fill the pipe.

@@ -10,6 +10,7 @@ import socket
 import time
 
 import wire
+from api import Api
 from trace import Event, Trace, show_body, show_fields, show_properties, show_range
 
 REPLY_TIMEOUT_S = 5.0
@@ -537,6 +538,7 @@ class Session:
         self.broker, self.prefix = broker, prefix
         self.trace = Trace(prefix)
         self.connections = []
+        self.api = Api(broker, self.trace)
 
     def name(self, short):
         return self.prefix + short

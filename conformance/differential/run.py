@@ -57,7 +57,7 @@ def open_brokers(options):
             warren.stop()
         raise
     if options.self:
-        warren = brokers.Broker("rabbitmq again", peer.host, peer.port)
+        warren = brokers.Broker("rabbitmq again", peer.host, peer.port, peer.api_port)
     return peer, warren
 
 

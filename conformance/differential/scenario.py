@@ -44,6 +44,7 @@ def run(name, broker, prefix):
     except (OSError, LookupError, ValueError) as error:
         session.trace.add(f"# at the end: {type(error).__name__}: {error}")
     clean(broker, session.trace.declared)
+    session.api.clean()
     return session.trace.lines
 
 

@@ -81,6 +81,12 @@ pub struct UserLimits {
     /// Channels at a time, over all connections.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_channels: Option<i64>,
+    /// Messages a second, over all connections.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_rate_per_s: Option<i64>,
+    /// Bytes of bodies a second, over all connections.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub byte_rate_per_s: Option<i64>,
 }
 
 /// What a user may do in one virtual host: patterns that names have to match.

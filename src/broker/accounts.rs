@@ -218,6 +218,7 @@ impl Broker {
                 .map(|permission| StateChange::Remove(Table::Permissions, key(&[name, &permission.vhost]))),
         );
         let existed = self.accounts.delete_user(name);
+        self.user_quotas.remove(name);
         self.store(&changes)?;
         if existed {
             self.tell_user("user.deleted", name);
@@ -230,6 +231,7 @@ impl Broker {
     }
 
     pub(super) fn store_user(&self, name: &str) -> Result<(), AmqpError> {
+        self.refresh_user_quota(name);
         match self.accounts.user(name) {
             Some(user) => self.store(&[put(Table::Users, key(&[name]), &user)]),
             None => Ok(()),

@@ -1,16 +1,22 @@
 //! Arguments of queues and exchanges: what they mean, which values they take, when two declarations agree.
 //!
-//! Rules and wording: RabbitMQ, "Queues" and "Declaration with a Non-equivalent Queue"; the reply texts are those that
-//! a RabbitMQ sends, since clients match on them.
+//! Which there are and what they take stands in [`argument`]; here is what follows from them. Rules
+//! and wording: RabbitMQ, "Queues"; the reply texts are those that a RabbitMQ sends, since clients match on them.
 
+mod agree;
+mod check;
+
+use crate::model::argument::{self, QUEUE};
 use crate::model::{AmqpError, FieldTable, FieldValue, Millis, Name, ReplyCode};
 use crate::queue::{DeadLetterTarget, Overflow, QueueOptions};
+use crate::routing::{ExchangeKind, ExchangeSpec};
 
 use super::deduplication::Deduplication;
 use super::queue_cell::QueueDeclaration;
 
-/// The longest time that RabbitMQ takes for a TTL or an expiry: ten years, in milliseconds.
-pub const MAX_TIMER_MS: Millis = 315_360_000_000;
+pub(super) use agree::{check_same_argument, check_same_flag, check_same_queue_arguments, inequivalent};
+pub use argument::MAX_TIMER_MS;
+pub(super) use check::{positive, switch};
 
 /// The delays of a queue that only says that it retries.
 const DEFAULT_RETRY_DELAYS: &str = "1s,10s,1m";
@@ -18,43 +24,16 @@ const DEFAULT_RETRY_DELAYS: &str = "1s,10s,1m";
 /// The header that has a message's group, unless `x-group-header` names another.
 const DEFAULT_GROUP_HEADER: &str = "x-group-id";
 
-/// How many retries a queue may have.
-const MAX_RETRIES: usize = 100;
+/// The same argument as `x-group-header`, without its `x-`.
+const GROUP_HEADER_ALIAS: &str = "group-header";
 
-/// Arguments that a second declaration of the same queue must repeat.
-const QUEUE_ARGUMENTS: &[&str] = &[
-    "x-dead-letter-exchange",
-    "x-dead-letter-routing-key",
-    "x-dead-letter-strategy",
-    "x-delivery-limit",
-    "x-expires",
-    "x-group-header",
-    "x-max-length",
-    "x-max-length-bytes",
-    "x-max-priority",
-    "x-message-group",
-    "x-message-retry",
-    "x-message-ttl",
-    "x-overflow",
-    "x-queue-mode",
-    "x-queue-type",
-    "x-queue-version",
-    "x-retry-delays",
-    "x-single-active-consumer",
-];
+/// RabbitMQ 4.0: quorum queues return a message 20 times at most.
+const QUORUM_DELIVERY_LIMIT: u32 = 20;
 
 /// How a reply text names something: `queue 'orders' in vhost '/'`.
 pub fn resource(kind: &str, name: &str, vhost: &str) -> String {
     format!("{kind} '{name}' in vhost '{vhost}'")
 }
-
-/// Arguments that only quorum queues take, and those that they do not take (RabbitMQ: "Quorum Queues").
-const QUORUM_ONLY: [&str; 3] = [
-    "x-delivery-limit",
-    "x-dead-letter-strategy",
-    "x-quorum-initial-group-size",
-];
-const NOT_QUORUM: [&str; 3] = ["x-max-priority", "x-queue-mode", "x-queue-version"];
 
 /// Reads the settings out of a queue's declaration, or says which argument or property is wrong.
 ///
@@ -62,352 +41,195 @@ const NOT_QUORUM: [&str; 3] = ["x-max-priority", "x-queue-mode", "x-queue-versio
 pub fn queue_options(declaration: &QueueDeclaration, resource: &str) -> Result<QueueOptions, AmqpError> {
     let arguments = &declaration.arguments;
     let tracked = Deduplication::read(arguments)?.is_some();
-    let reader = Reader { arguments, resource };
-    let quorum = reader.queue_type()? == Some("quorum");
+    let quorum = is_quorum(arguments);
+    check_queue_type(arguments, resource)?;
     if quorum {
-        reader.check_quorum(declaration)?;
+        check_quorum(declaration, resource)?;
     }
-    reader.check_type(quorum)?;
-    let dead_letter_exchange = reader.exchange("x-dead-letter-exchange")?;
-    let dead_letter_key = reader.text("x-dead-letter-routing-key")?;
-    if dead_letter_key.is_some() && dead_letter_exchange.is_none() {
-        return Err(reader.refuse("x-dead-letter-routing-key", "routing_key_but_no_dlx_defined"));
+    check_kinds(arguments, quorum, resource)?;
+    for argument in QUEUE {
+        check::check(argument, arguments, resource)?;
+        check_company(argument.name.unwrap_or_default(), arguments, resource)?;
     }
-    let strategies = ["at-most-once", "at-least-once"];
-    let strategy = reader.one_of("x-dead-letter-strategy", &strategies, |_| {
-        "invalid_dlx_strategy".to_owned()
-    })?;
-    let delivery_limit = match reader.delivery_limit()? {
-        Some(-1) => None,
+    Ok(read_options(declaration, quorum, tracked))
+}
+
+/// The settings of a declaration that was found right.
+fn read_options(declaration: &QueueDeclaration, quorum: bool, tracked: bool) -> QueueOptions {
+    let arguments = Reader(&declaration.arguments);
+    let delivery_limit = match arguments.integer("x-delivery-limit") {
         Some(limit) => u32::try_from(limit).ok(),
-        // RabbitMQ 4.0: quorum queues return a message 20 times at most.
-        None => quorum.then_some(20),
+        None => quorum.then_some(QUORUM_DELIVERY_LIMIT),
     };
-    let expires_ms = reader.timer("x-expires", 1)?;
-    let message_group = reader.message_group()?;
-    let max_length = reader.integer("x-max-length", 0, i64::MAX)?.map(|n| n as u64);
-    let max_length_bytes = reader.integer("x-max-length-bytes", 0, i64::MAX)?.map(|n| n as u64);
-    let max_priority = reader.integer("x-max-priority", 0, 255)?;
-    let retry = reader.boolean("x-message-retry")?;
-    let message_ttl_ms = reader.timer("x-message-ttl", 0)?;
-    let overflow = reader.overflow()?;
-    reader.one_of("x-queue-mode", &["default", "lazy"], |mode| {
-        format!("\"unsupported queue mode '{mode}'\"")
-    })?;
-    reader.queue_version()?;
-    let retry_delays_ms = reader.retry_delays(retry)?;
-    Ok(QueueOptions {
+    let max_priority = arguments.count("x-max-priority").and_then(|n| u8::try_from(n).ok());
+    QueueOptions {
         durable: declaration.is_kept(),
-        message_ttl_ms,
-        expires_ms,
-        max_length,
-        max_length_bytes,
-        overflow,
-        max_priority: max_priority.and_then(|n| u8::try_from(n).ok()).filter(|n| *n > 0),
-        single_active_consumer: reader.boolean("x-single-active-consumer")?.unwrap_or(false),
+        message_ttl_ms: arguments.count("x-message-ttl"),
+        expires_ms: arguments.count("x-expires"),
+        max_length: arguments.count("x-max-length"),
+        max_length_bytes: arguments.count("x-max-length-bytes"),
+        overflow: overflow(arguments.text("x-overflow")),
+        max_priority: max_priority.filter(|priority| *priority > 0),
+        single_active_consumer: arguments.is_on("x-single-active-consumer") == Some(true),
         delivery_limit,
         tracked,
         delayed: false,
-        dead_letter: dead_letter_exchange.map(|exchange| DeadLetterTarget {
-            exchange: exchange.into(),
-            routing_key: dead_letter_key.map(Into::into),
-        }),
-        retry_delays_ms,
-        message_group,
-        dead_letter_at_least_once: strategy == Some("at-least-once"),
-    })
+        dead_letter: arguments
+            .text("x-dead-letter-exchange")
+            .map(|exchange| DeadLetterTarget {
+                exchange: exchange.into(),
+                routing_key: arguments.text("x-dead-letter-routing-key").map(Into::into),
+            }),
+        retry_delays_ms: arguments.retry_delays(),
+        message_group: arguments.message_group(),
+        dead_letter_at_least_once: arguments.text("x-dead-letter-strategy") == Some(AT_LEAST_ONCE),
+    }
 }
 
-/// Checks a new declaration of a queue against the arguments that it has.
-pub fn check_same_queue_arguments(current: &FieldTable, given: &FieldTable, resource: &str) -> Result<(), AmqpError> {
-    QUEUE_ARGUMENTS
-        .iter()
-        .filter(|name| !(**name == "x-queue-type" && is_classic(current) && is_classic(given)))
-        .try_for_each(|name| check_same_argument(name, current.get(name), given.get(name), resource))
+/// The dead-letter strategy that keeps a message until every target has it.
+pub(super) const AT_LEAST_ONCE: &str = "at-least-once";
+
+/// What a queue does when it is full; without a word it drops its head.
+pub(super) fn overflow(word: Option<&str>) -> Overflow {
+    match word {
+        Some("reject-publish") => Overflow::RejectPublish,
+        Some("reject-publish-dlx") => Overflow::RejectPublishDlx,
+        _ => Overflow::DropHead,
+    }
 }
 
-/// A queue is classic unless it says otherwise.
-fn is_classic(arguments: &FieldTable) -> bool {
-    matches!(
-        arguments.get("x-queue-type").map(FieldValue::as_text),
-        None | Some(Some("classic"))
-    )
+/// Whether these are the arguments of a quorum queue.
+pub(super) fn is_quorum(arguments: &FieldTable) -> bool {
+    arguments.get("x-queue-type").and_then(FieldValue::as_text) == Some("quorum")
 }
 
-/// Checks one argument of a new declaration against the one that stands.
-pub fn check_same_argument(
-    name: &str,
-    current: Option<&FieldValue>,
-    given: Option<&FieldValue>,
-    resource: &str,
-) -> Result<(), AmqpError> {
-    let same = match (current, given) {
-        (None, None) => true,
-        (Some(a), Some(b)) => same_value(a, b),
-        _ => false,
+fn check_queue_type(arguments: &FieldTable, resource: &str) -> Result<(), AmqpError> {
+    match argument::of_queue("x-queue-type") {
+        Some(kind) => check::check(kind, arguments, resource),
+        None => Ok(()),
+    }
+}
+
+/// A quorum queue is durable and belongs to nobody.
+fn check_quorum(declaration: &QueueDeclaration, resource: &str) -> Result<(), AmqpError> {
+    let property = match declaration {
+        QueueDeclaration { durable: false, .. } => "non-durable",
+        QueueDeclaration { auto_delete: true, .. } => "auto-delete",
+        QueueDeclaration { owner: Some(_), .. } => "exclusive-owner",
+        _ => return Ok(()),
     };
-    if same {
-        return Ok(());
-    }
-    Err(inequivalent(
-        name,
-        resource,
-        &shown(given, current),
-        &shown(current, given),
-    ))
-}
-
-/// Checks a plain property, such as `durable`.
-pub fn check_same_flag(name: &str, current: bool, given: bool, resource: &str) -> Result<(), AmqpError> {
-    if current == given {
-        return Ok(());
-    }
-    Err(inequivalent(
-        name,
-        resource,
-        &format!("'{given}'"),
-        &format!("'{current}'"),
-    ))
-}
-
-/// The 406 for a declaration that contradicts what stands.
-pub fn inequivalent(name: &str, resource: &str, given: &str, current: &str) -> AmqpError {
-    AmqpError::channel(
+    Err(AmqpError::channel(
         ReplyCode::PreconditionFailed,
-        format_args!("inequivalent arg '{name}' for {resource}: received {given} but current is {current}"),
-    )
+        format_args!("invalid property '{property}' for {resource}"),
+    ))
 }
 
-fn same_value(a: &FieldValue, b: &FieldValue) -> bool {
-    let float = |value: &FieldValue| match *value {
-        FieldValue::F32(v) => Some(f64::from(v)),
-        FieldValue::F64(v) => Some(v),
-        _ => None,
+/// Arguments of another queue type are refused.
+fn check_kinds(arguments: &FieldTable, quorum: bool, resource: &str) -> Result<(), AmqpError> {
+    let kind = match quorum {
+        true => "rabbit_quorum_queue",
+        false => "rabbit_classic_queue",
     };
-    match (a.as_integer(), b.as_integer(), float(a), float(b)) {
-        (Some(a), Some(b), ..) => a == b,
-        (_, _, Some(a), Some(b)) => a == b,
-        _ => a == b,
+    let mut known = arguments.iter().filter_map(|(name, _)| argument::of_queue(name));
+    match known.find(|argument| !argument.kinds.covers(quorum)) {
+        None => Ok(()),
+        Some(argument) => Err(AmqpError::channel(
+            ReplyCode::PreconditionFailed,
+            format_args!(
+                "invalid arg '{}' for {resource} of queue type {kind}",
+                argument.name.unwrap_or_default()
+            ),
+        )),
     }
 }
 
-fn shown(value: Option<&FieldValue>, other: Option<&FieldValue>) -> String {
-    match (value, other) {
-        (None, _) => "none".to_owned(),
-        (Some(value), Some(_)) => format!("'{}'", plain(value)),
-        (Some(value), None) => format!("the value '{}' of type '{}'", plain(value), value.type_name()),
+/// Arguments that need another one beside them.
+fn check_company(name: &str, arguments: &FieldTable, resource: &str) -> Result<(), AmqpError> {
+    let given = |name: &str| arguments.get(name).is_some();
+    match name {
+        "x-dead-letter-routing-key" if given(name) && !given("x-dead-letter-exchange") => {
+            Err(check::refuse(name, resource, "routing_key_but_no_dlx_defined"))
+        }
+        "x-group-header" => {
+            let given = [name, GROUP_HEADER_ALIAS].into_iter().find(|name| given(name));
+            let Some(given) = given else { return Ok(()) };
+            if arguments.get("x-message-group").is_none() {
+                return Err(check::refuse(given, resource, "\"needs x-message-group = true\""));
+            }
+            let header = arguments.get(given).and_then(FieldValue::as_text);
+            match header {
+                Some(header) if (1..=Name::MAX_BYTES).contains(&header.len()) => Ok(()),
+                _ => Err(check::refuse(
+                    given,
+                    resource,
+                    "\"expected the name of a header, 1 to 255 bytes\"",
+                )),
+            }
+        }
+        _ => Ok(()),
     }
 }
 
-fn plain(value: &FieldValue) -> String {
-    match value {
-        FieldValue::Bool(v) => v.to_string(),
-        FieldValue::F32(v) => format!("{v:?}"),
-        FieldValue::F64(v) => format!("{v:?}"),
-        FieldValue::LongString(v) | FieldValue::Bytes(v) => String::from_utf8_lossy(v).into_owned(),
-        FieldValue::Timestamp(v) => v.to_string(),
-        FieldValue::Decimal(scale, v) => format!("{{{scale},{v}}}"),
-        FieldValue::Void => "undefined".to_owned(),
-        FieldValue::Array(_) | FieldValue::Table(_) => "...".to_owned(),
-        other => other.as_integer().map(|n| n.to_string()).unwrap_or_default(),
-    }
-}
-
-struct Reader<'a> {
-    arguments: &'a FieldTable,
-    resource: &'a str,
-}
+/// Arguments that were found right.
+struct Reader<'a>(&'a FieldTable);
 
 impl<'a> Reader<'a> {
-    fn refuse(&self, name: &str, reason: impl std::fmt::Display) -> AmqpError {
-        AmqpError::channel(
-            ReplyCode::PreconditionFailed,
-            format_args!("invalid arg '{name}' for {}: {reason}", self.resource),
-        )
+    fn integer(&self, name: &str) -> Option<i64> {
+        self.0.get(name)?.as_integer()
     }
 
-    fn wrong_type(&self, name: &str, value: &FieldValue) -> AmqpError {
-        self.refuse(name, format_args!("{{unacceptable_type,{}}}", value.type_name()))
+    fn count(&self, name: &str) -> Option<u64> {
+        u64::try_from(self.integer(name)?).ok()
     }
 
-    /// An integer from `least` to `most`.
-    fn integer(&self, name: &str, least: i64, most: i64) -> Result<Option<i64>, AmqpError> {
-        let Some(value) = self.arguments.get(name) else {
-            return Ok(None);
-        };
-        let number = value.as_integer().ok_or_else(|| {
-            let got = value.type_name();
-            self.refuse(name, format_args!("\"expected integer, got {got}\""))
-        })?;
-        let fault = match number {
-            n if n < 0 => "value_negative",
-            n if n < least => "value_zero",
-            n if n > most && most == MAX_TIMER_MS as i64 => "value_too_large",
-            n if n > most => "max_value_exceeded",
-            _ => return Ok(Some(number)),
-        };
-        Err(self.refuse(name, format_args!("{{{fault},{number}}}")))
+    fn text(&self, name: &str) -> Option<&'a str> {
+        self.0.get(name)?.as_text()
     }
 
-    /// RabbitMQ 4: -1 takes the limit of quorum queues away.
-    fn delivery_limit(&self) -> Result<Option<i64>, AmqpError> {
-        match self.arguments.get("x-delivery-limit").and_then(FieldValue::as_integer) {
-            Some(-1) => Ok(Some(-1)),
-            _ => self.integer("x-delivery-limit", 0, i64::from(u32::MAX)),
-        }
-    }
-
-    fn timer(&self, name: &str, least: i64) -> Result<Option<Millis>, AmqpError> {
-        Ok(self.integer(name, least, MAX_TIMER_MS as i64)?.map(|n| n as Millis))
-    }
-
-    fn boolean(&self, name: &str) -> Result<Option<bool>, AmqpError> {
-        match self.arguments.get(name) {
-            None => Ok(None),
-            Some(FieldValue::Bool(value)) => Ok(Some(*value)),
-            Some(other) => Err(self.wrong_type(name, other)),
-        }
-    }
-
-    fn text(&self, name: &str) -> Result<Option<&'a str>, AmqpError> {
-        match self.arguments.get(name) {
-            None => Ok(None),
-            Some(value) => value.as_text().map(Some).ok_or_else(|| self.wrong_type(name, value)),
-        }
-    }
-
-    fn exchange(&self, name: &str) -> Result<Option<&'a str>, AmqpError> {
-        match self.arguments.get(name) {
-            None => Ok(None),
-            Some(value) => match value.as_text() {
-                Some(text) => Ok(Some(text)),
-                None => Err(wrong_exchange_type(name, value, self.resource)),
-            },
-        }
-    }
-
-    fn one_of(
-        &self,
-        name: &str,
-        words: &[&str],
-        otherwise: impl FnOnce(&str) -> String,
-    ) -> Result<Option<&'a str>, AmqpError> {
-        match self.text(name)? {
-            Some(word) if !words.contains(&word) => Err(self.refuse(name, otherwise(word))),
-            word => Ok(word),
-        }
-    }
-
-    fn overflow(&self) -> Result<Overflow, AmqpError> {
-        let words = ["drop-head", "reject-publish", "reject-publish-dlx"];
-        let word = self.one_of("x-overflow", &words, |_| "invalid_overflow".to_owned())?;
-        Ok(match word {
-            Some("reject-publish") => Overflow::RejectPublish,
-            Some("reject-publish-dlx") => Overflow::RejectPublishDlx,
-            _ => Overflow::DropHead,
-        })
-    }
-
-    fn queue_type(&self) -> Result<Option<&'a str>, AmqpError> {
-        self.one_of("x-queue-type", &["classic", "quorum"], |kind| {
-            format!("\"unsupported queue type '{kind}'\"")
-        })
-    }
-
-    fn queue_version(&self) -> Result<(), AmqpError> {
-        match self.integer("x-queue-version", 0, i64::MAX)? {
-            None | Some(1 | 2) => Ok(()),
-            Some(other) => Err(self.refuse(
-                "x-queue-version",
-                format_args!("\"unsupported queue version '{other}'\""),
-            )),
+    fn is_on(&self, name: &str) -> Option<bool> {
+        match self.0.get(name)? {
+            FieldValue::Bool(on) => Some(*on),
+            _ => None,
         }
     }
 
     /// The header with the key of a message's group, where the queue has groups.
-    fn message_group(&self) -> Result<Option<Name>, AmqpError> {
-        let on = self.boolean("x-message-group")?;
-        for name in ["x-group-header", "group-header"] {
-            let Some(header) = self.text(name)? else {
-                continue;
-            };
-            if on.is_none() {
-                return Err(self.refuse(name, "\"needs x-message-group = true\""));
-            }
-            if header.is_empty() || header.len() > Name::MAX_BYTES {
-                return Err(self.refuse(name, "\"expected the name of a header, 1 to 255 bytes\""));
-            }
-            return Ok(on.unwrap_or(false).then(|| header.into()));
-        }
-        Ok(on.unwrap_or(false).then(|| DEFAULT_GROUP_HEADER.into()))
+    fn message_group(&self) -> Option<Name> {
+        let on = self.is_on("x-message-group")?;
+        let header = self.text("x-group-header").or(self.text(GROUP_HEADER_ALIAS));
+        on.then(|| header.unwrap_or(DEFAULT_GROUP_HEADER).into())
     }
 
     /// The delays of `x-retry-delays`; `x-message-retry` alone has those of [`DEFAULT_RETRY_DELAYS`], and as `false`
     /// turns retries off.
-    fn retry_delays(&self, retry: Option<bool>) -> Result<Vec<Millis>, AmqpError> {
-        let given = self.text("x-retry-delays")?;
-        let text = given.unwrap_or(DEFAULT_RETRY_DELAYS);
-        let delays: Option<Vec<Millis>> = text.split(',').map(|delay| duration_ms(delay.trim())).collect();
-        match delays {
-            _ if retry == Some(false) || (retry.is_none() && given.is_none()) => Ok(Vec::new()),
-            Some(delays) if delays.len() <= MAX_RETRIES => Ok(delays),
-            Some(delays) => Err(self.refuse(
-                "x-retry-delays",
-                format_args!("\"expected at most {MAX_RETRIES} delays, got {}\"", delays.len()),
-            )),
-            None => Err(self.refuse(
-                "x-retry-delays",
-                format_args!(
-                    "\"expected delays such as '{DEFAULT_RETRY_DELAYS}' (units ms, s, m, h, d), got '{text}'\""
-                ),
-            )),
-        }
-    }
-
-    /// A quorum queue is durable and belongs to nobody.
-    fn check_quorum(&self, declaration: &QueueDeclaration) -> Result<(), AmqpError> {
-        let property = match declaration {
-            QueueDeclaration { durable: false, .. } => "non-durable",
-            QueueDeclaration { auto_delete: true, .. } => "auto-delete",
-            QueueDeclaration { owner: Some(_), .. } => "exclusive-owner",
-            _ => return Ok(()),
-        };
-        Err(AmqpError::channel(
-            ReplyCode::PreconditionFailed,
-            format_args!("invalid property '{property}' for {}", self.resource),
-        ))
-    }
-
-    /// Arguments of the other queue type are refused.
-    fn check_type(&self, quorum: bool) -> Result<(), AmqpError> {
-        let (refused, kind) = if quorum {
-            (NOT_QUORUM, "rabbit_quorum_queue")
-        } else {
-            (QUORUM_ONLY, "rabbit_classic_queue")
-        };
-        match refused.iter().find(|name| self.arguments.get(name).is_some()) {
-            None => Ok(()),
-            Some(name) => Err(AmqpError::channel(
-                ReplyCode::PreconditionFailed,
-                format_args!("invalid arg '{name}' for {} of queue type {kind}", self.resource),
-            )),
+    fn retry_delays(&self) -> Vec<Millis> {
+        let given = self.text("x-retry-delays");
+        match (self.is_on("x-message-retry"), given) {
+            (Some(false), _) | (None, None) => Vec::new(),
+            (_, text) => check::delays(text.unwrap_or(DEFAULT_RETRY_DELAYS)).unwrap_or_default(),
         }
     }
 }
 
-/// A duration such as `10s`: at least 1 ms, at most what a timer takes.
-fn duration_ms(text: &str) -> Option<Millis> {
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
-    let unit: u64 = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return None,
-    };
-    let ms = number.parse::<u64>().ok()?.checked_mul(unit)?;
-    (1..=MAX_TIMER_MS).contains(&ms).then_some(ms)
+/// Refuses arguments that an exchange cannot have.
+pub(super) fn check_exchange(name: &str, vhost: &str, spec: &ExchangeSpec) -> Result<(), AmqpError> {
+    let resource = resource("exchange", name, vhost);
+    if let Some(alternate) = argument::of_exchange("alternate-exchange") {
+        check::check(alternate, &spec.arguments, &resource)?;
+    }
+    Deduplication::of_exchange(spec)?;
+    if spec.kind == ExchangeKind::RecentHistory {
+        super::recent_history::length(&spec.arguments)?;
+    }
+    Ok(())
+}
+
+/// Checks the argument of that name by what the tables say that it takes.
+pub(super) fn check_plug_in(name: &str, arguments: &FieldTable) -> Result<(), AmqpError> {
+    match argument::of_queue(name) {
+        Some(argument) => check::check(argument, arguments, ""),
+        None => Ok(()),
+    }
 }
 
 /// The 406 for an exchange named by something that is no text.

@@ -48,24 +48,29 @@ impl Corpse {
         }
     }
 
-    /// Writes the death of `letter` in `queue` into its headers. Its expiration goes, and CC too where the queue has
-    /// a routing key of its own for dead letters.
+    /// Writes the death of `letter` in `queue` into its headers. Its expiration goes, and CC and BCC too where the queue
+    /// has a routing key of its own for dead letters.
     #[must_use]
     pub fn new(letter: &DeadLetter, queue: &str) -> Self {
         let old = &letter.message;
         let mut properties = old.properties().decode().unwrap_or_default();
         let mut headers = properties.headers.take().unwrap_or_default();
-        // The receivers of BCC stay unknown; it was taken out when the message was published.
-        headers.remove("BCC");
         // Retries are counted by the queue that the message leaves.
         headers.remove(RETRY_COUNT_HEADER);
         headers.remove(RETRY_AT_HEADER);
-        let mut old_keys = vec![old.routing_key().into_owned()];
+        let mut keys = vec![old.routing_key().into_owned()];
         // A header that is no list of keys never came past the publish.
         let further = sender_selected_keys(&headers).unwrap_or_default();
-        old_keys.extend(further.into_iter().map(str::to_owned));
-        if letter.target.routing_key.is_some() {
-            headers.remove("CC");
+        keys.extend(further.into_iter().map(str::to_owned));
+        // A letter also goes to the keys of BCC, and its headers do not tell of them.
+        let secret = headers.remove("BCC");
+        let copies = sender_selected_keys(&headers).map_or(0, |keys| keys.len());
+        let told_keys = keys[..=copies].to_vec();
+        match &letter.target.routing_key {
+            Some(_) => {
+                headers.remove("CC");
+            }
+            None => secret.into_iter().for_each(|keys| headers.insert("BCC", keys)),
         }
         let expiration = properties.expiration.take();
         let deaths = record_death(
@@ -74,14 +79,14 @@ impl Corpse {
                 queue,
                 reason: letter.reason.word(),
                 exchange: old.exchange(),
-                routing_keys: &old_keys,
+                routing_keys: &told_keys,
                 expiration: expiration.as_deref(),
                 time_s: letter.died_at / 1000,
             },
         );
         let keys = match &letter.target.routing_key {
             Some(key) => vec![key.as_str().to_owned()],
-            None => old_keys,
+            None => keys,
         };
         properties.headers = Some(headers);
         Self {

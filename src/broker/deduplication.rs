@@ -33,6 +33,8 @@ use crate::queue::SeenValues;
 use crate::routing::{ExchangeKind, ExchangeSpec};
 use crate::store::{Keep, QueueId, QueueJournal, StoredMessage};
 
+use super::arguments::{check_plug_in, positive, switch};
+
 const SWITCH: &str = "x-message-deduplication";
 const HEADER: &str = "x-deduplication-header";
 const SIZE: &str = "x-cache-size";
@@ -55,34 +57,20 @@ pub(super) struct Deduplication {
 impl Deduplication {
     /// What a queue's or an exchange's arguments ask for; `None` where it is off.
     pub fn read(arguments: &FieldTable) -> Result<Option<Self>, AmqpError> {
-        let on = match arguments.get(SWITCH) {
-            None => return Ok(None),
-            Some(FieldValue::Bool(on)) => *on,
-            Some(other) => match other.as_text() {
-                Some("true") => true,
-                Some("false") => false,
-                _ => return Err(invalid(SWITCH, "a boolean")),
-            },
+        check_plug_in(SWITCH, arguments)?;
+        let Some(on) = arguments.get(SWITCH).and_then(switch) else {
+            return Ok(None);
         };
-        let header = match arguments.get(HEADER) {
-            None => HEADER,
-            Some(name) => name
-                .as_text()
-                .filter(|name| (1..=Name::MAX_BYTES).contains(&name.len()))
-                .ok_or_else(|| invalid(HEADER, "a string of 1 to 255 bytes"))?,
-        };
-        let on_disk = match arguments.get(PERSISTENCE).map(FieldValue::as_text) {
-            None | Some(Some("disk")) => true,
-            Some(Some("memory")) => false,
-            Some(_) => return Err(invalid(PERSISTENCE, "either 'disk' or 'memory'")),
-        };
-        let size = positive(arguments, SIZE)?;
-        let ttl_ms = positive(arguments, TTL)?;
+        for name in [HEADER, PERSISTENCE, SIZE, TTL] {
+            check_plug_in(name, arguments)?;
+        }
+        let text = |name: &str| arguments.get(name).and_then(FieldValue::as_text);
+        let number = |name: &str| arguments.get(name).and_then(positive);
         Ok(on.then(|| Self {
-            header: header.into(),
-            size: size.map(|size| usize::try_from(size).unwrap_or(usize::MAX)),
-            ttl_ms,
-            on_disk,
+            header: text(HEADER).unwrap_or(HEADER).into(),
+            size: number(SIZE).map(|size| usize::try_from(size).unwrap_or(usize::MAX)),
+            ttl_ms: number(TTL),
+            on_disk: text(PERSISTENCE) != Some("memory"),
         }))
     }
 
@@ -137,25 +125,6 @@ impl Deduplication {
         let own = own.and_then(|ttl| Millis::try_from(ttl).ok());
         own.or(self.ttl_ms).map(|ttl| now.saturating_add(ttl))
     }
-}
-
-/// An integer above 0, as a number or in text.
-fn positive(arguments: &FieldTable, name: &str) -> Result<Option<u64>, AmqpError> {
-    let Some(value) = arguments.get(name) else {
-        return Ok(None);
-    };
-    let number = value.as_integer().or_else(|| value.as_text()?.parse().ok());
-    match number.and_then(|number| u64::try_from(number).ok()) {
-        None | Some(0) => Err(invalid(name, "an integer greater than 0")),
-        some => Ok(some),
-    }
-}
-
-fn invalid(name: &str, expected: &str) -> AmqpError {
-    AmqpError::channel(
-        ReplyCode::PreconditionFailed,
-        format_args!("Invalid argument, '{name}' must be {expected}"),
-    )
 }
 
 /// The values that a queue or an exchange remembers, and where they are kept.

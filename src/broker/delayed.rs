@@ -4,8 +4,9 @@
 //! Messages wait in a queue of the exchange's own, ordered by their time; persistent ones of a durable exchange stand
 //! on disk and are there after a restart, and those whose time came meanwhile go on at once. What waits is cancelled
 //! with the exchange. The disk forgets one only when its queues have it there: a crash in between may send it twice and
-//! never loses it. A publish is confirmed when its message waits as safely as it would in a queue. Whether it will
-//! reach a queue nobody can know yet, so that `mandatory` returns nothing; keys of a BCC header are dropped with it.
+//! never loses it. A publish is confirmed when its message waits as safely as it would in a queue. One that is
+//! `mandatory` is judged by the bindings of the time when it is published: if no queue would get it then, it is returned
+//! and does not wait (the plug-in does not support the flag).
 //!
 //! Beyond the plug-in: a waiting message takes about a hundred bytes beside its own, and dead letters that go to a
 //! delayed exchange wait as well.
@@ -82,12 +83,9 @@ impl Broker {
             }
             properties.headers = Some(headers);
             let message = old.republished(old.exchange(), old.routing_key_bytes(), &properties.encode());
-            let keys = keys.iter().map(String::as_str);
+            let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
             let view = message.properties();
-            vhost
-                .router
-                .read()
-                .route_many(&letter.target.exchange, keys, view, now, &mut queues);
+            vhost.route_released(&letter.target.exchange, &keys, view, now, &mut queues);
             for queue in queues.drain(..) {
                 let incoming = Incoming {
                     message: message.clone(),

@@ -52,46 +52,41 @@ pub(super) type Sides = RwLock<BTreeMap<Name, Arc<ExchangeSide>>>;
 pub(super) enum Entrance {
     /// It is routed. The value is to be remembered once it was.
     Routed(Option<Vec<u8>>),
-    /// It does not go to its queues, or not yet.
-    Done,
+    /// It waits for its time. The value is to be remembered once it does.
+    Waits(Option<Vec<u8>>),
+    /// It was routed before. Who has to answer for it, where that takes time.
+    Duplicate(Option<QueueRef>),
 }
 
 impl ExchangeSide {
     /// Looks at a message before it is routed.
-    pub fn enter(&self, properties: PropertiesView<'_>, out: &mut Vec<QueueRef>) -> Entrance {
+    pub fn enter(&self, properties: PropertiesView<'_>) -> Entrance {
         let value = self.seen.as_ref().and_then(|seen| seen.value(properties));
         if let (Some(seen), Some(value)) = (&self.seen, &value)
             && seen.contains(value, self.clock.now())
         {
-            out.clear();
-            out.extend(self.duplicates.clone());
-            return Entrance::Done;
+            return Entrance::Duplicate(self.duplicates.clone());
         }
-        if let Some(room) = &self.room
-            && delay(properties).is_some()
-        {
-            out.clear();
-            out.push(room.clone());
-            self.left(value.as_deref(), properties, out);
-            return Entrance::Done;
+        match self.room.is_some() && delay(properties).is_some() {
+            true => Entrance::Waits(value),
+            false => Entrance::Routed(value),
         }
-        Entrance::Routed(value)
     }
 
-    /// Notes a message that was routed.
-    pub fn left(&self, value: Option<&[u8]>, properties: PropertiesView<'_>, out: &mut Vec<QueueRef>) {
+    /// Remembers the value of a message that was routed, or waits.
+    pub fn remember(&self, value: Option<&[u8]>, properties: PropertiesView<'_>) {
         if let (Some(seen), Some(value)) = (&self.seen, value)
-            && !out.is_empty()
             && seen.remember(value, properties, self.clock.now())
             && !self.scheduled.swap(true, Ordering::AcqRel)
         {
             self.timers.schedule(self.clock.now() + SEEN_DELAY_MS, &self.this);
         }
-        if let Some(history) = &self.history
-            && recent_history::is_stored(properties)
-        {
-            out.push(history.clone());
-        }
+    }
+
+    /// The history, where the message belongs into it.
+    pub fn history_for(&self, properties: PropertiesView<'_>) -> Option<QueueRef> {
+        let history = self.history.as_ref()?;
+        recent_history::is_stored(properties).then(|| history.clone())
     }
 
     /// Hands the journal what it owes.
@@ -111,15 +106,6 @@ impl Timed for ExchangeSide {
     fn tick(&self, _now: Millis, _aftermath: &mut Aftermath) {
         self.flush();
     }
-}
-
-/// Refuses arguments that an exchange cannot have.
-pub(super) fn check_arguments(spec: &ExchangeSpec) -> Result<(), AmqpError> {
-    Deduplication::of_exchange(spec)?;
-    if spec.kind == ExchangeKind::RecentHistory {
-        recent_history::length(&spec.arguments)?;
-    }
-    Ok(())
 }
 
 impl Broker {

@@ -1,13 +1,13 @@
 //! Exchanges: declare, delete.
 
 use crate::model::{AmqpError, FieldTable, Name, ReplyCode};
-use crate::routing::{ExchangeKind, ExchangeSpec};
+use crate::routing::{DeclareError, ExchangeKind, ExchangeSpec, Router};
 use crate::store::{StateChange, Table};
 
-use super::arguments::{check_same_argument, check_same_flag, inequivalent, resource, wrong_exchange_type};
+use super::arguments::{check_exchange, check_same_argument, check_same_flag, inequivalent, resource};
 use super::bindings::removals;
 use super::definitions::{ExchangeRecord, key, pack, put};
-use super::exchange_side::{SideIds, check_arguments};
+use super::exchange_side::SideIds;
 use super::{Broker, Vhost};
 
 /// The argument that names where unrouted messages go.
@@ -79,12 +79,19 @@ impl Broker {
     }
 
     /// Whether the declaration from the configuration could be made: the error that it would meet otherwise.
-    pub fn would_declare_exchange(&self, vhost: &Vhost, declare: &ExchangeDeclare) -> Result<(), AmqpError> {
-        let spec = exchange_spec(declare, &vhost.name)?;
-        match vhost.router.read().get(&declare.name) {
-            Some(standing) => check_same_exchange(vhost, &declare.name, standing.spec(), &spec),
-            None => Ok(()),
+    pub fn would_declare_exchange(
+        &self,
+        vhost: Option<&Vhost>,
+        vhost_name: &str,
+        declare: &ExchangeDeclare,
+    ) -> Result<(), AmqpError> {
+        let spec = exchange_spec(declare, vhost_name)?;
+        if let Some(vhost) = vhost
+            && let Some(standing) = vhost.router.read().get(&declare.name)
+        {
+            return check_same_exchange(vhost, &declare.name, standing.spec(), &spec);
         }
+        check_declarable(&declare.name, vhost_name, spec)
     }
 
     /// Puts an exchange into the router without storing it.
@@ -102,15 +109,7 @@ impl Broker {
             Ok(_) => Self::apply_exchange_policy(vhost, &name),
             Err(_) => self.drop_sides(vhost, std::slice::from_ref(&name)),
         }
-        placed.map(|_| ()).map_err(|error| {
-            AmqpError::channel(
-                ReplyCode::PreconditionFailed,
-                format_args!(
-                    "invalid arguments for {}: {error}",
-                    resource("exchange", &name, &vhost.name)
-                ),
-            )
-        })
+        placed.map(|_| ()).map_err(|error| refused(&name, &vhost.name, &error))
     }
 
     /// Deletes an exchange and its bindings. One that does not exist is deleted already, as RabbitMQ has it.
@@ -152,6 +151,21 @@ impl Broker {
     }
 }
 
+/// Whether the router takes an exchange of these arguments.
+fn check_declarable(name: &Name, vhost: &str, spec: ExchangeSpec) -> Result<(), AmqpError> {
+    let tried = Router::<u8>::new().declare(name.clone(), spec);
+    tried.map(|_| ()).map_err(|error| refused(name, vhost, &error))
+}
+
+/// What its type says of an exchange's arguments, in the words of RabbitMQ and its plug-ins.
+fn refused(name: &str, vhost: &str, error: &DeclareError) -> AmqpError {
+    let text = match error {
+        DeclareError::ArgumentType { .. } => format!("{error} in {}", resource("exchange", name, vhost)),
+        _ => error.to_string(),
+    };
+    AmqpError::channel(ReplyCode::PreconditionFailed, text)
+}
+
 /// The record of a durable exchange.
 pub(super) fn put_exchange(vhost: &Vhost, name: &Name, spec: &ExchangeSpec, ids: SideIds) -> StateChange {
     let record = ExchangeRecord {
@@ -176,15 +190,6 @@ pub(super) fn exchange_spec(declare: &ExchangeDeclare, vhost: &str) -> Result<Ex
             format_args!("{what} exchange type '{}'", declare.kind),
         ));
     };
-    if let Some(value) = declare.arguments.get(ALTERNATE)
-        && value.as_text().is_none()
-    {
-        return Err(wrong_exchange_type(
-            ALTERNATE,
-            value,
-            &resource("exchange", &declare.name, vhost),
-        ));
-    }
     let spec = ExchangeSpec {
         kind,
         durable: declare.durable,
@@ -192,8 +197,16 @@ pub(super) fn exchange_spec(declare: &ExchangeDeclare, vhost: &str) -> Result<Ex
         internal: declare.internal,
         arguments: declare.arguments.clone(),
     };
-    check_arguments(&spec)?;
+    check_exchange(&declare.name, vhost, &spec)?;
     Ok(spec)
+}
+
+/// A type as RabbitMQ's texts have it: names with a dash are in quotes of their own.
+fn shown_kind(kind: ExchangeKind) -> String {
+    match kind.as_str() {
+        name if name.contains('-') => format!("''{name}''"),
+        name => format!("'{name}'"),
+    }
 }
 
 pub(super) fn check_same_exchange(
@@ -204,8 +217,7 @@ pub(super) fn check_same_exchange(
 ) -> Result<(), AmqpError> {
     let resource = resource("exchange", name, &vhost.name);
     if standing.kind != given.kind {
-        let given = format!("'{}'", given.kind.as_str());
-        let current = format!("'{}'", standing.kind.as_str());
+        let (given, current) = (shown_kind(given.kind), shown_kind(standing.kind));
         return Err(inequivalent("type", &resource, &given, &current));
     }
     check_same_flag("durable", standing.durable, given.durable, &resource)?;

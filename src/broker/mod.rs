@@ -20,7 +20,9 @@ mod direct_reply;
 mod events;
 mod exchange_side;
 mod exchanges;
+mod file_declared;
 mod firehose;
+mod gates;
 mod handover;
 mod letter_desk;
 mod limits;
@@ -33,6 +35,7 @@ mod policies;
 mod publish;
 mod queue_cell;
 mod queues;
+mod quotas;
 mod recent_history;
 mod restore;
 mod route_cache;
@@ -75,11 +78,12 @@ pub use definitions::stored_queues;
 pub use direct_reply::{DIRECT_REPLY_QUEUE, ReplySink};
 pub use events::{Acting, ConsumerEvent, EVENT_EXCHANGE, EventDesk, LoginEvent};
 pub use exchanges::{ExchangeDeclare, check_not_reserved};
+pub use file_declared::FileDeclared;
 pub use firehose::{FIREHOSE, Party};
 pub use limits::BrokerLimits;
 pub use login_failures::LoginFailures;
 pub use observers::Observers;
-pub use operations::{ArgumentChange, CHANGEABLE_ARGUMENTS, PEEK_MAX};
+pub use operations::{ArgumentChange, PEEK_MAX};
 pub use operator_messages::AfterGet;
 pub use policies::{ApplyTo, EffectivePolicy, Policy, PolicyError, PolicyKind};
 pub use publish::PublishBatch;
@@ -87,6 +91,7 @@ pub use queue_cell::{
     Aftermath, ConsumerSink, Flow, PeekedMessage, QueueCell, QueueDeclaration, QueueRef, WaitingMessage,
 };
 pub use queues::{DeclaredQueue, DeleteCondition, QueueDeclare};
+pub use quotas::{Quota, Rate};
 pub use restore::{BrokerParts, Restoration, RestoreError};
 pub use route_cache::{Route, RouteCache};
 pub use statistics::{
@@ -116,6 +121,8 @@ pub struct Broker {
     alerts: dead_letter_queues::Alerts,
     alert_watch: Arc<dead_letter_queues::AlertWatch>,
     replays: dead_letter_queues::Replays,
+    user_quotas: DashMap<Name, Arc<Quota>>,
+    quota_changes: AtomicU64,
     observers: std::sync::OnceLock<Observers>,
     next_queue: AtomicU64,
     next_connection: AtomicU64,

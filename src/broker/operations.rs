@@ -1,5 +1,6 @@
 //! What operators do to queues: pause and resume, peek, change arguments without a new declaration.
 
+use crate::model::argument;
 use crate::model::{AmqpError, FieldTable, FieldValue, Name, ReplyCode};
 
 use super::arguments::{queue_options, resource};
@@ -10,20 +11,10 @@ use super::{Broker, Vhost};
 /// How many messages one peek gives at most.
 pub const PEEK_MAX: usize = 1000;
 
-/// Arguments that can be changed while the queue stands.
-pub const CHANGEABLE_ARGUMENTS: &[&str] = &[
-    "x-dead-letter-exchange",
-    "x-dead-letter-routing-key",
-    "x-dead-letter-strategy",
-    "x-delivery-limit",
-    "x-expires",
-    "x-max-length",
-    "x-max-length-bytes",
-    "x-message-retry",
-    "x-message-ttl",
-    "x-overflow",
-    "x-retry-delays",
-];
+/// Whether an argument can be changed while its queue stands.
+fn is_changeable(name: &str) -> bool {
+    argument::of_queue(name).is_some_and(|argument| argument.changeable)
+}
 
 /// What becomes of one argument.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,7 +65,7 @@ impl Broker {
     /// first declaration.
     ///
     /// # Errors
-    /// 404 where there is no such queue; 406 for an argument that cannot be changed ([`CHANGEABLE_ARGUMENTS`]) or a
+    /// 404 where there is no such queue; 406 for an argument that cannot be changed ([`Argument::changeable`](crate::model::argument::Argument::changeable)) or a
     /// value that a declaration would refuse; 541 where it could not be stored. Nothing has changed then.
     pub fn set_queue(&self, vhost: &Vhost, name: &str, changes: &[(Name, ArgumentChange)]) -> Result<(), AmqpError> {
         let admin = vhost.admin.lock();
@@ -124,7 +115,7 @@ impl Broker {
 fn changed(before: &FieldTable, changes: &[(Name, ArgumentChange)], resource: &str) -> Result<FieldTable, AmqpError> {
     let mut after = before.clone();
     for (name, change) in changes {
-        if !CHANGEABLE_ARGUMENTS.contains(&name.as_str()) {
+        if !is_changeable(name) {
             return Err(AmqpError::channel(
                 ReplyCode::PreconditionFailed,
                 format_args!("arg '{name}' of {resource} cannot be changed"),

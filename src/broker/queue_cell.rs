@@ -1,8 +1,7 @@
 //! One queue in its lock: the core, its consumers' sinks and its journal.
 //!
 //! Only this file knows that a queue is guarded by a lock. Lock order: queue, then journal or sink; never two queues at
-//! once. What reaches into other queues (dead letters, deletion) is collected in an [`Aftermath`] and done after the
-//! lock was given back.
+//! once. What reaches into other queues (dead letters, deletion) is collected in an [`Aftermath`] and done afterwards.
 
 mod changes;
 mod declaration;
@@ -31,6 +30,7 @@ use super::firehose::Tapped;
 use super::handover::replacing;
 use super::letter_desk::LetterDesk;
 use super::paging::Paging;
+use super::quotas::Quota;
 use super::statistics::{Count, Counters};
 use super::timers::Timers;
 
@@ -88,7 +88,7 @@ impl Aftermath {
 
 /// A queue that others hold and lock.
 pub struct QueueCell {
-    /// Its key in the store; also its order among queues.
+    /// Its key in the store, and order among queues.
     pub id: QueueId,
     /// Its name.
     pub name: Name,
@@ -108,6 +108,7 @@ pub struct QueueCell {
     /// It may refuse messages: dead letters sent here may have to go back.
     may_refuse: AtomicBool,
     letters: LetterDesk,
+    pub(super) quota: Quota,
     /// Arguments that an operator changed after the declaration; void for one taken away.
     changed: Mutex<FieldTable>,
     inner: Mutex<Inner>,
@@ -156,6 +157,7 @@ impl QueueCell {
             scheduled: AtomicU64::new(0),
             may_refuse: AtomicBool::new(options.may_refuse()),
             letters: LetterDesk::default(),
+            quota: Quota::default(),
             changed: Mutex::default(),
             inner: Mutex::new(Inner {
                 core: QueueCore::new(options, now),

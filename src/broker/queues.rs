@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::model::{AmqpError, FieldTable, FieldValue, Name, ReplyCode};
+use crate::model::{AmqpError, FieldTable, Name, ReplyCode};
 use crate::queue::QueueOptions;
 use crate::store::{QueueId, StateChange, Table};
 
-use super::arguments::{check_same_flag, check_same_queue_arguments, queue_options, resource};
+use super::arguments::{check_same_flag, check_same_queue_arguments, is_quorum, queue_options, resource};
 use super::bindings::removals;
 use super::deduplication::{Deduplication, QueueDeduplication, SeenTable};
 use super::definitions::{QueueRecord, key, pack, put};
@@ -84,8 +84,7 @@ impl QueueCell {
     /// Whether it was declared as a quorum queue.
     #[must_use]
     pub fn is_quorum(&self) -> bool {
-        let kind = self.declaration.arguments.get("x-queue-type");
-        kind.and_then(FieldValue::as_text) == Some("quorum")
+        is_quorum(&self.declaration.arguments)
     }
 
     fn locked(&self) -> AmqpError {
@@ -261,7 +260,9 @@ impl Broker {
             declaration,
         };
         let timers = Arc::clone(&self.timers);
-        QueueCell::new(identity, options, journal, timers, Arc::clone(&self.paging), self.now())
+        let queue = QueueCell::new(identity, options, journal, timers, Arc::clone(&self.paging), self.now());
+        queue.set_rate(vhost, Self::policy_rate(vhost, &queue.name, queue.is_quorum()));
+        queue
     }
 
     /// Gives a new queue what it needs to know duplicates; `seen` is the id under which its values were kept before.

@@ -2,8 +2,8 @@
 //! messages that came through it.
 //!
 //! It keeps `x-recent-history-length` messages, 20 where that is not given, in memory: after a restart it begins anew.
-//! A message with the header `x-recent-history-no-store` = true is not kept. Publishing to it always reaches the
-//! history, so that `mandatory` returns nothing.
+//! A message with the header `x-recent-history-no-store` = true is not kept, nor one that is returned because it is
+//! `mandatory` and reaches no queue.
 
 use crate::model::{AmqpError, FieldTable, FieldValue, PropertiesView, ReplyCode};
 use crate::queue::{Incoming, QueueOptions};
@@ -31,7 +31,10 @@ pub(super) fn length(arguments: &FieldTable) -> Result<u64, AmqpError> {
             let shown = match (number, value.as_text()) {
                 (Some(number), _) => number.to_string(),
                 (None, Some(text)) => format!("<<\"{text}\">>"),
-                (None, None) => value.type_name().to_owned(),
+                (None, None) => match value {
+                    FieldValue::Bool(on) => on.to_string(),
+                    other => other.type_name().to_owned(),
+                },
             };
             Err(AmqpError::channel(
                 ReplyCode::PreconditionFailed,

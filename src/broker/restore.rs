@@ -86,6 +86,8 @@ impl Broker {
             alerts: super::dead_letter_queues::Alerts::default(),
             alert_watch: Arc::default(),
             replays: super::dead_letter_queues::Replays::default(),
+            user_quotas: dashmap::DashMap::new(),
+            quota_changes: AtomicU64::new(0),
             observers: std::sync::OnceLock::new(),
             next_queue: AtomicU64::new(1),
             next_connection: AtomicU64::new(1),

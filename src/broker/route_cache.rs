@@ -1,6 +1,7 @@
 //! Routes that a channel has just used.
 
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use crate::model::PropertiesView;
 use crate::routing::Cacheable;
@@ -17,6 +18,10 @@ const CAPACITY: usize = 512;
 pub struct Route {
     /// Each queue once; none where the exchange does not exist.
     pub queues: Vec<QueueRef>,
+    /// One of them has a rate quota.
+    pub is_metered: bool,
+    /// An exchange knew it for a duplicate: it is not returned.
+    pub is_absorbed: bool,
 }
 
 /// Routes by exchange and routing key, valid for one generation of the vhost's topology.
@@ -38,7 +43,8 @@ pub struct RouteCache {
 }
 
 impl RouteCache {
-    /// The route of a message. `extra_keys` are those of its CC and BCC headers.
+    /// The route of a message. `extra_keys` are those of its CC and BCC headers; one that is `mandatory` goes nowhere
+    /// where no queue would get it.
     pub fn route(
         &mut self,
         vhost: &Vhost,
@@ -46,6 +52,7 @@ impl RouteCache {
         routing_key: &str,
         extra_keys: &[String],
         properties: PropertiesView<'_>,
+        mandatory: bool,
     ) -> &Route {
         let generation = vhost.generation();
         if generation != self.generation {
@@ -59,7 +66,7 @@ impl RouteCache {
         } else {
             self.last = None;
         }
-        let cacheable = self.ask(vhost, exchange, routing_key, extra_keys, properties);
+        let cacheable = self.ask(vhost, exchange, routing_key, extra_keys, properties, mandatory);
         if !cacheable {
             return &self.scratch;
         }
@@ -103,18 +110,18 @@ impl RouteCache {
         routing_key: &str,
         extra_keys: &[String],
         properties: PropertiesView<'_>,
+        mandatory: bool,
     ) -> bool {
         // Numbers for exchanges that route at random: a Weyl sequence, mixed by the router.
         self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let queues = &mut self.scratch.queues;
         queues.clear();
-        if extra_keys.is_empty() {
-            vhost.route(exchange, routing_key, properties, self.random, queues) == Some(Cacheable::ByKey)
-        } else {
-            let keys = std::iter::once(routing_key).chain(extra_keys.iter().map(String::as_str));
-            vhost.route_many(exchange, keys, properties, self.random, queues);
-            false
-        }
+        let mut keys: SmallVec<[&str; 8]> = SmallVec::from_slice(&[routing_key]);
+        keys.extend(extra_keys.iter().map(String::as_str));
+        let way = vhost.route_publish(exchange, &keys, properties, self.random, mandatory, queues);
+        self.scratch.is_metered = vhost.has_quotas() && queues.iter().any(QueueRef::has_quota);
+        self.scratch.is_absorbed = way.is_some_and(|way| way.is_absorbed);
+        extra_keys.is_empty() && way.is_some_and(|way| way.cacheable == Cacheable::ByKey)
     }
 
     fn keep(&mut self) -> usize {

@@ -9,9 +9,10 @@ use parking_lot::{Mutex, RwLock};
 use crate::model::{AmqpError, Name, PropertiesView, ReplyCode};
 use crate::routing::{Cacheable, ExchangeKind, Router};
 
-use super::exchange_side::{Entrance, ExchangeSide, Sides};
+use super::exchange_side::{ExchangeSide, Sides};
 use super::policies::PolicyBooks;
 use super::queue_cell::{QueueCell, QueueRef};
+use super::quotas::Quota;
 use super::statistics::{Counters, ExchangeTraffic, Totals};
 use super::vhost_limits::VhostLimits;
 
@@ -30,6 +31,9 @@ pub struct Vhost {
     /// Whether any exchange ever had a side: most vhosts know none and need not look.
     pub(super) has_sides: AtomicBool,
     pub(super) limits: RwLock<VhostLimits>,
+    pub(super) quota: Quota,
+    /// Whether any queue ever had a quota: most vhosts know none and need not look.
+    pub(super) has_quotas: AtomicBool,
     /// The firehose is on.
     pub(super) tapped: AtomicBool,
     /// What publishers did.
@@ -57,6 +61,8 @@ impl Vhost {
             sides: Sides::default(),
             has_sides: AtomicBool::new(false),
             limits: RwLock::default(),
+            quota: Quota::default(),
+            has_quotas: AtomicBool::new(false),
             tapped: AtomicBool::new(false),
             traffic: Arc::default(),
             retired: Mutex::default(),
@@ -169,10 +175,8 @@ impl Vhost {
         random: u64,
         out: &mut Vec<QueueRef>,
     ) -> Option<Cacheable> {
-        let Some(side) = self.side(exchange) else {
-            return self.router.read().route(exchange, routing_key, properties, random, out);
-        };
-        self.route_beside(&side, exchange, &[routing_key], properties, random, out)
+        let way = self.route_publish(exchange, &[routing_key], properties, random, false, out);
+        way.map(|way| way.cacheable)
     }
 
     /// The same for a message with further keys from its CC and BCC headers; its own key comes first.
@@ -184,37 +188,22 @@ impl Vhost {
         random: u64,
         out: &mut Vec<QueueRef>,
     ) -> Option<Cacheable> {
-        let Some(side) = self.side(exchange) else {
-            return self.router.read().route_many(exchange, keys, properties, random, out);
-        };
         let keys: Vec<&str> = keys.into_iter().collect();
-        self.route_beside(&side, exchange, &keys, properties, random, out)
+        let way = self.route_publish(exchange, &keys, properties, random, false, out);
+        way.map(|way| way.cacheable)
+    }
+
+    /// Whether any exchange ever had more than bindings.
+    pub(super) fn has_sides(&self) -> bool {
+        self.has_sides.load(Ordering::Acquire)
     }
 
     /// What an exchange has beside its bindings.
     pub(super) fn side(&self, exchange: &str) -> Option<Arc<ExchangeSide>> {
-        if !self.has_sides.load(Ordering::Acquire) {
+        if !self.has_sides() {
             return None;
         }
         self.sides.read().get(exchange).cloned()
-    }
-
-    /// Routes through an exchange that looks at every message.
-    fn route_beside(
-        &self,
-        side: &ExchangeSide,
-        exchange: &str,
-        keys: &[&str],
-        properties: PropertiesView<'_>,
-        random: u64,
-        out: &mut Vec<QueueRef>,
-    ) -> Option<Cacheable> {
-        if let Entrance::Routed(value) = side.enter(properties, out) {
-            let keys = keys.iter().copied();
-            self.router.read().route_many(exchange, keys, properties, random, out)?;
-            side.left(value.as_deref(), properties, out);
-        }
-        Some(Cacheable::No)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::store::{StateChange, Table};
 
 use super::definitions::{key, put};
 use super::policies::PolicyKind;
+use super::quotas::Rate;
 use super::restore::RestoreError;
 use super::{Broker, Counted, Vhost};
 
@@ -22,6 +23,12 @@ pub struct VhostLimits {
     /// Queues.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_queues: Option<i64>,
+    /// Messages a second from all publishers together. At least 1: less would stop them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_rate_per_s: Option<i64>,
+    /// Bytes of bodies a second from all publishers together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub byte_rate_per_s: Option<i64>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -35,6 +42,12 @@ struct VhostLimitsRecord {
 pub struct CountedConnection {
     _in_vhost: Counted<Name>,
     _of_user: Counted<Name>,
+}
+
+impl VhostLimits {
+    fn rate(&self) -> Rate {
+        Rate::of_limits(self.message_rate_per_s, self.byte_rate_per_s)
+    }
 }
 
 /// The lower of an own limit, if there is one, and another.
@@ -90,9 +103,14 @@ impl Broker {
         };
         self.store(&[change])?;
         *vhost.limits.write() = limits;
+        if vhost.quota.set(limits.rate()) {
+            self.quota_changed();
+        }
         let told = [
             ("max-connections", limits.max_connections),
             ("max-queues", limits.max_queues),
+            ("message-rate-per-s", limits.message_rate_per_s),
+            ("byte-rate-per-s", limits.byte_rate_per_s),
         ];
         self.tell_limits("vhost.limits.set", ("vhost", &vhost.name), &told);
         Ok(true)
@@ -104,12 +122,12 @@ impl Broker {
         if self.accounts.set_limits(user, limits).is_err() {
             return Ok(false);
         }
-        if let Some(record) = self.accounts.user(user) {
-            self.store(&[put(Table::Users, key(&[user]), &record)])?;
-        }
+        self.store_user(user)?;
         let told = [
             ("max-connections", limits.max_connections),
             ("max-channels", limits.max_channels),
+            ("message-rate-per-s", limits.message_rate_per_s),
+            ("byte-rate-per-s", limits.byte_rate_per_s),
         ];
         self.tell_limits("user.limits.set", ("username", user), &told);
         Ok(true)
@@ -185,6 +203,7 @@ impl Broker {
             // Those of a vhost that went with a crash in between belong to nobody.
             if let Some(vhost) = self.vhost(&record.vhost) {
                 *vhost.limits.write() = record.limits;
+                vhost.quota.set(record.limits.rate());
             }
         }
         Ok(())

@@ -44,6 +44,8 @@ enum Kind {
     Policies,
     OperatorPolicies,
     Vhosts,
+    VhostLimits,
+    UserLimits,
 }
 
 impl Kind {
@@ -60,6 +62,8 @@ impl Kind {
             Self::Policies => "policies",
             Self::OperatorPolicies => "operator-policies",
             Self::Vhosts => "vhosts",
+            Self::VhostLimits => "vhost-limits",
+            Self::UserLimits => "user-limits",
         }
     }
 
@@ -118,6 +122,8 @@ impl Kind {
             Self::Policies | Self::OperatorPolicies => {
                 &["vhost", "name", "pattern", "apply-to", "priority", "definition"]
             }
+            Self::VhostLimits => &["vhost", "value"],
+            Self::UserLimits => &["user", "value"],
             Self::Vhosts => &[
                 "name",
                 "description",
@@ -136,9 +142,10 @@ impl Kind {
             | Self::Bindings
             | Self::Consumers
             | Self::Policies
-            | Self::OperatorPolicies => Ok(path(&[self.path(), vhost])),
+            | Self::OperatorPolicies
+            | Self::VhostLimits => Ok(path(&[self.path(), vhost])),
             Self::Connections | Self::Channels | Self::Permissions => Ok(path(&["vhosts", vhost, self.path()])),
-            Self::Users | Self::Vhosts => Err(Failure::Use(format!(
+            Self::Users | Self::Vhosts | Self::UserLimits => Err(Failure::Use(format!(
                 "{} belong to no vhost: leave --vhost out",
                 self.path()
             ))),
@@ -180,19 +187,32 @@ impl List {
 
 /// The list of policies.
 pub(super) fn policies(target: &Target, vhost: Option<&str>, operator: bool) -> Result<(), Failure> {
-    let list = List {
+    let kind = match operator {
+        true => Kind::OperatorPolicies,
+        false => Kind::Policies,
+    };
+    whole(target, kind, vhost).run()
+}
+
+/// The list of limits.
+pub(super) fn limits(target: &Target, users: bool) -> Result<(), Failure> {
+    let kind = match users {
+        true => Kind::UserLimits,
+        false => Kind::VhostLimits,
+    };
+    whole(target, kind, None).run()
+}
+
+fn whole(target: &Target, kind: Kind, vhost: Option<&str>) -> List {
+    List {
         target: target.clone(),
-        kind: match operator {
-            true => Kind::OperatorPolicies,
-            false => Kind::Policies,
-        },
+        kind,
         vhost: vhost.map(str::to_owned),
         name: None,
         columns: Vec::new(),
         sort: None,
         reverse: false,
-    };
-    list.run()
+    }
 }
 
 /// A shorter heading for the columns whose path says too much.

@@ -6,6 +6,7 @@ mod accounts;
 mod client;
 mod definitions;
 mod dlq;
+mod limits;
 mod list;
 mod messages;
 mod policies;
@@ -74,6 +75,9 @@ pub enum Operation {
     /// Set, clear and list policies
     #[command(subcommand)]
     Policies(policies::Policies),
+    /// Set, clear and list limits of vhosts and users: connections, queues, channels, messages and bytes a second
+    #[command(subcommand)]
+    Limits(limits::Limits),
     /// Add, change and delete users
     #[command(subcommand)]
     Users(accounts::Users),
@@ -105,6 +109,7 @@ pub fn run(operation: &Operation) -> ExitCode {
         Operation::Queue(queue) => queue.run(),
         Operation::Dlq(dlq) => dlq.run(),
         Operation::Policies(policies) => policies.run(),
+        Operation::Limits(limits) => limits.run(),
         Operation::Users(users) => users.run(),
         Operation::Permissions(permissions) => permissions.run(),
         Operation::Definitions(definitions) => definitions.run(),

@@ -18,7 +18,14 @@ pub(crate) fn check_references(root: &[Entry], config: &Config, reader: &mut Rea
     }
     let mut vhosts: BTreeSet<&str> = strings(root, "vhosts", "name").map(|found| found.2).collect();
     vhosts.insert("/");
-    for array in ["permissions", "exchanges", "queues", "bindings", "policies"] {
+    for array in [
+        "permissions",
+        "exchanges",
+        "queues",
+        "bindings",
+        "policies",
+        "operator_policies",
+    ] {
         check_names(root, array, "vhost", "vhosts", &vhosts, reader);
     }
     let mut users: BTreeSet<&str> = strings(root, "users", "name").map(|found| found.2).collect();

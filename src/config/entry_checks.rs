@@ -6,10 +6,10 @@ use regex::Regex;
 
 use super::arguments::ArgumentValue;
 use super::entries::{Checked, EntryTable};
-use super::known_arguments::{check_policy, check_queue};
+use super::known_arguments::{check_exchange, check_policy, check_queue};
 use super::reader::Reader;
 use super::setting::Setting;
-use super::topology::{Binding, DestinationType, Exchange, Permission, Policy, Queue, User, Vhost};
+use super::topology::{Binding, DestinationType, Exchange, OperatorPolicy, Permission, Policy, Queue, User, Vhost};
 
 /// Reports a regular expression that does not compile, in one line.
 fn check_pattern(table: &EntryTable<'_>, key: &str, pattern: &str, reader: &mut Reader) {
@@ -115,15 +115,7 @@ impl Checked for Exchange {
 
     fn check(&self, table: &EntryTable<'_>, reader: &mut Reader) {
         check_declarable(table, &self.name, reader);
-        let alternate = self.arguments.get("alternate-exchange");
-        if alternate.is_some_and(|value| value.as_str().is_none_or(|name| name.len() > 255)) {
-            let at = table.place_within("arguments", "alternate-exchange");
-            reader.key("arguments", |reader| {
-                reader.key("alternate-exchange", |reader| {
-                    reader.fault(at, "expected a string of at most 255 bytes");
-                });
-            });
-        }
+        check_exchange(&self.arguments, table, reader);
     }
 }
 
@@ -138,12 +130,12 @@ impl Checked for Queue {
         check_declarable(table, &self.name, reader);
         check_queue(&self.arguments, table, reader);
         let kind = self.arguments.get("x-queue-type").and_then(ArgumentValue::as_str);
-        if let Some(kind @ ("quorum" | "stream")) = kind {
+        if kind == Some("quorum") {
             if !self.durable {
-                table.refuse("durable", format!("a {kind} queue is always durable"), reader);
+                table.refuse("durable", "a quorum queue is always durable", reader);
             }
-            if self.auto_delete && kind == "stream" {
-                table.refuse("auto_delete", "a stream cannot be auto-delete", reader);
+            if self.auto_delete {
+                table.refuse("auto_delete", "a quorum queue cannot be auto-delete", reader);
             }
         }
     }
@@ -202,6 +194,23 @@ impl Checked for Policy {
         if self.definition.is_empty() {
             table.refuse("definition", "must not be empty", reader);
         }
-        check_policy(&self.definition, table, reader);
+        check_policy(&self.definition, false, table, reader);
+    }
+}
+
+impl Checked for OperatorPolicy {
+    const IDENTIFYING: &'static [&'static str] = &["name", "vhost"];
+
+    fn identity(&self) -> String {
+        format!("operator policy {:?} in {:?}", self.name, self.vhost)
+    }
+
+    fn check(&self, table: &EntryTable<'_>, reader: &mut Reader) {
+        table.check_name("name", &self.name, reader);
+        check_pattern(table, "pattern", &self.pattern, reader);
+        if self.definition.is_empty() {
+            table.refuse("definition", "must not be empty", reader);
+        }
+        check_policy(&self.definition, true, table, reader);
     }
 }

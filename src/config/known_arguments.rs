@@ -1,126 +1,66 @@
-//! The optional arguments of queues and the settings of policies that have a
-//! meaning, with their types and ranges (RabbitMQ: queues.html, policies.html).
-//! Arguments that nobody knows are let through, as RabbitMQ does; settings of
-//! a policy that nobody knows are refused, as RabbitMQ does.
+//! The optional arguments of queues and exchanges and the settings of policies that have a meaning, checked by the
+//! tables of [`argument`](crate::model::argument). Arguments that nobody knows are let through, as RabbitMQ does;
+//! settings of a policy that nobody knows are refused, as RabbitMQ does.
+
+use crate::model::argument::{self, Argument, QueueKinds, Takes};
 
 use super::arguments::{ArgumentValue, Arguments};
 use super::entries::EntryTable;
 use super::reader::{Reader, closest};
 use super::setting::Setting;
 
-enum Rule {
-    Integer(i64, i64),
-    OneOf(&'static [&'static str]),
-    Text,
-    Boolean,
-    /// A number and one of Y, M, D, h, m, s.
-    Age,
-    /// A table with `count`, `age-s` or both, each at least 1.
-    Alert,
-}
-
-struct Known {
-    /// Without `x-`.
-    name: &'static str,
-    rule: Rule,
-    argument: bool,
-    policy: bool,
-}
-
-const fn both(name: &'static str, rule: Rule) -> Known {
-    Known {
-        name,
-        rule,
-        argument: true,
-        policy: true,
-    }
-}
-
-const fn argument(name: &'static str, rule: Rule) -> Known {
-    Known {
-        name,
-        rule,
-        argument: true,
-        policy: false,
-    }
-}
-
-const fn policy(name: &'static str, rule: Rule) -> Known {
-    Known {
-        name,
-        rule,
-        argument: false,
-        policy: true,
-    }
-}
-
-/// Ten years: a longer time is surely one in another unit.
-const LONGEST_MS: i64 = 315_360_000_000;
-
-const KNOWN: &[Known] = &[
-    both("message-ttl", Rule::Integer(0, LONGEST_MS)),
-    both("expires", Rule::Integer(1, LONGEST_MS)),
-    both("max-length", Rule::Integer(0, i64::MAX)),
-    both("max-length-bytes", Rule::Integer(0, i64::MAX)),
-    both(
-        "overflow",
-        Rule::OneOf(&["drop-head", "reject-publish", "reject-publish-dlx"]),
-    ),
-    both("dead-letter-exchange", Rule::Text),
-    both("dead-letter-routing-key", Rule::Text),
-    both("dead-letter-strategy", Rule::OneOf(&["at-most-once", "at-least-once"])),
-    both("delivery-limit", Rule::Integer(-1, i64::MAX)),
-    both("consumer-timeout", Rule::Integer(0, LONGEST_MS)),
-    both("max-age", Rule::Age),
-    both("stream-max-segment-size-bytes", Rule::Integer(0, i64::MAX)),
-    both("queue-leader-locator", Rule::OneOf(&["client-local", "balanced"])),
-    both("queue-mode", Rule::OneOf(&["default", "lazy"])),
-    both("queue-version", Rule::Integer(1, 2)),
-    argument("max-priority", Rule::Integer(1, 255)),
-    argument("queue-type", Rule::OneOf(&["classic", "quorum", "stream"])),
-    argument("single-active-consumer", Rule::Boolean),
-    argument("quorum-initial-group-size", Rule::Integer(1, i64::MAX)),
-    argument("initial-cluster-size", Rule::Integer(1, i64::MAX)),
-    policy("alternate-exchange", Rule::Text),
-    policy("dead-letter-alert", Rule::Alert),
-];
-
-impl Rule {
-    fn accepts(&self, value: &ArgumentValue) -> bool {
-        match (self, value) {
-            (Rule::Integer(least, most), ArgumentValue::Integer(number)) => (*least..=*most).contains(number),
-            (Rule::OneOf(names), ArgumentValue::String(name)) => names.contains(&name.as_str()),
-            (Rule::Text, ArgumentValue::String(name)) => name.len() <= 255,
-            (Rule::Boolean, ArgumentValue::Boolean(_)) => true,
-            (Rule::Age, ArgumentValue::String(age)) => {
-                let digits = age.strip_suffix(['Y', 'M', 'D', 'h', 'm', 's']);
-                digits.is_some_and(|digits| digits.parse::<u32>().is_ok())
-            }
-            (Rule::Alert, ArgumentValue::Table(parts)) => {
-                let known = |(name, value): (&String, &ArgumentValue)| {
-                    let enough = matches!(value, ArgumentValue::Integer(number) if *number >= 1);
-                    matches!(name.as_str(), "count" | "age-s") && enough
-                };
-                !parts.is_empty() && parts.iter().all(known)
-            }
-            _ => false,
+fn accepts(takes: Takes, value: &ArgumentValue) -> bool {
+    match (takes, value) {
+        (Takes::Integer(least, most), ArgumentValue::Integer(number)) => (least..=most).contains(number),
+        (Takes::Timer(least), ArgumentValue::Integer(number)) => {
+            (least..=argument::MAX_TIMER_MS as i64).contains(number)
         }
-    }
-
-    fn expects(&self) -> String {
-        match self {
-            Rule::Integer(least, i64::MAX) => format!("an integer of at least {least}"),
-            Rule::Integer(least, most) => format!("an integer from {least} to {most}"),
-            Rule::OneOf(names) => {
-                let quoted: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
-                format!("one of {}", quoted.join(", "))
-            }
-            Rule::Text => "a string of at most 255 bytes".into(),
-            Rule::Boolean => "true or false".into(),
-            Rule::Age => "a number and one of Y, M, D, h, m, s, such as \"7D\"".into(),
-            Rule::Alert => "{ count = 100, age-s = 3600 }, or one of the two, of at least 1".into(),
+        (Takes::OneOfIntegers(numbers, _), ArgumentValue::Integer(number)) => numbers.contains(number),
+        (Takes::Positive, ArgumentValue::Integer(number)) => *number > 0,
+        (Takes::Positive, ArgumentValue::String(text)) => text.parse::<u64>().is_ok_and(|number| number > 0),
+        (Takes::OneOf(words, _), ArgumentValue::String(word)) => words.contains(&word.as_str()),
+        (Takes::Text | Takes::Exchange, ArgumentValue::String(name)) => name.len() <= 255,
+        (Takes::Header, ArgumentValue::String(name)) => (1..=255).contains(&name.len()),
+        (Takes::Boolean | Takes::Switch, ArgumentValue::Boolean(_)) => true,
+        (Takes::Switch, ArgumentValue::String(word)) => matches!(word.as_str(), "true" | "false"),
+        (Takes::Age, ArgumentValue::String(age)) => {
+            let digits = age.strip_suffix(['Y', 'M', 'D', 'h', 'm', 's']);
+            digits.is_some_and(|digits| digits.parse::<u32>().is_ok())
         }
+        (Takes::Alert, ArgumentValue::Table(parts)) => {
+            let known = |(name, value): (&String, &ArgumentValue)| {
+                let enough = matches!(value, ArgumentValue::Integer(number) if *number >= 1);
+                matches!(name.as_str(), "count" | "age-s") && enough
+            };
+            !parts.is_empty() && parts.iter().all(known)
+        }
+        // The broker reads these; it refuses a wrong one before anything is declared.
+        (Takes::Delays, ArgumentValue::String(_)) | (Takes::Texts, ArgumentValue::Array(_)) | (Takes::Any, _) => true,
+        _ => false,
     }
+}
+
+fn expects(takes: Takes) -> String {
+    match takes {
+        Takes::Integer(least, i64::MAX) => format!("an integer of at least {least}"),
+        Takes::Integer(least, most) => format!("an integer from {least} to {most}"),
+        Takes::Timer(least) => format!("an integer from {least} to {}", argument::MAX_TIMER_MS),
+        Takes::OneOf(words, _) => one_of(words.iter().map(|word| format!("{word:?}"))),
+        Takes::OneOfIntegers(numbers, _) => one_of(numbers.iter().map(i64::to_string)),
+        Takes::Positive => "an integer of at least 1".into(),
+        Takes::Text | Takes::Exchange => "a string of at most 255 bytes".into(),
+        Takes::Header => "a string of 1 to 255 bytes".into(),
+        Takes::Boolean | Takes::Switch => "true or false".into(),
+        Takes::Age => "a number and one of Y, M, D, h, m, s, such as \"7D\"".into(),
+        Takes::Alert => "{ count = 100, age-s = 3600 }, or one of the two, of at least 1".into(),
+        Takes::Delays => "delays such as \"1s,10s,1m\"".into(),
+        Takes::Texts => "a list of strings".into(),
+        Takes::Any => "any value".into(),
+    }
+}
+
+fn one_of(words: impl Iterator<Item = String>) -> String {
+    format!("one of {}", words.collect::<Vec<_>>().join(", "))
 }
 
 /// Reports that an argument in the table under `table` is wrong.
@@ -136,46 +76,72 @@ fn check_value(
     table: &str,
     name: &str,
     value: &ArgumentValue,
-    rule: &Rule,
+    takes: Takes,
     reader: &mut Reader,
 ) {
-    if !rule.accepts(value) {
-        let message = format!("expected {}, found {}", rule.expects(), value.show());
+    if !accepts(takes, value) {
+        let message = format!("expected {}, found {}", expects(takes), value.show());
         refuse(entry, table, name, message, None, reader);
     }
 }
 
-/// Checks the arguments of a queue.
-pub(crate) fn check_queue(arguments: &Arguments, entry: &EntryTable<'_>, reader: &mut Reader) {
-    for known in KNOWN.iter().filter(|known| known.argument) {
-        let name = format!("x-{}", known.name);
-        if let Some(value) = arguments.get(&name) {
-            check_value(entry, "arguments", &name, value, &known.rule, reader);
+/// Checks those of `table` that are given.
+fn check_given(table: &[Argument], arguments: &Arguments, entry: &EntryTable<'_>, reader: &mut Reader) {
+    for known in table {
+        let Some(name) = known.name else { continue };
+        if let Some(value) = arguments.get(name) {
+            check_value(entry, "arguments", name, value, known.takes, reader);
         }
     }
+}
+
+/// Checks the arguments of an exchange.
+pub(crate) fn check_exchange(arguments: &Arguments, entry: &EntryTable<'_>, reader: &mut Reader) {
+    check_given(argument::EXCHANGE, arguments, entry, reader);
+}
+
+/// Checks the arguments of a queue.
+pub(crate) fn check_queue(arguments: &Arguments, entry: &EntryTable<'_>, reader: &mut Reader) {
+    check_given(argument::QUEUE, arguments, entry, reader);
+    let queue_type = arguments.get("x-queue-type").and_then(ArgumentValue::as_str);
+    check_kinds(arguments, queue_type == Some("quorum"), entry, reader);
     let (key, exchange) = ("x-dead-letter-routing-key", "x-dead-letter-exchange");
     if arguments.contains_key(key) && !arguments.contains_key(exchange) {
         refuse(entry, "arguments", key, format!("needs {exchange}"), None, reader);
     }
-    let queue_type = arguments.get("x-queue-type").and_then(ArgumentValue::as_str);
     let overflow = arguments.get("x-overflow").and_then(ArgumentValue::as_str);
-    if let (Some(kind @ ("quorum" | "stream")), Some("reject-publish-dlx")) = (queue_type, overflow) {
-        let message = format!("\"reject-publish-dlx\" is not for a {kind} queue");
+    if let (Some("quorum"), Some("reject-publish-dlx")) = (queue_type, overflow) {
+        let message = "\"reject-publish-dlx\" is not for a quorum queue".to_owned();
         refuse(entry, "arguments", "x-overflow", message, None, reader);
     }
 }
 
-/// Checks the definition of a policy.
-pub(crate) fn check_policy(definition: &Arguments, entry: &EntryTable<'_>, reader: &mut Reader) {
-    let names = || KNOWN.iter().filter(|known| known.policy);
+/// Reports arguments of another type of queues.
+fn check_kinds(arguments: &Arguments, quorum: bool, entry: &EntryTable<'_>, reader: &mut Reader) {
+    for known in argument::QUEUE.iter().filter(|known| !known.kinds.covers(quorum)) {
+        let Some(name) = known.name.filter(|name| arguments.contains_key(*name)) else {
+            continue;
+        };
+        let message = match known.kinds {
+            QueueKinds::Stream => "is for a stream, and there are no streams",
+            QueueKinds::Quorum => "is for a quorum queue; write x-queue-type = \"quorum\" beside it",
+            QueueKinds::Classic | QueueKinds::All => "is not for a quorum queue",
+        };
+        refuse(entry, "arguments", name, message.to_owned(), None, reader);
+    }
+}
+
+/// Checks the definition of a policy, or of an operator policy.
+pub(crate) fn check_policy(definition: &Arguments, operator: bool, entry: &EntryTable<'_>, reader: &mut Reader) {
+    let keys = || argument::policy_keys().filter(|(key, _)| key.operator || !operator);
     for (name, value) in definition {
-        match names().find(|known| known.name == name) {
-            Some(known) => check_value(entry, "definition", name, value, &known.rule, reader),
+        match keys().find(|(key, _)| key.name == name) {
+            Some((_, known)) => check_value(entry, "definition", name, value, known.takes, reader),
             None => {
-                let near = closest(name, names().map(|known| known.name));
+                let near = closest(name, keys().map(|(key, _)| key.name));
                 let hint = near.map(|near| format!("did you mean {near}?"));
-                let message = "no setting of a policy".to_owned();
-                refuse(entry, "definition", name, message, hint, reader);
+                let kind = if operator { "an operator policy" } else { "a policy" };
+                refuse(entry, "definition", name, format!("no setting of {kind}"), hint, reader);
             }
         }
     }

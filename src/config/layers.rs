@@ -259,6 +259,10 @@ pub(crate) fn add_default_user(config: &mut Config, root: &[Entry]) {
         password: Some(config.auth.default_password.clone()),
         password_hash: None,
         password_file: None,
+        max_connections: None,
+        max_channels: None,
+        message_rate_per_s: None,
+        byte_rate_per_s: None,
         tags: vec!["administrator".into()],
     }));
     let stated = config.permissions.iter().any(|p| p.user == name && p.vhost == "/");

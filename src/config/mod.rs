@@ -67,7 +67,8 @@ pub use sections::{
     MessageEngine, Metrics, Node, OAuth, Store, SyncMode, Tls, TlsVersion, TokenAlgorithm, Tracing,
 };
 pub use topology::{
-    ApplyTo, Binding, Credential, DestinationType, Exchange, ExchangeType, Permission, Policy, Queue, User, Vhost,
+    ApplyTo, Binding, Credential, DestinationType, Exchange, ExchangeType, OperatorApplyTo, OperatorPolicy, Permission,
+    Policy, Queue, User, Vhost,
 };
 pub use values::{Listener, MemoryLimit, Ratio, Secret};
 
@@ -183,5 +184,6 @@ config! {
         queues: Queue,
         bindings: Binding,
         policies: Policy,
+        operator_policies: OperatorPolicy,
     }
 }

@@ -15,6 +15,15 @@ entry! {
         name: String;
         /// What it is for.
         description: String = String::new();
+        /// Connections at a time. Of this and the further limits one that is not given stays as it stands, one
+        /// that is taken out of the file is lifted by the next start or reload.
+        max_connections: Option<u32> = None;
+        /// Queues.
+        max_queues: Option<u32> = None;
+        /// Messages a second from all publishers together; who brings more is slowed, nothing is lost.
+        message_rate_per_s: Option<u32> = None;
+        /// Bytes of bodies a second from all publishers together.
+        byte_rate_per_s: Option<u32> = None;
     }
 }
 
@@ -35,6 +44,15 @@ entry! {
         /// Rights over the broker itself: administrator, monitoring, management,
         /// policymaker, impersonator.
         tags: Vec<String> = Vec::new();
+        /// Connections at a time. Of this and the further limits one that is not given stays as it stands, one
+        /// that is taken out of the file is lifted by the next start or reload.
+        max_connections: Option<u32> = None;
+        /// Channels at a time, over all connections.
+        max_channels: Option<u32> = None;
+        /// Messages a second, over all connections; who brings more is slowed, nothing is lost.
+        message_rate_per_s: Option<u32> = None;
+        /// Bytes of bodies a second, over all connections.
+        byte_rate_per_s: Option<u32> = None;
     }
 }
 
@@ -83,6 +101,18 @@ choice! {
         Topic = "topic",
         /// By headers.
         Headers = "headers",
+        /// To one binding, by the hash of the routing key.
+        ConsistentHash = "x-consistent-hash",
+        /// To one binding at random.
+        Random = "x-random",
+        /// To one binding, by the hash modulo the number of bindings.
+        ModulusHash = "x-modulus-hash",
+        /// As `x-delayed-type` says, later.
+        DelayedMessage = "x-delayed-message",
+        /// To all, and the last messages to those who bind later.
+        RecentHistory = "x-recent-history",
+        /// To all, without duplicates.
+        MessageDeduplication = "x-message-deduplication",
     }
 }
 
@@ -183,6 +213,37 @@ entry! {
         /// Priority.
         priority: i32 = 0;
         /// Settings, without `x-`: { message-ttl = 60000, max-length = 1000 }.
+        definition: Arguments;
+    }
+}
+
+choice! {
+    /// What an operator policy applies to.
+    OperatorApplyTo {
+        /// Queues of all types.
+        Queues = "queues",
+        /// Classic queues.
+        ClassicQueues = "classic_queues",
+        /// Quorum queues.
+        QuorumQueues = "quorum_queues",
+    }
+}
+
+entry! {
+    /// `[[operator_policies]]`: limits for all queues whose names match a pattern, which policies and arguments
+    /// may go below and never above.
+    OperatorPolicy = "operator_policies" {
+        /// Vhost.
+        vhost: String = "/".into();
+        /// Name.
+        name: String;
+        /// Regular expression; matches anywhere in a name unless anchored.
+        pattern: String;
+        /// What it applies to.
+        apply_to: OperatorApplyTo = OperatorApplyTo::Queues;
+        /// Priority.
+        priority: i32 = 0;
+        /// Limits, without `x-`: { max-length = 1000000 }.
         definition: Arguments;
     }
 }

@@ -40,6 +40,8 @@ pub struct ExchangeView {
     policy: Option<String>,
     operator_policy: Option<String>,
     effective_policy_definition: Map<String, Value>,
+    /// Arguments that the policy takes the place of. RabbitMQ has none of this.
+    overridden_arguments: Vec<String>,
     user_who_performed_action: &'static str,
     message_stats: Map<String, Value>,
 }
@@ -74,6 +76,7 @@ fn view(broker: &Broker, entry: &Entry, ranges: &Ranges) -> ExchangeView {
         policy: policies.policy,
         operator_policy: policies.operator_policy,
         effective_policy_definition: policies.definition,
+        overridden_arguments: policies.overridden,
         user_who_performed_action: "",
         message_stats: message_stats(entry, ranges),
     }

@@ -118,8 +118,19 @@ fn given(body: Result<Bytes, BytesRejection>) -> Result<i64, ApiError> {
     body.value.ok_or_else(|| ApiError::bad_request("value is no number"))
 }
 
-fn unknown(name: &str) -> ApiError {
-    ApiError::bad_request(format!("Unrecognised limit '{name}'"))
+/// RabbitMQ's words for limits that it does not have.
+fn unknown_of_vhost(name: &str, value: Option<i64>) -> ApiError {
+    let value = value.unwrap_or_default();
+    ApiError::bad_request(format!(
+        "Validation failed\n\nUnrecognised terms [{{<<\"{name}\">>,{value}}}] in limits\n"
+    ))
+}
+
+fn unknown_of_user(name: &str, value: Option<i64>) -> ApiError {
+    let value = value.unwrap_or_default();
+    ApiError::bad_request(format!(
+        "Unrecognised terms [{{<<\"{name}\">>,{value}}}] in user-limits"
+    ))
 }
 
 fn change_vhost(api: &Api, vhost: &str, name: &str, value: Option<i64>) -> Result<StatusCode, ApiError> {
@@ -128,7 +139,9 @@ fn change_vhost(api: &Api, vhost: &str, name: &str, value: Option<i64>) -> Resul
     match name {
         "max-connections" => limits.max_connections = value,
         "max-queues" => limits.max_queues = value,
-        other => return Err(unknown(other)),
+        "message-rate-per-s" => limits.message_rate_per_s = value,
+        "byte-rate-per-s" => limits.byte_rate_per_s = value,
+        other => return Err(unknown_of_vhost(other, value)),
     }
     match api.broker.set_vhost_limits(vhost, limits)? {
         true => Ok(StatusCode::NO_CONTENT),
@@ -143,7 +156,9 @@ fn change_user(api: &Api, user: &str, name: &str, value: Option<i64>) -> Result<
     match name {
         "max-connections" => limits.max_connections = value,
         "max-channels" => limits.max_channels = value,
-        other => return Err(unknown(other)),
+        "message-rate-per-s" => limits.message_rate_per_s = value,
+        "byte-rate-per-s" => limits.byte_rate_per_s = value,
+        other => return Err(unknown_of_user(other, value)),
     }
     match api.broker.set_user_limits(user, limits)? {
         true => Ok(StatusCode::NO_CONTENT),

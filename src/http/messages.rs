@@ -64,7 +64,7 @@ pub async fn publish(
             .decode(&body.payload)
             .map_err(|error| ApiError::bad_request(format!("payload is no base64: {error}")))?,
     };
-    let mut properties = properties_from(body.properties.unwrap_or_default())?;
+    let properties = properties_from(body.properties.unwrap_or_default())?;
     if body.routing_key.len() > Name::MAX_BYTES {
         return Err(ApiError::bad_request("the routing key has more than 255 bytes"));
     }
@@ -78,16 +78,15 @@ pub async fn publish(
     check_properties(&caller, &properties)?;
     caller.check(&vhost, Resource::Exchange(&exchange), Access::Write)?;
     let mut keys = vec![body.routing_key];
-    if let Some(headers) = &mut properties.headers {
+    if let Some(headers) = &properties.headers {
         let further = sender_selected_keys(headers).map_err(ApiError::bad_request)?;
         keys.extend(further.into_iter().map(str::to_owned));
-        headers.remove("BCC");
     }
     for key in &keys {
         caller.check_topic(&vhost, &exchange, key, Access::Write)?;
     }
     blocking(move || {
-        let message = Message::new(&exchange, &keys[0], &properties.encode(), &[&payload]);
+        let message = Message::new(&exchange, &keys[0], &properties.encode(), &[&payload]).with_secret_keys();
         let keys = keys.iter().map(String::as_str);
         let reached = api.broker.publish_one(&vhost, &message, keys)?;
         Ok(Json(json!({ "routed": reached > 0 })))
@@ -276,7 +275,12 @@ pub(super) fn properties_to(properties: &Properties) -> Value {
     let text = |value: &Option<Name>| value.as_ref().map(|text| Value::from(&**text));
     put("content_type", text(&properties.content_type));
     put("content_encoding", text(&properties.content_encoding));
-    put("headers", properties.headers.as_ref().map(to_json));
+    let headers = properties.headers.clone().map(|mut headers| {
+        // Who else gets a message is for nobody to see.
+        headers.remove("BCC");
+        to_json(&headers)
+    });
+    put("headers", headers);
     put("delivery_mode", properties.delivery_mode.map(Value::from));
     put("priority", properties.priority.map(Value::from));
     put("correlation_id", text(&properties.correlation_id));

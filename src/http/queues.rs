@@ -51,6 +51,10 @@ struct QueueView {
     policy: Option<String>,
     operator_policy: Option<String>,
     effective_policy_definition: Value,
+    /// The arguments at work: with what operators changed since the declaration. RabbitMQ has none of this.
+    effective_arguments: Value,
+    /// Arguments that the policy takes the place of. RabbitMQ has none of this.
+    overridden_arguments: Vec<String>,
 }
 
 /// A queue with what only a look at one shows.
@@ -102,6 +106,8 @@ impl QueueView {
             policy: policies.policy,
             operator_policy: policies.operator_policy,
             effective_policy_definition: Value::Object(policies.definition),
+            effective_arguments: to_json(&queue.current_declaration().arguments),
+            overridden_arguments: policies.overridden,
         }
     }
 }

@@ -16,7 +16,12 @@ pub struct Message {
     properties_len: u32,
     exchange_len: u8,
     routing_key_len: u8,
+    /// Its headers have something that receivers are not to see.
+    has_secret: bool,
 }
+
+/// The header with routing keys that receivers do not see (RabbitMQ: "Sender-selected Distribution").
+const SECRET: &str = "BCC";
 
 impl Message {
     /// Puts a message together; `body` may come in several pieces.
@@ -45,7 +50,29 @@ impl Message {
             properties_len: properties.len() as u32,
             exchange_len: exchange.len() as u8,
             routing_key_len: routing_key.len() as u8,
+            has_secret: false,
         }
+    }
+
+    /// The same message, with its header BCC kept from receivers where it has one. The keys stay with the message, for
+    /// a dead letter goes to them as well.
+    #[must_use]
+    pub fn with_secret_keys(mut self) -> Self {
+        self.has_secret = self.properties().has_header(&[SECRET]);
+        self
+    }
+
+    /// The properties to send to a receiver, where they are not the message's own.
+    #[must_use]
+    pub fn visible_properties(&self) -> Option<Vec<u8>> {
+        if !self.has_secret {
+            return None;
+        }
+        let mut properties = self.properties().decode().ok()?;
+        if let Some(headers) = &mut properties.headers {
+            headers.remove(SECRET);
+        }
+        Some(properties.encode())
     }
 
     /// The exchange it was published to, as text.
@@ -108,7 +135,12 @@ impl Message {
     /// The same content under another exchange, routing key and other properties (dead lettering).
     #[must_use]
     pub fn republished(&self, exchange: &str, routing_key: impl AsRef<[u8]>, properties: &[u8]) -> Self {
-        Self::new(exchange, routing_key, properties, &[self.body()])
+        let again = Self::new(exchange, routing_key, properties, &[self.body()]);
+        if self.has_secret {
+            again.with_secret_keys()
+        } else {
+            again
+        }
     }
 
     fn body_offset(&self) -> usize {

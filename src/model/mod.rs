@@ -3,6 +3,8 @@
 //! Nothing here knows sockets, tasks, files or clocks; everything is plain data that the queue core and the router
 //! can be driven with in a test.
 
+pub mod argument;
+
 mod clock;
 mod confirm;
 mod error;

@@ -312,7 +312,8 @@ async fn read(
             Ok(()) = news.rights.changed() => session.heed_rights(),
             () = expiry.reached() => return shut_down(stream, session, reader, EXPIRED).await,
             () = tick(&mut looks) => session.close_overdue_channels(),
-            result = reader.read(stream, session), if outbox.has_room() && !session.is_blocked() => {
+            () = pause(session.wakes_in()), if session.wakes_in().is_some() => session.wake(),
+            result = reader.read(stream, session), if outbox.has_room() && !session.is_blocked() && !session.is_held() => {
                 pulse.heard();
                 if let Ok(Read::Some(Next::LogIn)) = result {
                     let deadline = handshake.deadline();
@@ -338,7 +339,7 @@ async fn read(
 
 /// Sends a heartbeat, unless the client is gone: then it says why the connection ends.
 fn beat(session: &Session, pulse: &mut Pulse) -> Option<&'static str> {
-    if session.is_blocked() {
+    if session.is_blocked() || session.is_held() {
         // Its heartbeats are not read. One that is gone shows when ours cannot be written.
         pulse.heard();
         if session.outbox().is_closed() {
@@ -350,6 +351,12 @@ fn beat(session: &Session, pulse: &mut Pulse) -> Option<&'static str> {
     }
     session.heartbeat();
     None
+}
+
+async fn pause(wait: Option<Duration>) {
+    if let Some(wait) = wait {
+        tokio::time::sleep(wait).await;
+    }
 }
 
 async fn log_in(session: &mut Session, logins: &Logins) {

@@ -56,7 +56,7 @@ pub enum BindError {
         value: String,
     },
     /// The weight of a consistent hash binding is no number (406 PRECONDITION_FAILED).
-    #[error("The binding key must be an integer: <<\"{0}\">>")]
+    #[error("The binding key must be an integer: {}", binary(.0))]
     WeightNotInteger(String),
     /// The weight of a consistent hash binding is less than 1 (406 PRECONDITION_FAILED).
     #[error("The binding key must be greater than 0")]

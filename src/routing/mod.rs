@@ -41,7 +41,7 @@ pub use exchange::{Exchange, ExchangeKind, ExchangeSpec};
 pub use reach::PossibleKeys;
 pub use router::{Removed, Router, Unbound};
 pub use sender_selected::{SenderSelectedError, sender_selected_keys};
-pub use traverse::Cacheable;
+pub use traverse::{Cacheable, Gate, Passage};
 
 #[cfg(test)]
 mod tests;

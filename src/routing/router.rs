@@ -10,7 +10,7 @@ use super::binding::{Binding, Destination, DestinationName};
 use super::error::{BindError, DeclareError};
 use super::exchange::{Exchange, ExchangeKind, ExchangeSpec};
 use super::links::{By, Chain, Links, Target};
-use super::traverse::{Cacheable, Envelope};
+use super::traverse::{AllOpen, Cacheable, Envelope, Gate};
 use crate::model::{FieldTable, FieldValue, Name, PropertiesView};
 
 /// The exchanges that every virtual host has from the start, besides the default exchange, which is the first.
@@ -291,7 +291,9 @@ impl<Q: Clone + Ord> Router<Q> {
     ) -> Option<Cacheable> {
         out.clear();
         let id = self.id(exchange)?;
-        Some(self.traverse(id, &Envelope::new(&[routing_key], properties, random), out))
+        let keys = [routing_key];
+        let envelope = Envelope::new(&keys, properties, random);
+        Some(self.traverse(id, &envelope, &mut AllOpen, out))
     }
 
     /// Routes a message that has further keys, from its headers `CC` and `BCC`; its own key is to come first. Such a
@@ -307,8 +309,24 @@ impl<Q: Clone + Ord> Router<Q> {
         out.clear();
         let id = self.id(exchange)?;
         let keys: SmallVec<[&str; 8]> = keys.into_iter().collect();
-        self.traverse(id, &Envelope::new(&keys, properties, random), out);
+        self.traverse(id, &Envelope::new(&keys, properties, random), &mut AllOpen, out);
         Some(Cacheable::No)
+    }
+
+    /// Routes a message past `gate`; its own key comes first.
+    pub fn route_gated(
+        &self,
+        exchange: &str,
+        keys: &[&str],
+        properties: PropertiesView<'_>,
+        random: u64,
+        gate: &mut impl Gate,
+        out: &mut Vec<Q>,
+    ) -> Option<Cacheable> {
+        out.clear();
+        let id = self.id(exchange)?;
+        let cacheable = self.traverse(id, &Envelope::new(keys, properties, random), gate, out);
+        Some(if keys.len() == 1 { cacheable } else { Cacheable::No })
     }
 
     /// The queues of these names: the default exchange's bindings.

@@ -11,7 +11,7 @@ pub struct SenderSelectedError {
 }
 
 /// The keys in `CC` and then `BCC`, for `Router::route_many`; values that are no text are passed over, as RabbitMQ
-/// does. Taking `BCC` out of the headers before delivery is the broker's part.
+/// does. Keeping `BCC` from receivers is the message's part.
 ///
 /// # Errors
 /// One of the headers is there and no array.

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::links::Target;
 use super::router::Router;
-use crate::model::{FieldTable, PropertiesView};
+use crate::model::{FieldTable, Name, PropertiesView};
 
 /// Whether a route may be kept for the next message to the same exchange with the same key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,38 @@ pub enum Cacheable {
     ByKey,
     /// Headers, properties, chance or further keys had a say.
     No,
+}
+
+/// What an exchange with more than bindings does with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passage {
+    /// There is nothing beside its bindings: the route may be kept.
+    Open,
+    /// It is routed this time.
+    Through,
+    /// It goes no further here.
+    Closed,
+}
+
+/// Asked at every exchange that a message comes to.
+pub trait Gate {
+    /// Whether the exchange routes the message.
+    fn enter(&mut self, exchange: &Name) -> Passage;
+
+    /// Whether a binding of the exchange took it, or its alternate; told after each [`Passage::Through`].
+    fn left(&mut self, matched: bool);
+}
+
+/// No exchange has more than bindings.
+pub(super) struct AllOpen;
+
+impl Gate for AllOpen {
+    #[inline]
+    fn enter(&mut self, _exchange: &Name) -> Passage {
+        Passage::Open
+    }
+
+    fn left(&mut self, _matched: bool) {}
 }
 
 /// What routing looks at of a message.
@@ -79,7 +111,13 @@ impl Agenda {
 impl<Q: Clone + Ord> Router<Q> {
     /// Visits `exchange` and all that the message reaches from it; leaves the queues in `out`, each once and in the
     /// order of their handles.
-    pub(super) fn traverse(&self, exchange: u32, envelope: &Envelope<'_>, out: &mut Vec<Q>) -> Cacheable {
+    pub(super) fn traverse(
+        &self,
+        exchange: u32,
+        envelope: &Envelope<'_>,
+        gate: &mut impl Gate,
+        out: &mut Vec<Q>,
+    ) -> Cacheable {
         let mut cacheable = Cacheable::ByKey;
         let mut agenda = Agenda::from(exchange);
         while let Some(id) = agenda.next() {
@@ -90,8 +128,12 @@ impl<Q: Clone + Ord> Router<Q> {
             let Some(exchange) = self.exchange(id) else {
                 continue;
             };
-            if !exchange.is_by_key() {
+            let passage = gate.enter(exchange.name());
+            if passage != Passage::Open || !exchange.is_by_key() {
                 cacheable = Cacheable::No;
+            }
+            if passage == Passage::Closed {
+                continue;
             }
             let mut matched = false;
             exchange.select(id, envelope, self.links(), |link| {
@@ -103,7 +145,11 @@ impl<Q: Clone + Ord> Router<Q> {
                 }
             });
             if !matched && let Some(alternate) = exchange.alternate().and_then(|name| self.id(name)) {
+                matched = true;
                 agenda.add(alternate);
+            }
+            if passage == Passage::Through {
+                gate.left(matched);
             }
         }
         if out.len() > 1 {

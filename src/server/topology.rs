@@ -1,12 +1,12 @@
 //! What the configuration declares: checked as a whole against what stands, then made.
 
+mod standing;
+
 use std::fmt;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
-
 use crate::auth::{Permission, Tags, User, UserLimits};
-use crate::broker::{ApplyTo, Broker, ExchangeDeclare, Policy, PolicyKind, QueueDeclare, Vhost};
+use crate::broker::{Broker, ExchangeDeclare, QueueDeclare, Vhost};
 use crate::config::{self, ArgumentValue, Arguments, Config, Credential, DestinationType};
 use crate::model::{AmqpError, FieldTable, FieldValue};
 use crate::routing::{Binding, DestinationName};
@@ -48,11 +48,7 @@ pub fn apply(broker: &Broker, config: &Config) -> Result<(), Contradictions> {
         failed.check(&vhost.at, broker.declare_vhost(&vhost.name, &vhost.description));
     }
     declare_accounts(broker, config, &mut failed);
-    for declared in &config.policies {
-        if let Err(error) = broker.declare_policy(policy(declared)) {
-            failed.note(&declared.at, error);
-        }
-    }
+    standing::declare(broker, config, &mut failed);
     for exchange in &config.exchanges {
         if let Some(vhost) = find_vhost(broker, &exchange.vhost, &exchange.at, &mut failed) {
             failed.check(
@@ -79,24 +75,16 @@ pub fn apply(broker: &Broker, config: &Config) -> Result<(), Contradictions> {
 fn check(broker: &Broker, config: &Config) -> Result<(), Contradictions> {
     let mut faults = Contradictions::default();
     for exchange in &config.exchanges {
-        // A vhost that does not exist yet holds nothing to contradict.
-        if let Some(vhost) = broker.vhost(&exchange.vhost) {
-            faults.check(
-                &exchange.at,
-                broker.would_declare_exchange(&vhost, &exchange_declare(exchange)),
-            );
-        }
+        let vhost = broker.vhost(&exchange.vhost);
+        let outcome = broker.would_declare_exchange(vhost.as_deref(), &exchange.vhost, &exchange_declare(exchange));
+        faults.check(&exchange.at, outcome);
     }
     for queue in &config.queues {
         let vhost = broker.vhost(&queue.vhost);
         let outcome = broker.would_declare_queue(vhost.as_deref(), &queue.vhost, &queue_declare(queue));
         faults.check(&queue.at, outcome);
     }
-    for declared in &config.policies {
-        if let Err(error) = broker.check_policy(PolicyKind::User, policy(declared)) {
-            faults.note(&declared.at, error);
-        }
-    }
+    standing::check(broker, config, &mut faults);
     for declared in &config.bindings {
         check_ends(broker, config, declared, &mut faults);
     }
@@ -143,7 +131,11 @@ fn declare_accounts(broker: &Broker, config: &Config, failed: &mut Contradiction
             Some(Credential::Password(password)) => {
                 broker.declare_user_with_password(&declared.name, password.expose().as_bytes(), tags)
             }
-            Some(Credential::Hash(hash)) => broker.declare_user(&hashed_user(&declared.name, hash.expose(), tags)),
+            Some(Credential::Hash(hash)) => {
+                let standing = broker.accounts().user(&declared.name);
+                let limits = standing.map(|user| user.limits).unwrap_or_default();
+                broker.declare_user(&hashed_user(&declared.name, hash.expose(), tags, limits))
+            }
             None => Ok(()),
         };
         if let Err(error) = outcome {
@@ -164,7 +156,7 @@ fn declare_accounts(broker: &Broker, config: &Config, failed: &mut Contradiction
     }
 }
 
-fn hashed_user(name: &str, hash: &str, tags: Tags) -> User {
+fn hashed_user(name: &str, hash: &str, tags: Tags, limits: UserLimits) -> User {
     let algorithm = if hash.starts_with('$') {
         "argon2id"
     } else if hash.len() > RABBIT_SHA256_BASE64 {
@@ -177,7 +169,7 @@ fn hashed_user(name: &str, hash: &str, tags: Tags) -> User {
         password_hash: hash.to_owned(),
         hashing_algorithm: algorithm.to_owned(),
         tags,
-        limits: UserLimits::default(),
+        limits,
     }
 }
 
@@ -223,43 +215,6 @@ fn binding(declared: &config::Binding) -> Binding {
         },
         routing_key: declared.routing_key.as_str().into(),
         arguments: table(&declared.arguments),
-    }
-}
-
-fn policy(declared: &config::Policy) -> Policy {
-    Policy {
-        vhost: declared.vhost.clone(),
-        name: declared.name.clone(),
-        pattern: declared.pattern.clone(),
-        apply_to: match declared.apply_to {
-            config::ApplyTo::All => ApplyTo::All,
-            config::ApplyTo::Exchanges => ApplyTo::Exchanges,
-            config::ApplyTo::Queues => ApplyTo::Queues,
-            config::ApplyTo::ClassicQueues => ApplyTo::ClassicQueues,
-            config::ApplyTo::QuorumQueues => ApplyTo::QuorumQueues,
-            config::ApplyTo::Streams => ApplyTo::Streams,
-        },
-        priority: declared.priority.into(),
-        definition: json_object(&declared.definition),
-    }
-}
-
-fn json_object(arguments: &Arguments) -> Map<String, Value> {
-    arguments
-        .iter()
-        .map(|(name, value)| (name.clone(), json(value)))
-        .collect()
-}
-
-fn json(value: &ArgumentValue) -> Value {
-    match value {
-        ArgumentValue::String(text) => Value::from(text.as_str()),
-        ArgumentValue::Integer(number) => Value::from(*number),
-        ArgumentValue::Double(number) => Value::from(*number),
-        ArgumentValue::Boolean(flag) => Value::from(*flag),
-        ArgumentValue::Timestamp(seconds) => Value::from(*seconds),
-        ArgumentValue::Array(values) => values.iter().map(json).collect(),
-        ArgumentValue::Table(entries) => Value::Object(json_object(entries)),
     }
 }
 

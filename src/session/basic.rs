@@ -201,6 +201,7 @@ impl Session {
         let index = channel.queue_index(&queue);
         let counted = (queue.is_quorum() && delivery.delivery_count > 0)
             .then(|| with_delivery_count(&delivery.message, delivery.delivery_count));
+        let counted = counted.or_else(|| delivery.message.visible_properties());
         let mut table = channel.deliveries.unacked.lock();
         let delivery_tag = match delivery.unacked {
             Some(id) => table.add(index, id, false),

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use crate::amqp::encode::{self, DeliveryInfo, Target};
 use crate::amqp::{OutBuffer, Response};
 use crate::broker::{ChannelLink, ChannelState, ConsumerSink, Count, Counters, Flow, QueueCell, ReplySink};
-use crate::model::{ChannelWindow, FieldValue, Message, Name};
+use crate::model::{ChannelWindow, FieldValue, Message, Name, PropertiesView};
 use crate::queue::{ConsumerKey, Delivery};
 use crate::telemetry::Tracer;
 
@@ -155,6 +155,7 @@ impl Consumer {
     fn encode(&self, table: &mut UnackedTable, delivery: &Delivery, out: &mut OutBuffer) {
         let delivery_tag = self.number(table, delivery);
         let counted = self.counted(delivery);
+        let counted = counted.or_else(|| delivery.message.visible_properties());
         let info = DeliveryInfo {
             delivery_tag,
             redelivered: delivery.redelivered,
@@ -245,7 +246,9 @@ impl std::fmt::Debug for Consumer {
 
 /// The message's properties with the header that quorum queues add to what was returned (RabbitMQ: "Quorum Queues", poison messages).
 pub fn with_delivery_count(message: &Message, count: u32) -> Vec<u8> {
-    let mut properties = message.properties().decode().unwrap_or_default();
+    let visible = message.visible_properties();
+    let view = visible.as_deref().map_or(message.properties(), PropertiesView::new);
+    let mut properties = view.decode().unwrap_or_default();
     properties
         .headers
         .get_or_insert_default()

@@ -153,6 +153,8 @@ impl Session {
         match self.place_at(name) {
             Ok(place) => {
                 tracing::Span::current().record("vhost", name);
+                let user = self.user();
+                self.throttle.set_user(self.broker.user_quota(&user));
                 self.place = Some(place);
                 self.enter_registry();
                 self.wire.open_ok(&mut self.scratch);

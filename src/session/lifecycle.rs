@@ -5,7 +5,6 @@ use std::sync::Arc;
 use crate::amqp::Response;
 use crate::auth::Identity;
 use crate::broker::{ChannelLink, ConsumerEvent};
-use crate::model::Method;
 use crate::queue::Outcome;
 
 use super::Session;
@@ -15,7 +14,8 @@ impl Session {
     pub(super) fn open_channel(&mut self, number: u16) {
         let counted = match self.broker.count_channel(&self.user()) {
             Ok(counted) => counted,
-            Err(error) => return self.fail(number, &error.caused_by(Method::new(20, 10))),
+            // RabbitMQ names no method here.
+            Err(error) => return self.fail(number, &error),
         };
         let mut channel = Channel::new(
             self.id,

@@ -7,6 +7,7 @@
 mod access;
 mod ack_timeout;
 mod basic;
+mod blocked;
 mod channel;
 mod confirms;
 mod consumer;
@@ -21,6 +22,7 @@ mod rights;
 mod settings;
 mod settle;
 mod tally;
+mod throttle;
 mod topology;
 mod tx;
 mod unacked;
@@ -42,6 +44,7 @@ use access::Access;
 use channel::Channel;
 use names::NameSource;
 use settle::SettleBatch;
+use throttle::Throttle;
 
 pub use handshake::COMPATIBLE_VERSION;
 pub use login::LoginCheck;
@@ -99,6 +102,7 @@ pub struct Session {
     publisher: bool,
     /// An alarm blocks this connection.
     blocked: bool,
+    throttle: Throttle,
     /// Channels with something to do at the next flush.
     touched: Vec<u16>,
     /// Spans of publishes since the last flush.
@@ -146,6 +150,7 @@ impl Session {
             taken: Vec::new(),
             publisher: false,
             blocked: false,
+            throttle: Throttle::default(),
             touched: Vec::new(),
             spans: Vec::new(),
             tallied: Vec::new(),
@@ -203,7 +208,10 @@ impl Session {
     pub fn input(&mut self, input: &[u8]) -> (usize, Next) {
         let mut at = 0;
         self.is_full = false;
-        while self.next == Next::Read && !self.is_full {
+        if let Some(place) = &self.place {
+            self.throttle.begin(&place.vhost);
+        }
+        while self.next == Next::Read && !self.is_full && !self.throttle.is_held() {
             match self.wire.next(&input[at..], &mut self.scratch) {
                 Ok(Step::NeedMore) => break,
                 Ok(Step::Skip { consumed }) => at += consumed,
@@ -223,38 +231,15 @@ impl Session {
         self.flush();
         self.outbox.received(at);
         self.heed_alarms();
+        self.heed_quotas();
         (at, self.next)
     }
 
-    /// Whether the last input was left in the middle, because the client has to read first. A read full of `basic.get`
-    /// would otherwise be answered whole, whatever that costs.
+    /// Whether the last input was left in the middle: because the client has to read first (a read full of `basic.get`
+    /// would otherwise be answered whole, whatever that costs), or because of a rate quota.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.is_full
-    }
-
-    /// Whether an alarm blocks this connection: nothing more is to be read from it until that is over.
-    ///
-    /// As in RabbitMQ only connections that have published are blocked, all that they send with the publishes; what
-    /// came with the first publish during an alarm is still taken.
-    #[must_use]
-    pub fn is_blocked(&self) -> bool {
-        self.blocked
-    }
-
-    /// Blocks or lets go of the connection, and tells the client if it wants to be told.
-    pub fn heed_alarms(&mut self) {
-        if !self.publisher || self.next != Next::Read || self.broker.alarms().any_raised() == self.blocked {
-            return;
-        }
-        let raised = self.broker.alarms().raised();
-        self.blocked = raised.any();
-        if self.wire.capabilities().connection_blocked {
-            match raised.reason() {
-                Some(reason) => self.write(0, Response::ConnectionBlocked { reason }),
-                None => self.write(0, Response::ConnectionUnblocked),
-            }
-        }
+        self.is_full || self.is_held()
     }
 
     /// Writes a heartbeat.
@@ -392,6 +377,7 @@ impl Session {
         self.flush();
         if error.scope == ErrorScope::Connection || channel == 0 {
             tracing::warn!(%error, "closing the connection");
+            self.throttle.release();
             self.release_all();
         } else {
             tracing::info!(channel, %error, "closing a channel");

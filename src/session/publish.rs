@@ -37,10 +37,8 @@ impl Session {
     }
 
     fn try_publish(&mut self, number: u16, publish: &Publish<'_>) -> Result<(), AmqpError> {
-        let Some(place) = &self.place else {
-            return Err(AmqpError::connection(ReplyCode::NotAllowed, "no vhost is open"));
-        };
-        let Some(channel) = self.channels.get_mut(&number) else {
+        let (Some(place), Some(channel)) = (&self.place, self.channels.get_mut(&number)) else {
+            // The protocol core lets methods through for open channels of open connections only.
             return Err(AmqpError::connection(
                 ReplyCode::ChannelError,
                 "expected 'channel.open'",
@@ -66,12 +64,17 @@ impl Session {
                 place.access.check_topic_write(exchange, key)?;
             }
         }
-        let sent_on = traits.replaced.as_deref().unwrap_or(publish.properties_bytes());
-        let mut message = Message::new(exchange, publish.routing_key(), sent_on, &[publish.body()]);
+        let mut message = message_of(publish, &traits);
         let from = channel.watched.then(SystemTime::now);
+        let (keys, mandatory) = (&traits.extra_keys, publish.mandatory);
         let route = channel
             .routes
-            .route(&place.vhost, exchange, key, &traits.extra_keys, properties);
+            .route(&place.vhost, exchange, key, keys, properties, mandatory);
+        let may_return = mandatory && !route.is_absorbed;
+        if route.is_metered || self.throttle.is_metered {
+            let length = publish.body().len();
+            self.throttle.charge(&self.broker, &place.vhost, &route.queues, length);
+        }
         if let Some(from) = from {
             let watched = Watched {
                 broker: &self.broker,
@@ -85,20 +88,15 @@ impl Session {
             message = watched.publish(message, &route.queues, &mut self.publishes, &mut self.spans);
         }
         if let Some(transaction) = &mut channel.transaction {
-            transaction.publishes.push(PendingPublish {
-                message,
-                queues: route.queues.clone(),
-                persistent: traits.persistent,
-                mandatory: publish.mandatory,
-                traffic: channel.tally.exchange().cloned(),
-            });
+            let traffic = channel.tally.exchange().cloned();
+            transaction.gather(message, route, traits.persistent, may_return, traffic);
             return Ok(());
         }
-        channel.tally.publish(route.queues.len(), publish.mandatory);
+        channel.tally.publish(route.queues.len(), may_return);
         tally::list(&mut channel.tally, number, &mut self.tallied);
         let confirms = channel.confirms.as_mut();
         let ticket = confirms.map(|confirms| ticket(confirms, number, route.queues.len(), &mut self.touched));
-        if route.queues.is_empty() && publish.mandatory {
+        if route.queues.is_empty() && may_return {
             return_message(channel, &message);
             return Ok(());
         }
@@ -114,6 +112,12 @@ impl Session {
 
     /// An answer to a direct request goes straight to the channel that asked.
     fn publish_reply(&mut self, number: u16, publish: &Publish<'_>) -> Result<(), AmqpError> {
+        if let Some(place) = &self.place
+            && self.throttle.is_metered
+        {
+            self.throttle
+                .charge(&self.broker, &place.vhost, &[], publish.body().len());
+        }
         let message = Message::new(
             publish.exchange(),
             publish.routing_key(),
@@ -180,6 +184,16 @@ impl Session {
     }
 }
 
+/// The message as it goes on.
+fn message_of(publish: &Publish<'_>, traits: &Traits) -> Message {
+    let properties = traits.replaced.as_deref().unwrap_or(publish.properties_bytes());
+    let message = Message::new(publish.exchange(), publish.routing_key(), properties, &[publish.body()]);
+    match traits.extra_keys.is_empty() {
+        true => message,
+        false => message.with_secret_keys(),
+    }
+}
+
 /// The ticket of a publish that reached so many queues; its channel is noted at the first of a flush.
 fn ticket(confirms: &mut Confirms, number: u16, reached: usize, touched: &mut Vec<u16>) -> ConfirmTicket {
     if confirms.reached.is_empty() {
@@ -209,6 +223,10 @@ fn push(
 
 fn return_message(channel: &Channel, message: &Message) {
     let deliveries = &channel.deliveries;
+    let visible = message.visible_properties();
+    let visible =
+        visible.map(|properties| message.republished(message.exchange(), message.routing_key_bytes(), &properties));
+    let message = visible.as_ref().unwrap_or(message);
     deliveries.outbox.write(|out| {
         encode::return_(
             out,
@@ -279,29 +297,27 @@ fn read_traits(place: &Place, channel: &Channel, properties: PropertiesView<'_>)
     if has_keys || asks_reply {
         let mut decoded = properties.decode().map_err(precondition)?;
         if has_keys {
-            traits.extra_keys = take_keys(&mut decoded)?;
+            traits.extra_keys = further_keys(&decoded)?;
         }
         if asks_reply {
             let Some(consumer) = &channel.reply_consumer else {
                 return Err(precondition("fast reply consumer does not exist"));
             };
             decoded.reply_to = Some(consumer.address.as_str().into());
+            traits.replaced = Some(decoded.encode());
         }
-        traits.replaced = Some(decoded.encode());
     }
     Ok(traits)
 }
 
-/// The keys of CC and BCC; BCC is taken out, so that its receivers stay unknown (RabbitMQ: "Sender-selected
+/// The keys of CC and BCC. BCC stays with the message and is kept from receivers (RabbitMQ: "Sender-selected
 /// Distribution").
-fn take_keys(properties: &mut Properties) -> Result<Vec<String>, AmqpError> {
-    let Some(headers) = &mut properties.headers else {
+fn further_keys(properties: &Properties) -> Result<Vec<String>, AmqpError> {
+    let Some(headers) = &properties.headers else {
         return Ok(Vec::new());
     };
     let keys = sender_selected_keys(headers).map_err(precondition)?;
-    let keys = keys.into_iter().map(str::to_owned).collect();
-    headers.remove("BCC");
-    Ok(keys)
+    Ok(keys.into_iter().map(str::to_owned).collect())
 }
 
 fn check_user_id(place: &Place, properties: PropertiesView<'_>) -> Result<(), AmqpError> {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::amqp::Response;
-use crate::broker::{ExchangeTraffic, QueueRef};
+use crate::broker::{ExchangeTraffic, QueueRef, Route};
 use crate::model::{ConfirmSink, ConfirmTicket, Message};
 use crate::queue::Outcome;
 
@@ -23,6 +23,26 @@ pub struct Transaction {
     pub publishes: Vec<PendingPublish>,
     /// Settlements in order; they are out of the channel's table until a rollback puts them back.
     pub settlements: Vec<(Unacked, Outcome)>,
+}
+
+impl Transaction {
+    /// Takes a publish until the commit.
+    pub fn gather(
+        &mut self,
+        message: Message,
+        route: &Route,
+        persistent: bool,
+        mandatory: bool,
+        traffic: Option<Arc<ExchangeTraffic>>,
+    ) {
+        self.publishes.push(PendingPublish {
+            message,
+            queues: route.queues.clone(),
+            persistent,
+            mandatory,
+            traffic,
+        });
+    }
 }
 
 /// A publish that waits for its commit.

@@ -47,6 +47,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<(Message, Option<Millis>)> {
         properties,
         &[body],
     );
+    let message = message.with_secret_keys();
     let expires = u64::from_le_bytes(*expires);
     Some((message, (expires != NEVER).then_some(expires)))
 }

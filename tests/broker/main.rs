@@ -13,6 +13,7 @@ mod lifecycle;
 mod logs;
 mod process;
 mod publishing;
+mod quotas;
 mod service;
 mod topology;
 mod tracing;

@@ -287,7 +287,7 @@ fn entries() {
             "[[exchanges]]\nname = \"\"\ntype = \"topics\"\n[[exchanges]]\nname = \"a\"",
             &[
                 "2:8: exchanges[0].name: must not be empty",
-                "3:8: exchanges[0].type: expected one of \"direct\", \"fanout\", \"topic\", \"headers\", found \"topics\"; did you mean \"topic\"?",
+                "3:8: exchanges[0].type: expected one of \"direct\", \"fanout\", \"topic\", \"headers\", \"x-consistent-hash\", \"x-random\", \"x-modulus-hash\", \"x-delayed-message\", \"x-recent-history\", \"x-message-deduplication\", found \"topics\"; did you mean \"topic\"?",
                 "4:1: exchanges[1].type: is missing",
             ],
         ),
@@ -419,13 +419,13 @@ const ARGUMENTS: &[(&str, &str)] = &[
     ),
     ("x-overflow = \"reject-publish-dlx\"", ""),
     (
-        "x-max-priority = 0",
-        "etc/test.toml:3:32: queues[0].arguments.x-max-priority: expected an integer from 1 to 255, found 0",
+        "x-max-priority = -1",
+        "etc/test.toml:3:32: queues[0].arguments.x-max-priority: expected an integer from 0 to 255, found -1",
     ),
     ("x-max-priority = 255", ""),
     (
         "x-max-priority = 256",
-        "etc/test.toml:3:32: queues[0].arguments.x-max-priority: expected an integer from 1 to 255, found 256",
+        "etc/test.toml:3:32: queues[0].arguments.x-max-priority: expected an integer from 0 to 255, found 256",
     ),
     ("x-dead-letter-exchange = \"\"", ""),
     (
@@ -438,7 +438,7 @@ const ARGUMENTS: &[(&str, &str)] = &[
     ),
     (
         "x-queue-type = \"fast\"",
-        "etc/test.toml:3:30: queues[0].arguments.x-queue-type: expected one of \"classic\", \"quorum\", \"stream\", found \"fast\"",
+        "etc/test.toml:3:30: queues[0].arguments.x-queue-type: expected one of \"classic\", \"quorum\", found \"fast\"",
     ),
     ("x-queue-type = \"quorum\"", ""),
     (
@@ -446,12 +446,30 @@ const ARGUMENTS: &[(&str, &str)] = &[
         "etc/test.toml:3:42: queues[0].arguments.x-single-active-consumer: expected true or false, found 1",
     ),
     ("x-single-active-consumer = true", ""),
-    ("x-delivery-limit = 20", ""),
-    ("x-max-age = \"7D\"", ""),
+    ("x-queue-type = \"quorum\", x-delivery-limit = 20", ""),
     (
-        "x-max-age = \"7 days\"",
-        "etc/test.toml:3:27: queues[0].arguments.x-max-age: expected a number and one of Y, M, D, h, m, s, such as \"7D\", found \"7 days\"",
+        "x-delivery-limit = 20",
+        "etc/test.toml:3:34: queues[0].arguments.x-delivery-limit: is for a quorum queue; write x-queue-type = \"quorum\" beside it",
     ),
+    (
+        "x-queue-type = \"quorum\", x-max-priority = 5",
+        "etc/test.toml:3:57: queues[0].arguments.x-max-priority: is not for a quorum queue",
+    ),
+    (
+        "x-max-age = \"7D\"",
+        "etc/test.toml:3:27: queues[0].arguments.x-max-age: is for a stream, and there are no streams",
+    ),
+    ("x-message-deduplication = true, x-cache-size = \"100\"", ""),
+    (
+        "x-message-deduplication = \"yes\"",
+        "etc/test.toml:3:41: queues[0].arguments.x-message-deduplication: expected true or false, found \"yes\"",
+    ),
+    (
+        "x-cache-size = 0",
+        "etc/test.toml:3:30: queues[0].arguments.x-cache-size: expected an integer of at least 1, found 0",
+    ),
+    ("x-message-retry = true, x-retry-delays = \"1s,1m\"", ""),
+    ("x-message-group = true, x-group-header = \"customer\"", ""),
     (
         "x-queue-leader-locator = \"here\"",
         "etc/test.toml:3:40: queues[0].arguments.x-queue-leader-locator: expected one of \"client-local\", \"balanced\", found \"here\"",

@@ -74,6 +74,18 @@ fn a_script_can_rely_on_the_exit_codes() {
         (&["policies", "list"], 0),
         (&["policies", "clear", "p", "-V", "v"], 0),
         (&["policies", "clear", "p", "-V", "v"], 5),
+        (&["limits", "set", "-V", "v", "message-rate-per-s", "100"], 0),
+        (&["limits", "set", "-V", "v", "max-queues", "-1"], 0),
+        (&["limits", "set", "-V", "v", "max-exchanges", "1"], 1),
+        (&["limits", "set", "-V", "v", "max-queues", "few"], 1),
+        (&["limits", "set", "-V", "none", "max-queues", "1"], 5),
+        (&["limits", "set", "--user", "guest", "byte-rate-per-s", "1000000"], 0),
+        (&["limits", "set", "--user", "nobody", "max-channels", "1"], 5),
+        (&["limits", "set", "--user", "guest", "-V", "v", "max-channels", "1"], 1),
+        (&["limits", "list"], 0),
+        (&["limits", "list", "--users"], 0),
+        (&["limits", "clear", "--user", "guest", "byte-rate-per-s"], 0),
+        (&["limits", "clear", "-V", "v", "message-rate-per-s"], 0),
         (&["delete", "vhost", "v"], 0),
         (&["declare", "queue", "w"], 0),
         (&["queue", "pause", "w"], 0),
@@ -265,6 +277,16 @@ fn queues_are_looked_into_paused_and_changed() {
     assert_eq!(parsed(&broker.run(&["policies", "list", "-V", "/", "--json"])), listed);
     assert_eq!(parsed(&broker.run(&["list", "operator-policies", "--json"])), json!([]));
     assert_eq!(broker.get("/api/queues/%2F/q")["policy"], "p");
+    broker.run(&["limits", "set", "message-rate-per-s", "50"]);
+    broker.run(&["limits", "set", "--user", "guest", "byte-rate-per-s", "70"]);
+    assert_eq!(
+        parsed(&broker.run(&["limits", "list", "--json"])),
+        json!([{ "vhost": "/", "value": { "message-rate-per-s": 50 } }])
+    );
+    assert_eq!(
+        parsed(&broker.run(&["limits", "list", "--users", "--json"])),
+        json!([{ "user": "guest", "value": { "byte-rate-per-s": 70 } }])
+    );
 }
 
 #[test]

@@ -213,3 +213,32 @@ fn a_vhost_takes_its_settings_with_it() {
     assert_eq!(broker.get("/api/policies/v"), json!([]));
     broker.want(201, "PUT", "/api/queues/v/q", Some(json!({})));
 }
+
+#[test]
+fn a_queue_shows_the_arguments_at_work_and_which_of_them_a_policy_takes_the_place_of() {
+    let broker = Broker::start();
+    let declared = json!({ "durable": true, "arguments": { "x-max-length": 5, "x-message-ttl": 60000 } });
+    broker.want(201, "PUT", "/api/queues/%2F/orders", Some(declared.clone()));
+    let changes = json!({ "set": { "x-message-ttl": 1000, "x-expires": 90000 } });
+    broker.want(204, "POST", "/api/warren/queues/%2F/orders/arguments", Some(changes));
+    broker.want(
+        201,
+        "PUT",
+        "/api/policies/%2F/p",
+        Some(policy(
+            "^orders",
+            json!({ "max-length": 7, "message-rate-per-s": 1000 }),
+        )),
+    );
+    let queue = broker.get("/api/queues/%2F/orders");
+    assert_eq!(queue["arguments"], declared["arguments"], "what was declared");
+    assert_eq!(
+        queue["effective_arguments"],
+        json!({ "x-max-length": 5, "x-message-ttl": 1000, "x-expires": 90000 })
+    );
+    assert_eq!(
+        queue["effective_policy_definition"],
+        json!({ "max-length": 7, "message-rate-per-s": 1000 })
+    );
+    assert_eq!(queue["overridden_arguments"], json!(["x-max-length"]));
+}

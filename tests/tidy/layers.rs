@@ -3,7 +3,7 @@
 use crate::source::Source;
 
 /// `main → server → {net, http, cluster} → session → broker → {routing, queue, store, auth} → model` and
-/// `session → amqp → model`; `config` and `bench` stand alone, and only the server uses them.
+/// `session → amqp → model`; `config` and `bench` stand beside them, and only the server uses them.
 const TABLE: &[(&str, &[&str])] = &[
     ("lib", &[]),
     ("main", &["server"]),
@@ -90,7 +90,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("auth", &["model"]),
     ("amqp", &["model"]),
     ("model", &[]),
-    ("config", &[]),
+    ("config", &["model"]),
     ("bench", &[]),
     ("cli", &[]),
 ];

@@ -303,3 +303,25 @@ def purge(s):
     channel.call("queue.delete", queue=queue)
     channel.sync(dead)
     channel.get(dead)
+
+
+# Keys of CC and BCC after a death.
+
+for label, arguments in (("own-keys", {}), ("key-of-the-queue", {"x-dead-letter-routing-key": "dead"})):
+    @scenario(f"dead-letter/cc-and-bcc-{label}")
+    def copies(s, arguments=arguments):
+        channel = s.channel()
+        channel.exchange(s.name("dlx"), "direct")
+        declared = {"x-dead-letter-exchange": s.name("dlx"), **arguments}
+        queue = channel.queue(s.name("q"), arguments=declared)
+        for key in (queue, "cc", "bcc", "dead"):
+            channel.queue(s.name("d-" + key.replace(queue, "own")))
+            channel.bind(s.name("d-" + key.replace(queue, "own")), s.name("dlx"), key)
+        channel.publish("", queue, "1", headers={"CC": ["cc"], "BCC": ["bcc"]})
+        channel.sync(queue)
+        channel.get(queue)
+        channel.cast("basic.reject", delivery_tag=1, requeue=False)
+        channel.sync(queue)
+        for key in ("own", "cc", "bcc", "dead"):
+            channel.await_count(s.name("d-" + key), 0 if (key == "dead") != bool(arguments) else 1)
+            channel.drain(s.name("d-" + key))

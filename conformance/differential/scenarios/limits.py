@@ -163,3 +163,58 @@ def quorum_global(s):
     queue = quorum_queue(channel, s)
     channel.call("basic.qos", prefetch_count=1, global_=True)
     channel.consume(queue, "t", quiet=False)
+
+
+@scenario("single-active/connection-closed")
+def single_connection_closed(s):
+    first, second = s.connect(), s.channel()
+    one = first.channel()
+    queue = second.queue(s.name("q"), arguments={"x-single-active-consumer": True})
+    one.consume(queue, "a", no_ack=False)
+    second.consume(queue, "b", no_ack=False)
+    for body in "12":
+        second.publish("", queue, body)
+    one.deliveries("a", 2)
+    first.close()
+    second.deliveries("b", 2)
+
+
+@scenario("single-active/unacked-before-the-hand-over")
+def single_unacked(s):
+    channel = s.channel()
+    queue = channel.queue(s.name("q"), arguments={"x-single-active-consumer": True})
+    channel.call("basic.qos", prefetch_count=1)
+    channel.consume(queue, "a")
+    channel.consume(queue, "b")
+    for body in "12":
+        channel.publish("", queue, body)
+    channel.deliveries("a", 1)
+    channel.call("basic.cancel", consumer_tag="a")
+    channel.deliveries("b", 1)
+
+
+# Arguments that belong to another type of queues.
+
+for label, kind, name, value in (
+    ("classic-delivery-limit", "classic", "x-delivery-limit", 2),
+    ("classic-strategy", "classic", "x-dead-letter-strategy", "at-least-once"),
+    ("classic-group-size", "classic", "x-quorum-initial-group-size", 3),
+    ("classic-max-age", "classic", "x-max-age", "7D"),
+    ("classic-segment-size", "classic", "x-stream-max-segment-size-bytes", 100),
+    ("classic-cluster-size", "classic", "x-initial-cluster-size", 1),
+    ("classic-locator", "classic", "x-queue-leader-locator", "balanced"),
+    ("classic-consumer-timeout", "classic", "x-consumer-timeout", 60000),
+    ("quorum-priority", "quorum", "x-max-priority", 5),
+    ("quorum-mode", "quorum", "x-queue-mode", "lazy"),
+    ("quorum-version", "quorum", "x-queue-version", 1),
+    ("quorum-max-age", "quorum", "x-max-age", "7D"),
+    ("quorum-segment-size", "quorum", "x-stream-max-segment-size-bytes", 100),
+    ("quorum-consumer-timeout", "quorum", "x-consumer-timeout", 60000),
+    ("quorum-locator", "quorum", "x-queue-leader-locator", "balanced"),
+    ("quorum-locator-unknown", "quorum", "x-queue-leader-locator", "here"),
+    ("quorum-in-memory", "quorum", "x-max-in-memory-length", -1),
+):
+    @scenario(f"argument/{label}")
+    def other_type(s, kind=kind, name=name, value=value):
+        channel = s.channel()
+        channel.queue(s.name("q"), durable=True, arguments={"x-queue-type": kind, name: value}, quiet=False)

@@ -104,7 +104,7 @@ fn every_change_moves_the_generation() {
             "u",
             UserLimits {
                 max_connections: Some(1),
-                max_channels: None,
+                ..UserLimits::default()
             },
         )
         .unwrap();

@@ -6,13 +6,14 @@ use crate::model::{FieldTable, FieldValue, Name};
 use crate::queue::QueueOptions;
 use crate::store::{StateChange, Table};
 
-use super::super::arguments::{queue_options, resource};
+use super::super::arguments::{is_quorum, queue_options, resource};
 use super::super::definitions::{key, put};
 use super::super::queue_cell::{Aftermath, QueueCell, QueueDeclaration};
+use super::super::quotas::Rate;
 use super::super::restore::RestoreError;
 use super::super::{Broker, Vhost};
 use super::book::{Compiled, Matching, PolicyBooks, Subject};
-use super::effective::queue_settings;
+use super::effective::{queue_rate, queue_settings};
 use super::settings::DeadLetterAlert;
 use super::{Policy, PolicyError, PolicyKind};
 
@@ -47,12 +48,12 @@ impl Broker {
     }
 
     /// Sets a policy unless it stands as it is, as a declaration does.
-    pub fn declare_policy(&self, policy: Policy) -> Result<(), PolicyError> {
+    pub fn declare_policy(&self, kind: PolicyKind, policy: Policy) -> Result<(), PolicyError> {
         let vhost = self.vhost_of_policy(&policy.vhost)?;
-        let same = vhost.policies.read().user.get(&policy.name) == Some(&policy);
+        let same = vhost.policies.read().of_kind(kind).get(&policy.name) == Some(&policy);
         match same {
             true => Ok(()),
-            false => self.set_policy(PolicyKind::User, policy),
+            false => self.set_policy(kind, policy),
         }
     }
 
@@ -124,6 +125,12 @@ impl Broker {
         let quorum = is_quorum(&declaration.arguments);
         let matching = vhost.policies.read().find(Subject::Queue { name, quorum });
         queue_settings(declared, quorum, matching.user_settings(), matching.operator_settings())
+    }
+
+    /// How much a second publishers may bring to a queue.
+    pub(in crate::broker) fn policy_rate(vhost: &Vhost, name: &str, quorum: bool) -> Rate {
+        let matching = vhost.policies.read().find(Subject::Queue { name, quorum });
+        queue_rate(matching.user_settings(), matching.operator_settings())
     }
 
     /// Gives an exchange the alternate that its policy or its argument names.
@@ -225,6 +232,12 @@ impl Broker {
             }
             let settings = queue_settings(declared, quorum, matching.user_settings(), matching.operator_settings());
             queue.configure(settings, now, aftermath);
+            let rate = queue_rate(matching.user_settings(), matching.operator_settings());
+            if queue.set_rate(vhost, rate) {
+                // Routes know which of their queues have a quota.
+                vhost.changed();
+                self.quota_changed();
+            }
         }
     }
 }
@@ -237,10 +250,6 @@ fn apply_to_exchanges(vhost: &Vhost) {
     for name in names.iter().filter(|name| !name.is_empty()) {
         Broker::apply_exchange_policy(vhost, name);
     }
-}
-
-fn is_quorum(arguments: &FieldTable) -> bool {
-    arguments.get("x-queue-type").and_then(FieldValue::as_text) == Some("quorum")
 }
 
 fn table(kind: PolicyKind) -> Table {

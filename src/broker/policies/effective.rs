@@ -2,6 +2,7 @@
 
 use crate::queue::{DeadLetterTarget, QueueOptions};
 
+use super::super::quotas::Rate;
 use super::settings::Settings;
 
 /// The settings of a queue whose arguments say `declared`: the policy where it has a say, never above what the operator
@@ -35,8 +36,18 @@ pub(super) fn queue_settings(
             false => declared.delivery_limit,
         },
         dead_letter: dead_letter(declared.dead_letter.as_ref(), policy),
+        dead_letter_at_least_once: match quorum {
+            true => policy.at_least_once.unwrap_or(declared.dead_letter_at_least_once),
+            false => declared.dead_letter_at_least_once,
+        },
         ..declared
     }
+}
+
+/// How much a second a queue takes.
+pub(super) fn queue_rate(policy: Option<&Settings>, operator: Option<&Settings>) -> Rate {
+    let rate = |settings: Option<&Settings>| settings.map(|settings| settings.rate).unwrap_or_default();
+    rate(policy).capped(rate(operator))
 }
 
 /// The lower of two limits, of which none is the highest.

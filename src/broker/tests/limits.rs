@@ -46,7 +46,7 @@ fn connections_of_a_vhost_and_of_a_user_are_limited() {
     let connect = |broker: &Broker, user: &str| broker.count_connection(&vhost, &user.into(), 9, 9);
     let limits = VhostLimits {
         max_connections: Some(3),
-        max_queues: None,
+        ..VhostLimits::default()
     };
     broker.set_vhost_limits("/", limits).unwrap();
     let held: Vec<_> = (0..3).map(|_| connect(broker, "ann").unwrap()).collect();
@@ -63,6 +63,7 @@ fn connections_of_a_vhost_and_of_a_user_are_limited() {
     let limits = UserLimits {
         max_connections: Some(2),
         max_channels: Some(1),
+        ..UserLimits::default()
     };
     assert_eq!(broker.set_user_limits("ann", limits), Ok(true));
     assert_eq!(broker.set_user_limits("nobody", limits), Ok(false));
@@ -93,7 +94,7 @@ fn the_lower_of_two_connection_limits_holds() {
     let vhost = bench.vhost();
     let limits = VhostLimits {
         max_connections: Some(-1),
-        max_queues: None,
+        ..VhostLimits::default()
     };
     bench.broker.set_vhost_limits("/", limits).unwrap();
     let _first = bench.broker.count_connection(&vhost, &"ann".into(), 9, 1).unwrap();

@@ -1,9 +1,12 @@
 //! The broker without sockets: what is declared, published and read through its own calls, with a clock that stands.
 
+mod arguments;
 mod deduplication;
 mod delayed;
+mod full_targets;
 mod handover;
 mod limits;
+mod over_bindings;
 mod policies;
 mod statistics;
 
@@ -174,7 +177,7 @@ impl Bench {
         let mut batch = PublishBatch::default();
         let reached = {
             let mut routes = self.routes.lock();
-            let route = routes.route(&self.vhost(), exchange, key, &[], message.properties());
+            let route = routes.route(&self.vhost(), exchange, key, &[], message.properties(), false);
             for queue in &route.queues {
                 let incoming = Incoming {
                     message: message.clone(),

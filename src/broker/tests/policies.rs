@@ -49,6 +49,7 @@ fn values_are_taken_or_refused_in_rabbitmqs_words() {
         json!({"queue-mode": "default", "queue-version": 2, "dead-letter-strategy": "at-least-once"}),
         json!({"alternate-exchange": "amq.fanout"}),
         json!({"max-age": "7D"}),
+        json!({"message-rate-per-s": 1, "byte-rate-per-s": 1_000_000}),
     ];
     for definition in good {
         let shown = definition.to_string();
@@ -93,6 +94,13 @@ fn values_are_taken_or_refused_in_rabbitmqs_words() {
             json!({"ha-mode": "all", "x": 1}),
             "[{<<\"ha-mode\">>,<<\"all\">>},{<<\"x\">>,1}] are not recognised policy settings",
         ),
+        (json!({"message-rate-per-s": 0}), "0 is not a valid message rate"),
+        (json!({"byte-rate-per-s": "1M"}), "<<\"1M\">> is not a valid byte rate"),
+        (
+            json!({"dead-letter-strategy": "twice"}),
+            "<<\"twice\">> is not a valid dead letter strategy",
+        ),
+        (json!({"queue-version": 3}), "3 is not a valid queue-version value"),
         (json!({"foo": 1, "expires": 0}), "0 is not a valid queue expiry"),
     ];
     for (definition, expected) in bad {
@@ -397,4 +405,57 @@ fn a_policy_is_written_as_definitions_have_it() {
         (read.apply_to, read.priority, read.definition),
         (ApplyTo::All, 0, Map::new())
     );
+}
+
+#[test]
+fn a_rate_counts_at_once_for_what_stands_and_an_operator_lowers_it() {
+    let bench = Bench::new();
+    let standing = bench.queue("standing", &[]);
+    let now = bench.broker.now();
+    assert_eq!(standing.quota.charge(1, now), 0);
+    let generation = bench.vhost().generation();
+    bench.set(policy("p", ".*", 0, json!({"message-rate-per-s": 10})));
+    assert!(
+        bench.vhost().generation() > generation,
+        "cached routes know nothing of it"
+    );
+    let later = bench.queue("later", &[]);
+    for queue in [&standing, &later] {
+        assert_eq!(
+            queue.quota.charge(1, now),
+            now,
+            "a burst of a tenth of a second is free"
+        );
+        assert_eq!(queue.quota.charge(1, now), now + 100);
+    }
+    bench.set_operator(policy("o", "^standing$", 0, json!({"message-rate-per-s": 2})));
+    assert_eq!(standing.quota.charge(1, now), now + 400);
+    assert_eq!(later.quota.charge(1, now), now + 200, "what was used of it counts on");
+    let changes = bench.broker.quota_changes();
+    assert!(bench.clear("p"));
+    assert!(bench.broker.quota_changes() > changes);
+    assert_eq!(later.quota.charge(1, now), 0);
+    assert!(standing.quota.is_set(), "the operator's holds");
+}
+
+#[test]
+fn the_dead_letter_strategy_of_a_policy_counts_for_quorum_queues() {
+    let bench = Bench::new();
+    let quorum = bench.queue("quorum", &[("x-queue-type", text("quorum"))]);
+    let classic = bench.queue("classic", &[]);
+    bench.set(policy("p", ".*", 0, json!({"dead-letter-strategy": "at-least-once"})));
+    assert!(quorum.options().dead_letter_at_least_once);
+    assert!(!classic.options().dead_letter_at_least_once);
+    let declared = [
+        ("x-queue-type", text("quorum")),
+        ("x-dead-letter-strategy", text("at-least-once")),
+    ];
+    let declared = bench.queue("declared", &declared);
+    bench.set(policy("p", ".*", 0, json!({"dead-letter-strategy": "at-most-once"})));
+    assert!(!declared.options().dead_letter_at_least_once, "the policy wins");
+    let shown = bench.broker.policy_of_queue(&bench.vhost(), &declared);
+    assert_eq!(shown.overridden, ["x-dead-letter-strategy"]);
+    assert!(bench.clear("p"));
+    assert!(declared.options().dead_letter_at_least_once);
+    assert!(!quorum.options().dead_letter_at_least_once);
 }

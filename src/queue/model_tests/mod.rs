@@ -9,11 +9,48 @@ mod script;
 
 use proptest::prelude::*;
 
+use super::{DeadLetterTarget, QueueOptions};
 use script::{Op, Test, ops, options};
+
+/// Every feature on, each with some value; overflow and the single active consumer in every way.
+fn everything() -> impl Strategy<Value = QueueOptions> {
+    options().prop_map(|given| QueueOptions {
+        durable: true,
+        message_ttl_ms: given.message_ttl_ms.or(Some(25)),
+        expires_ms: given.expires_ms.or(Some(50)),
+        max_length: given.max_length.or(Some(4)),
+        max_length_bytes: given.max_length_bytes.or(Some(40)),
+        max_priority: given.max_priority.or(Some(3)),
+        delivery_limit: given.delivery_limit.or(Some(2)),
+        tracked: true,
+        retry_delays_ms: match given.retry_delays_ms.is_empty() {
+            true => vec![7, 15],
+            false => given.retry_delays_ms,
+        },
+        message_group: Some("x-group-id".into()),
+        dead_letter: Some(DeadLetterTarget {
+            exchange: "dlx".into(),
+            routing_key: None,
+        }),
+        dead_letter_at_least_once: true,
+        ..given
+    })
+}
 
 proptest! {
     #[test]
     fn the_core_does_what_the_oracle_says(options in options(), ops in prop::collection::vec(ops(), 1..80)) {
+        let mut test = Test::new(options);
+        for op in ops {
+            test.run(op);
+        }
+        test.finish();
+    }
+}
+
+proptest! {
+    #[test]
+    fn all_features_on_at_once(options in everything(), ops in prop::collection::vec(ops(), 1..80)) {
         let mut test = Test::new(options);
         for op in ops {
             test.run(op);
