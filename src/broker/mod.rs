@@ -18,8 +18,10 @@ mod delayed;
 mod direct_reply;
 mod exchange_side;
 mod exchanges;
+mod global_parameters;
 mod letter_desk;
 mod limits;
+mod login_attempts;
 mod login_failures;
 mod operations;
 mod operator_messages;
@@ -65,7 +67,9 @@ pub use connections::{ChannelLink, ChannelState, Churn, ConnectionEntry, Connect
 pub use definitions::stored_queues;
 pub use direct_reply::{DIRECT_REPLY_QUEUE, ReplySink};
 pub use exchanges::{ExchangeDeclare, check_not_reserved};
+pub use global_parameters::{CLUSTER_NAME, GlobalParameter};
 pub use limits::BrokerLimits;
+pub use login_attempts::{Attempts, LoginAttempts};
 pub use login_failures::LoginFailures;
 pub use operations::{ArgumentChange, CHANGEABLE_ARGUMENTS, PEEK_MAX};
 pub use operator_messages::AfterGet;
@@ -96,7 +100,9 @@ pub struct Broker {
     replies: direct_reply::DirectReplies,
     connections: connections::Registry,
     statistics: statistics::BrokerStatistics,
+    global_parameters: global_parameters::GlobalParameters,
     connection_counts: ConnectionCounts,
+    login_attempts: LoginAttempts,
     login_failures: LoginFailures,
     next_queue: AtomicU64,
     next_connection: AtomicU64,
@@ -148,6 +154,12 @@ impl Broker {
     #[must_use]
     pub fn login_failures(&self) -> &LoginFailures {
         &self.login_failures
+    }
+
+    /// Logins, and how they ended.
+    #[must_use]
+    pub fn login_attempts(&self) -> &LoginAttempts {
+        &self.login_attempts
     }
 
     /// A number for a new connection; never given twice in the life of a process.

@@ -123,7 +123,9 @@ impl FromRequestParts<Arc<Api>> for Caller {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         let ip = peer.map(|ConnectInfo(address)| address.ip());
         let local = ip.is_some_and(|ip| may_log_in_from(ip, &credentials.user, &api.settings.loopback_users));
-        if !local || !api.knows(&credentials).await {
+        let known = local && api.knows(&credentials).await;
+        api.broker.login_attempts().http.note(known);
+        if !known {
             tracing::warn!(user = %credentials.user, peer = ?ip, "HTTP login refused");
             return Err(ApiError::not_logged_in("Login failed"));
         }

@@ -8,7 +8,7 @@ use axum::routing::{delete, get, post, put};
 
 use super::error::ApiError;
 use super::{
-    Api, absent, bindings, channels, connections, consumers, definitions, exchanges, health, limits, messages, metrics,
+    Api, attempts, bindings, certificates, channels, connections, consumers, definitions, exchanges, global_parameters, health, limits, messages, metrics,
     nodes, operations, overview, parameters, permissions, policies, queues, users, vhosts,
 };
 
@@ -56,11 +56,20 @@ fn prometheus(api: &Api) -> Router<Arc<Api>> {
 fn whole() -> Router<Arc<Api>> {
     Router::new()
         .route("/overview", get(overview::show))
-        .route("/cluster-name", get(overview::cluster_name))
+        .route(
+            "/cluster-name",
+            get(global_parameters::cluster_name).put(global_parameters::put_cluster_name),
+        )
         .route("/extensions", get(overview::extensions))
-        .route("/feature-flags", get(overview::feature_flags))
+        .route("/feature-flags", get(overview::nothing_to_switch))
+        .route("/deprecated-features", get(overview::nothing_to_switch))
+        .route("/deprecated-features/used", get(overview::nothing_to_switch))
+        .route("/rebalance/queues", post(overview::rebalance))
+        .route("/reset", delete(overview::reset))
+        .route("/reset/{node}", delete(overview::reset))
         .route("/nodes", get(nodes::index))
         .route("/nodes/{name}", get(nodes::show))
+        .route("/nodes/{name}/memory", get(nodes::memory))
         .route("/definitions", get(definitions::export).post(definitions::import))
         .route(
             "/definitions/{vhost}",
@@ -92,6 +101,7 @@ fn topology() -> Router<Arc<Api>> {
             "/vhosts/{name}",
             get(vhosts::show).put(vhosts::put).delete(vhosts::delete),
         )
+        .route("/vhosts/{name}/start/{node}", post(vhosts::start))
         .route("/exchanges", get(exchanges::index))
         .route("/exchanges/{vhost}", get(exchanges::index))
         .route(
@@ -112,6 +122,7 @@ fn topology() -> Router<Arc<Api>> {
         )
         .route("/queues/{vhost}/{name}/bindings", get(bindings::of_queue))
         .route("/queues/{vhost}/{name}/contents", delete(queues::purge))
+        .route("/queues/{vhost}/{name}/actions", post(queues::act))
         .route("/queues/{vhost}/{name}/get", post(messages::get))
         .route("/bindings", get(bindings::index))
         .route("/bindings/{vhost}", get(bindings::index))
@@ -129,27 +140,18 @@ fn topology() -> Router<Arc<Api>> {
 fn accounts() -> Router<Arc<Api>> {
     Router::new()
         .route("/whoami", get(users::whoami))
+        .route("/auth", get(overview::auth))
+        .route("/auth/attempts/{node}", get(attempts::index).delete(attempts::reset))
+        .route(
+            "/auth/attempts/{node}/source",
+            get(attempts::by_source).delete(attempts::reset),
+        )
         .route("/auth/hash_password/{password}", get(users::hash_password))
         .route("/users", get(users::index))
         .route("/users/without-permissions", get(users::without_permissions))
         .route("/users/bulk-delete", post(users::bulk_delete))
         .route("/users/{name}", get(users::show).put(users::put).delete(users::delete))
-        .route("/users/{name}/permissions", get(permissions::of_user))
-        .route("/users/{name}/topic-permissions", get(permissions::topics_of_user))
-        .route("/vhosts/{vhost}/permissions", get(permissions::of_vhost))
-        .route("/vhosts/{vhost}/topic-permissions", get(permissions::topics_of_vhost))
-        .route("/permissions", get(permissions::index))
-        .route(
-            "/permissions/{vhost}/{user}",
-            get(permissions::show).put(permissions::put).delete(permissions::delete),
-        )
-        .route("/topic-permissions", get(permissions::topics))
-        .route(
-            "/topic-permissions/{vhost}/{user}",
-            get(permissions::show_topics)
-                .put(permissions::put_topic)
-                .delete(permissions::delete_topics),
-        )
+        .merge(permissions::routes())
 }
 
 /// Policies, limits and parameters, and what there is of our own.
@@ -176,8 +178,13 @@ fn settings() -> Router<Arc<Api>> {
             "/parameters/{component}/{vhost}/{name}",
             get(parameters::show).put(parameters::put).delete(parameters::delete),
         )
-        .route("/global-parameters", absent::collection())
-        .route("/global-parameters/{name}", absent::item())
+        .route("/global-parameters", get(global_parameters::index))
+        .route(
+            "/global-parameters/{name}",
+            get(global_parameters::show)
+                .put(global_parameters::put)
+                .delete(global_parameters::delete),
+        )
 }
 
 /// Health checks.
@@ -188,11 +195,12 @@ fn checks() -> Router<Arc<Api>> {
         .route("/health/checks/local-alarms", get(health::alarms))
         .route("/health/checks/virtual-hosts", get(health::always))
         .route("/health/checks/is-in-service", get(health::always))
-        .route("/health/checks/node-is-quorum-critical", get(health::always))
-        .route("/health/checks/node-is-mirror-sync-critical", get(health::always))
+        .route("/health/checks/ready-to-serve-clients", get(health::always))
+        .route("/health/checks/node-is-quorum-critical", get(health::single_node))
+        .route("/health/checks/node-is-mirror-sync-critical", get(health::single_node))
         .route(
             "/health/checks/certificate-expiration/{within}/{unit}",
-            get(health::always),
+            get(certificates::expiration),
         )
         .route("/health/checks/port-listener/{port}", get(health::port_listener))
         .route(

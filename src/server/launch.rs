@@ -163,7 +163,7 @@ async fn run(config: Config, running: &Running, arguments: &ServeArguments) -> R
     tokio::spawn(resources::watch(Arc::clone(&running.broker)));
     let amqps = start_tls_listeners(&config, running)?;
     let addresses = start_listeners(&config, running)?;
-    let http = settings::http(&config, addresses.clone());
+    let http = settings::http(&config, addresses.clone(), amqps.clone());
     let http = crate::http::start(config.listeners.http.address(), Arc::clone(&running.broker), http)
         .await
         .map_err(Failure::refused)?;

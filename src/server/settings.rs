@@ -110,12 +110,14 @@ pub fn history_max_bytes(config: &Config) -> usize {
 }
 
 /// What the HTTP API says of the broker, and whom it lets in.
-pub fn http(config: &Config, amqp: Vec<SocketAddr>) -> HttpSettings {
+pub fn http(config: &Config, amqp: Vec<SocketAddr>, amqps: Vec<SocketAddr>) -> HttpSettings {
     HttpSettings {
         node_name: format!("warren@{}", config.node.name),
         cluster_name: config.node.name.clone(),
         loopback_users: loopback_users(config),
         amqp,
+        amqps,
+        certificate: config.tls.certificate_file.path().map(ToOwned::to_owned),
         message_max_bytes: config.limits.message_max_bytes,
         metrics: config.metrics.enabled,
         metrics_per_object: config.metrics.per_queue,

@@ -172,13 +172,10 @@ fn messages_and_definitions_go_in_and_out() {
     let imported = broker.run(&["definitions", "import", file]);
     assert_eq!(imported.status.code(), Some(0), "{}", text(&imported));
     assert_eq!(broker.get("/api/queues/%2F/q")["durable"], true);
-    let foreign = json!({ "global_parameters": [{ "name": "p" }] }).to_string();
+    let foreign = json!({ "global_parameters": [{ "name": "p", "value": [1] }] }).to_string();
     let imported = broker.run_as("guest:guest", &["definitions", "import", "-"], &foreign);
-    assert!(
-        text(&imported).contains("passed over: 1 global_parameters"),
-        "{}",
-        text(&imported)
-    );
+    assert_eq!(imported.status.code(), Some(0), "{}", text(&imported));
+    assert_eq!(broker.get("/api/global-parameters/p")["value"], json!([1]));
     let broken = broker.run_as("guest:guest", &["definitions", "import", "-"], "{");
     assert_eq!(broken.status.code(), Some(1));
 }
