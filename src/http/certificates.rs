@@ -3,7 +3,6 @@
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use rustls_pki_types::CertificateDer;

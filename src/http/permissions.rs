@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::{Accounts, Permission, TopicPermission};
 use crate::broker::Broker;
-use crate::model::AmqpError;
 
 use super::caller::Caller;
 use super::error::ApiError;
@@ -34,7 +33,7 @@ trait Grant: Listed + Clone + Serialize + Send + 'static {
     fn set(broker: &Broker, user: String, vhost: String, body: Self::Body) -> Result<(), String>;
 
     /// Takes all of this kind away from a user in a vhost.
-    fn clear(broker: &Broker, user: &str, vhost: &str) -> Result<(), AmqpError>;
+    fn clear(broker: &Broker, user: &str, vhost: &str) -> Result<(), String>;
 
     /// Answers with those of one user in one vhost, of which there is at least one.
     fn answer(query: &ListQuery, found: Vec<Self>) -> Result<Response, ApiError>;
@@ -74,7 +73,7 @@ impl Grant for Permission {
         })
     }
 
-    fn clear(broker: &Broker, user: &str, vhost: &str) -> Result<(), AmqpError> {
+    fn clear(broker: &Broker, user: &str, vhost: &str) -> Result<(), String> {
         broker.clear_permission(user, vhost)
     }
 
@@ -117,7 +116,7 @@ impl Grant for TopicPermission {
         })
     }
 
-    fn clear(broker: &Broker, user: &str, vhost: &str) -> Result<(), AmqpError> {
+    fn clear(broker: &Broker, user: &str, vhost: &str) -> Result<(), String> {
         broker.clear_topic_permissions(user, vhost, None)
     }
 
