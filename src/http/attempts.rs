@@ -48,11 +48,7 @@ pub async fn by_source(
 }
 
 /// Counts from 0 again.
-pub async fn reset(
-    State(api): State<Arc<Api>>,
-    caller: Caller,
-    node: Path<String>,
-) -> Result<StatusCode, ApiError> {
+pub async fn reset(State(api): State<Arc<Api>>, caller: Caller, node: Path<String>) -> Result<StatusCode, ApiError> {
     caller.require_administrator()?;
     check_node(&api, Some(&node))?;
     api.broker.login_attempts().forget();

@@ -273,7 +273,11 @@ pub async fn import(
             find_vhost(broker, &permission.vhost)?;
             broker.put_topic_permission(permission).map_err(ApiError::bad_request)?;
         }
-        for parameter in document.global_parameters.iter().filter(|parameter| is_taken(parameter)) {
+        for parameter in document
+            .global_parameters
+            .iter()
+            .filter(|parameter| is_taken(parameter))
+        {
             broker.set_global_parameter(parameter.clone())?;
         }
         declare_topology(broker, &document, None)?;

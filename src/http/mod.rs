@@ -22,6 +22,7 @@ mod listing;
 mod messages;
 mod metrics;
 mod nodes;
+mod openapi;
 mod operations;
 mod overview;
 mod parameters;

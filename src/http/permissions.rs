@@ -8,7 +8,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -128,18 +128,19 @@ impl Grant for TopicPermission {
 
 /// Where grants of both kinds are kept.
 pub fn routes() -> Router<Arc<Api>> {
-    of_kind::<Permission>("permissions").merge(of_kind::<TopicPermission>("topic-permissions"))
+    Router::new()
+        .route("/permissions", get(index::<Permission>))
+        .route("/permissions/{vhost}/{user}", one::<Permission>())
+        .route("/users/{name}/permissions", get(of_user::<Permission>))
+        .route("/vhosts/{vhost}/permissions", get(of_vhost::<Permission>))
+        .route("/topic-permissions", get(index::<TopicPermission>))
+        .route("/topic-permissions/{vhost}/{user}", one::<TopicPermission>())
+        .route("/users/{name}/topic-permissions", get(of_user::<TopicPermission>))
+        .route("/vhosts/{vhost}/topic-permissions", get(of_vhost::<TopicPermission>))
 }
 
-fn of_kind<G: Grant>(name: &str) -> Router<Arc<Api>> {
-    Router::new()
-        .route(&format!("/{name}"), get(index::<G>))
-        .route(&format!("/users/{{user}}/{name}"), get(of_user::<G>))
-        .route(&format!("/vhosts/{{vhost}}/{name}"), get(of_vhost::<G>))
-        .route(
-            &format!("/{name}/{{vhost}}/{{user}}"),
-            get(show::<G>).put(put::<G>).delete(delete::<G>),
-        )
+fn one<G: Grant>() -> MethodRouter<Arc<Api>> {
+    get(show::<G>).put(put::<G>).delete(delete::<G>)
 }
 
 fn find<G: Grant>(broker: &Broker, wanted: impl Fn(&G) -> bool) -> Vec<G> {

@@ -287,7 +287,9 @@ pub async fn act(
     caller.require_policymaker()?;
     match action.as_str() {
         "sync" | "cancel_sync" => Ok(StatusCode::NO_CONTENT),
-        other => Err(ApiError::bad_request(format!("unknown action '{other}': there are sync and cancel_sync"))),
+        other => Err(ApiError::bad_request(format!(
+            "unknown action '{other}': there are sync and cancel_sync"
+        ))),
     }
 }
 

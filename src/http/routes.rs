@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::Uri;
+use axum::response::IntoResponse;
 use axum::routing::{delete, get, post, put};
+use tower::ServiceExt;
 
 use super::error::ApiError;
 use super::{
-    Api, attempts, bindings, certificates, channels, connections, consumers, definitions, exchanges, global_parameters, health, limits, messages, metrics,
-    nodes, operations, overview, parameters, permissions, policies, queues, users, vhosts,
+    Api, attempts, bindings, certificates, channels, connections, consumers, definitions, exchanges, global_parameters,
+    health, limits, messages, metrics, nodes, openapi, operations, overview, parameters, permissions, policies, queues,
+    users, vhosts,
 };
 
 /// The largest body of a request in bytes: a large file of definitions, or a message in base64. RabbitMQ's default is
@@ -18,8 +22,32 @@ const BODY_MAX_BYTES: usize = 20 << 20;
 
 const WELCOME: &str = "Warren, an AMQP 0-9-1 broker.\nThe management API is at /api, metrics are at /metrics.\n";
 
-/// All routes.
+/// All routes. A path that ends with a slash leads where it leads without: clients ask for `cluster-name/` and RabbitMQ
+/// answers.
 pub fn routes(api: Arc<Api>) -> Router {
+    let table = table(api);
+    let without_slash = table.clone();
+    table.fallback(async move |mut request: Request| match shortened(request.uri()) {
+        Some(uri) => {
+            *request.uri_mut() = uri;
+            // Routing cannot fail; what is not found is an answer.
+            without_slash.oneshot(request).await.into_response()
+        }
+        None => ApiError::no_object().into_response(),
+    })
+}
+
+/// The same path without the slash at its end; `None` where there is none.
+fn shortened(uri: &Uri) -> Option<Uri> {
+    let path = uri.path().strip_suffix('/').filter(|path| path.starts_with("/api/"))?;
+    let whole = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    whole.parse().ok()
+}
+
+fn table(api: Arc<Api>) -> Router {
     Router::new()
         .route("/", get(async || WELCOME))
         .route("/api", get(async || WELCOME))
@@ -55,6 +83,7 @@ fn prometheus(api: &Api) -> Router<Arc<Api>> {
 /// The broker as a whole and its connections.
 fn whole() -> Router<Arc<Api>> {
     Router::new()
+        .route("/openapi.json", get(openapi::document))
         .route("/overview", get(overview::show))
         .route(
             "/cluster-name",
