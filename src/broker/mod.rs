@@ -16,13 +16,16 @@ mod deduplication;
 mod definitions;
 mod delayed;
 mod direct_reply;
+mod events;
 mod exchange_side;
 mod exchanges;
+mod firehose;
 mod global_parameters;
 mod letter_desk;
 mod limits;
 mod login_attempts;
 mod login_failures;
+mod observers;
 mod operations;
 mod operator_messages;
 mod paging;
@@ -66,11 +69,14 @@ pub use connection_counts::{ConnectionCounts, Counted, Tally};
 pub use connections::{ChannelLink, ChannelState, Churn, ConnectionEntry, ConnectionLink, NewConnection, Traffic};
 pub use definitions::stored_queues;
 pub use direct_reply::{DIRECT_REPLY_QUEUE, ReplySink};
+pub use events::{Acting, ConsumerEvent, EVENT_EXCHANGE, EventDesk, LoginEvent};
 pub use exchanges::{ExchangeDeclare, check_not_reserved};
+pub use firehose::{FIREHOSE, Party};
 pub use global_parameters::{CLUSTER_NAME, GlobalParameter};
 pub use limits::BrokerLimits;
 pub use login_attempts::{Attempts, LoginAttempts};
 pub use login_failures::LoginFailures;
+pub use observers::Observers;
 pub use operations::{ArgumentChange, CHANGEABLE_ARGUMENTS, PEEK_MAX};
 pub use operator_messages::AfterGet;
 pub use policies::{ApplyTo, EffectivePolicy, Policy, PolicyError, PolicyKind};
@@ -104,6 +110,7 @@ pub struct Broker {
     connection_counts: ConnectionCounts,
     login_attempts: LoginAttempts,
     login_failures: LoginFailures,
+    observers: std::sync::OnceLock<Observers>,
     next_queue: AtomicU64,
     next_connection: AtomicU64,
 }
@@ -196,6 +203,9 @@ impl Broker {
                         source.forget(&forgets);
                     }
                 }
+            }
+            if !aftermath.tapped.is_empty() {
+                self.tap_deliveries(std::mem::take(&mut aftermath.tapped), aftermath);
             }
             for queue in std::mem::take(&mut aftermath.to_delete) {
                 if let Err(error) = self.remove_queue(&queue, DeleteCondition::default()) {

@@ -10,6 +10,7 @@ mod resources;
 mod settings;
 mod store_tools;
 mod systemd;
+mod telemetry;
 mod topology;
 
 use std::net::SocketAddr;

@@ -31,7 +31,10 @@ fn routes(folder: &Path, found: &mut BTreeSet<String>) {
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let source = std::fs::read_to_string(&path).expect("a source");
             for call in source.split(".route(").skip(1) {
-                let literal = call.trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next());
+                let literal = call
+                    .trim_start()
+                    .strip_prefix('"')
+                    .and_then(|rest| rest.split('"').next());
                 let literal = literal.unwrap_or_else(|| panic!("{}: a route that is no literal", path.display()));
                 found.insert(literal.to_owned());
             }
@@ -50,7 +53,10 @@ fn every_route_is_in_the_document_and_the_reverse() {
     let broker = Broker::start();
     let document = document(&broker);
     let mut routes_found = BTreeSet::new();
-    routes(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http"), &mut routes_found);
+    routes(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http"),
+        &mut routes_found,
+    );
     let documented: BTreeSet<String> = paths(&document).keys().cloned().collect();
     let served: BTreeSet<String> = routes_found
         .iter()
@@ -69,7 +75,10 @@ fn every_route_is_in_the_document_and_the_reverse() {
         assert_eq!(answer.status, 405, "{path}: {}", answer.text);
         let allowed = answer.headers["allow"].to_str().expect("text").to_lowercase();
         let allowed: BTreeSet<&str> = allowed.split(',').filter(|method| *method != "head").collect();
-        let named: BTreeSet<&str> = METHODS.into_iter().filter(|method| item.get(*method).is_some()).collect();
+        let named: BTreeSet<&str> = METHODS
+            .into_iter()
+            .filter(|method| item.get(*method).is_some())
+            .collect();
         assert_eq!(named, allowed, "methods of {path}");
     }
 }
@@ -93,7 +102,10 @@ fn the_document_holds_together() {
                 continue;
             }
             assert!(operation["summary"].is_string(), "{method} {path}: no summary");
-            assert!(ids.insert(operation["operationId"].as_str()), "{method} {path}: its id is another's");
+            assert!(
+                ids.insert(operation["operationId"].as_str()),
+                "{method} {path}: its id is another's"
+            );
         }
         let named: BTreeSet<String> = path
             .split('{')
@@ -123,17 +135,45 @@ fn collect_references(value: &Value, found: &mut Vec<String>) {
 /// One of everything, so that no list is empty.
 fn populate(broker: &Broker) -> Client {
     for (method, path, body) in [
-        ("PUT", "/api/queues/%2F/q", json!({ "arguments": { "x-max-length": 5 } })),
+        (
+            "PUT",
+            "/api/queues/%2F/q",
+            json!({ "arguments": { "x-max-length": 5 } }),
+        ),
         ("PUT", "/api/queues/%2F/consumed", json!({})),
         ("PUT", "/api/exchanges/%2F/x", json!({ "type": "topic" })),
-        ("POST", "/api/bindings/%2F/e/x/q/q", json!({ "routing_key": "k", "arguments": {} })),
-        ("POST", "/api/bindings/%2F/e/x/e/amq.fanout", json!({ "routing_key": "k", "arguments": { "a": 1 } })),
+        (
+            "POST",
+            "/api/bindings/%2F/e/x/q/q",
+            json!({ "routing_key": "k", "arguments": {} }),
+        ),
+        (
+            "POST",
+            "/api/bindings/%2F/e/x/e/amq.fanout",
+            json!({ "routing_key": "k", "arguments": { "a": 1 } }),
+        ),
         ("PUT", "/api/users/u", json!({ "password": "p", "tags": "monitoring" })),
         ("PUT", "/api/users/alone", json!({ "password_hash": "", "tags": "" })),
-        ("PUT", "/api/permissions/%2F/u", json!({ "configure": "", "write": "", "read": "" })),
-        ("PUT", "/api/topic-permissions/%2F/u", json!({ "exchange": "x", "write": "", "read": "" })),
-        ("PUT", "/api/policies/%2F/p", json!({ "pattern": "^q$", "definition": { "max-length": 3 } })),
-        ("PUT", "/api/operator-policies/%2F/o", json!({ "pattern": "^q$", "definition": { "max-length": 2 } })),
+        (
+            "PUT",
+            "/api/permissions/%2F/u",
+            json!({ "configure": "", "write": "", "read": "" }),
+        ),
+        (
+            "PUT",
+            "/api/topic-permissions/%2F/u",
+            json!({ "exchange": "x", "write": "", "read": "" }),
+        ),
+        (
+            "PUT",
+            "/api/policies/%2F/p",
+            json!({ "pattern": "^q$", "definition": { "max-length": 3 } }),
+        ),
+        (
+            "PUT",
+            "/api/operator-policies/%2F/o",
+            json!({ "pattern": "^q$", "definition": { "max-length": 2 } }),
+        ),
         ("PUT", "/api/vhost-limits/%2F/max-queues", json!({ "value": 100 })),
         ("PUT", "/api/user-limits/u/max-connections", json!({ "value": 5 })),
         ("PUT", "/api/global-parameters/g", json!({ "value": { "a": [1] } })),
@@ -202,7 +242,10 @@ fn filled(broker: &Broker, path: &str) -> String {
 fn schema(document: &Value, path: &str, method: &str) -> Validator {
     let pointer = format!(
         "#/paths/{}/{method}/responses/200/content/application~1json/schema",
-        path.replace('~', "~0").replace('/', "~1").replace('{', "%7B").replace('}', "%7D")
+        path.replace('~', "~0")
+            .replace('/', "~1")
+            .replace('{', "%7B")
+            .replace('}', "%7D")
     );
     let mut root = document.clone();
     root["$ref"] = pointer.into();
@@ -242,7 +285,11 @@ fn every_answer_is_as_the_document_says() {
         }
         let refused = broker.ask_as(None, "GET", &url, None);
         let is_open = operation["security"] == json!([]);
-        assert_eq!(refused.status, if is_open { 200 } else { 401 }, "{path} without a login");
+        assert_eq!(
+            refused.status,
+            if is_open { 200 } else { 401 },
+            "{path} without a login"
+        );
         checked += 1;
     }
     assert!(checked > 60, "{checked}");
@@ -266,7 +313,11 @@ fn an_answer_that_the_document_does_not_describe_is_found() {
     let schema = schema(&document(&broker), "/api/queues/{vhost}/{name}", "get");
     let queue = broker.get("/api/queues/%2F/q");
     assert!(schema.is_valid(&queue));
-    for (field, value) in [("messages", json!("2")), ("surplus", json!(1)), ("messages_details", json!({}))] {
+    for (field, value) in [
+        ("messages", json!("2")),
+        ("surplus", json!(1)),
+        ("messages_details", json!({})),
+    ] {
         let mut changed = queue.clone();
         changed[field] = value;
         assert!(!schema.is_valid(&changed), "{field}");
