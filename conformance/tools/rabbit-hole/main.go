@@ -81,7 +81,6 @@ func whole(client *rabbithole.Client) {
 	check("SetClusterName", 204)(client.SetClusterName(rabbithole.ClusterName{Name: name.Name}))
 	definitions, err := client.ListDefinitions()
 	expect("ListDefinitions", err, err == nil && definitions.Users != nil, definitions)
-	check("UploadDefinitions", 204)(client.UploadDefinitions(definitions))
 }
 
 func accounts(client *rabbithole.Client) {
