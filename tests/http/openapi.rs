@@ -42,8 +42,23 @@ fn routes(folder: &Path, found: &mut BTreeSet<String>) {
     }
 }
 
+/// Under `/api/warren`, and not in the document: dead letters, and what only the pages ask for.
+const UNDESCRIBED: [&str; 7] = [
+    "dead-letters",
+    "health/dead-letters",
+    "session",
+    "live",
+    "route-tests",
+    "definitions/comparison",
+    "vitals",
+];
+
 /// Served beside the API: the pages, and what orchestrators and Prometheus ask for.
 fn is_beside(route: &str) -> bool {
+    let own = route.trim_start_matches("/api").trim_start_matches("/warren/");
+    if UNDESCRIBED.iter().any(|family| own == *family || own.starts_with(&format!("{family}/"))) {
+        return true;
+    }
     let first = route.split('/').nth(1).unwrap_or_default();
     matches!(route, "/" | "/api" | "/health/live" | "/health/ready") || matches!(first, "metrics" | "pages" | "assets")
 }
