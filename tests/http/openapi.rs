@@ -56,7 +56,10 @@ const UNDESCRIBED: [&str; 7] = [
 /// Served beside the API: the pages, and what orchestrators and Prometheus ask for.
 fn is_beside(route: &str) -> bool {
     let own = route.trim_start_matches("/api").trim_start_matches("/warren/");
-    if UNDESCRIBED.iter().any(|family| own == *family || own.starts_with(&format!("{family}/"))) {
+    if UNDESCRIBED
+        .iter()
+        .any(|family| own == *family || own.starts_with(&format!("{family}/")))
+    {
         return true;
     }
     let first = route.split('/').nth(1).unwrap_or_default();
