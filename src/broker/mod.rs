@@ -23,9 +23,11 @@ mod exchanges;
 mod file_declared;
 mod firehose;
 mod gates;
+mod global_parameters;
 mod handover;
 mod letter_desk;
 mod limits;
+mod login_attempts;
 mod login_failures;
 mod observers;
 mod operations;
@@ -80,7 +82,9 @@ pub use events::{Acting, ConsumerEvent, EVENT_EXCHANGE, EventDesk, LoginEvent};
 pub use exchanges::{ExchangeDeclare, check_not_reserved};
 pub use file_declared::FileDeclared;
 pub use firehose::{FIREHOSE, Party};
+pub use global_parameters::{CLUSTER_NAME, GlobalParameter};
 pub use limits::BrokerLimits;
+pub use login_attempts::{Attempts, LoginAttempts};
 pub use login_failures::LoginFailures;
 pub use observers::Observers;
 pub use operations::{ArgumentChange, PEEK_MAX};
@@ -116,7 +120,9 @@ pub struct Broker {
     replies: direct_reply::DirectReplies,
     connections: connections::Registry,
     statistics: statistics::BrokerStatistics,
+    global_parameters: global_parameters::GlobalParameters,
     connection_counts: ConnectionCounts,
+    login_attempts: LoginAttempts,
     login_failures: LoginFailures,
     alerts: dead_letter_queues::Alerts,
     alert_watch: Arc<dead_letter_queues::AlertWatch>,
@@ -174,6 +180,12 @@ impl Broker {
     #[must_use]
     pub fn login_failures(&self) -> &LoginFailures {
         &self.login_failures
+    }
+
+    /// Logins, and how they ended.
+    #[must_use]
+    pub fn login_attempts(&self) -> &LoginAttempts {
+        &self.login_attempts
     }
 
     /// A number for a new connection; never given twice in the life of a process.

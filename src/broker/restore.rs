@@ -80,8 +80,10 @@ impl Broker {
             paging: Arc::default(),
             replies: super::direct_reply::DirectReplies::default(),
             connections: super::connections::Registry::default(),
+            global_parameters: super::global_parameters::GlobalParameters::default(),
             statistics: super::statistics::BrokerStatistics::default(),
             connection_counts: super::ConnectionCounts::default(),
+            login_attempts: super::LoginAttempts::default(),
             login_failures: super::LoginFailures::default(),
             alerts: super::dead_letter_queues::Alerts::default(),
             alert_watch: Arc::default(),
@@ -97,6 +99,7 @@ impl Broker {
         broker.restore_accounts()?;
         broker.restore_policies()?;
         broker.restore_vhost_limits()?;
+        broker.restore_global_parameters()?;
         broker.reserve_known_ids()?;
         broker.restore_exchanges()?;
         broker.restore_queues()?;

@@ -9,6 +9,8 @@ use serde_json::Value;
 use ureq::http::Request;
 use ureq::{Agent, Body};
 
+use super::table::plain;
+
 /// How long an answer may take: a large import or export takes a while.
 const ANSWER_WAIT: Duration = Duration::from_secs(300);
 /// How long the broker may take to accept a connection.
@@ -207,13 +209,15 @@ impl Client {
             return Ok(answer);
         }
         let reason = answer.body.get("reason").and_then(Value::as_str);
-        let reason = reason.map_or_else(|| format!("status {}", answer.status), str::to_owned);
+        // A name in it may come from anybody.
+        let reason = reason.map_or_else(|| format!("status {}", answer.status), plain);
+        let what = plain(what);
         Err(match answer.status {
             401 | 403 => Failure::Refused {
-                user: self.user.clone(),
+                user: plain(&self.user),
                 reason,
             },
-            404 if reason == "Not Found" => Failure::Missing(what.to_owned()),
+            404 if reason == "Not Found" => Failure::Missing(what),
             404 => Failure::Missing(format!("{what} ({reason})")),
             _ => Failure::Rejected(reason),
         })

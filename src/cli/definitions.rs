@@ -52,20 +52,8 @@ impl Definitions {
             Self::Import { target, file, vhost } => {
                 let document = read(file)?;
                 let client = target.client()?;
-                let answer = client.call("POST", &place(vhost.as_deref()), Some(&document), "the vhost")?;
-                if target.json {
-                    println!("{}", answer.body);
-                    return Ok(());
-                }
+                client.call("POST", &place(vhost.as_deref()), Some(&document), "the vhost")?;
                 done(target, "imported");
-                for skipped in answer.body["skipped"].as_array().into_iter().flatten() {
-                    eprintln!(
-                        "warren: passed over: {} {} ({})",
-                        skipped["count"],
-                        skipped["kind"].as_str().unwrap_or_default(),
-                        skipped["reason"].as_str().unwrap_or_default()
-                    );
-                }
             }
         }
         Ok(())

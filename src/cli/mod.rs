@@ -13,6 +13,7 @@ mod policies;
 mod queue;
 mod status;
 mod table;
+mod top;
 mod topology;
 
 use std::process::ExitCode;
@@ -92,6 +93,8 @@ pub enum Operation {
     Connections(status::Connections),
     /// Check that the broker is well; exit code 6 where it is not
     Health(status::Health),
+    /// Watch queues, rates, connections and alarms; q ends it
+    Top(top::Top),
 }
 
 /// Runs one command against the broker.
@@ -115,11 +118,15 @@ pub fn run(operation: &Operation) -> ExitCode {
         Operation::Definitions(definitions) => definitions.run(),
         Operation::Connections(connections) => connections.run(),
         Operation::Health(health) => health.run(),
+        Operation::Top(top) => top.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("warren: {failure}");
+            // Names in it may come from anybody; its own lines stay lines.
+            let text = failure.to_string();
+            let lines: Vec<_> = text.split('\n').map(table::plain).collect();
+            eprintln!("warren: {}", lines.join("\n"));
             ExitCode::from(failure.code())
         }
     }

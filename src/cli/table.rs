@@ -42,7 +42,7 @@ pub fn render(headings: &[&str], rows: &[Vec<Value>]) -> String {
 }
 
 /// A value in a cell.
-fn cell(value: &Value) -> String {
+pub fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => plain(text),

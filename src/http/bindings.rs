@@ -29,8 +29,8 @@ use super::listing::{ListQuery, Listed, list, object};
 use super::queues::OPERATOR;
 use super::{Api, blocking};
 
-/// What stands unescaped in a properties key; its separator does not.
-const KEY_ESCAPES: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
+/// What stands unescaped in a properties key, as in RabbitMQ; its separator does not.
+const KEY_ESCAPES: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.');
 
 /// A binding.
 #[derive(Serialize)]

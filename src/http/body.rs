@@ -63,6 +63,11 @@ pub fn integer<'de, D: Deserializer<'de>>(input: D) -> Result<Option<i64>, D::Er
     }
 }
 
+/// A value that was given, though it may be null.
+pub fn given<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(input).map(Some)
+}
+
 /// The default of a flag that is usually set.
 pub fn yes() -> bool {
     true

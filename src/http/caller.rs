@@ -144,6 +144,7 @@ impl FromRequestParts<Arc<Api>> for Caller {
             Some(ip) => api.log_in(given, ip).await,
             None => None,
         };
+        api.broker.login_attempts().http.note(login.is_some());
         let Some(identity) = login else {
             tracing::warn!(peer = ?ip, "HTTP login refused");
             return Err(ApiError::not_logged_in("Login failed"));

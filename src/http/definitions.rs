@@ -8,12 +8,11 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::auth::{Permission, TopicPermission, User};
-use crate::broker::{Broker, ExchangeDeclare, PolicyKind, QueueDeclare, Vhost};
+use crate::broker::{Broker, CLUSTER_NAME, ExchangeDeclare, GlobalParameter, PolicyKind, QueueDeclare, Vhost};
 use crate::routing::{Binding, DestinationName};
 use crate::session::COMPATIBLE_VERSION;
 
@@ -24,9 +23,6 @@ use super::parameters::{self, Parameter};
 use super::policies::PolicyBody;
 use super::queues::{OPERATOR, short_name};
 use super::{Api, blocking, body};
-
-/// The kinds that are not kept here; an import says so instead of losing them in silence.
-const UNSUPPORTED: [&str; 1] = ["global_parameters"];
 
 /// A document, whole or of one vhost.
 #[derive(Default, Deserialize)]
@@ -42,6 +38,8 @@ struct Document {
     #[serde(default)]
     parameters: Vec<Parameter>,
     #[serde(default)]
+    global_parameters: Vec<GlobalParameter>,
+    #[serde(default)]
     policies: Vec<PolicyItem>,
     #[serde(default)]
     exchanges: Vec<ExchangeItem>,
@@ -49,8 +47,6 @@ struct Document {
     queues: Vec<QueueItem>,
     #[serde(default)]
     bindings: Vec<BindingItem>,
-    #[serde(flatten)]
-    others: Map<String, Value>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -218,7 +214,7 @@ pub async fn export(State(api): State<Arc<Api>>, caller: Caller) -> Result<Json<
             "permissions": broker.accounts().permissions(),
             "topic_permissions": broker.accounts().topic_permissions(),
             "parameters": topology.parameters,
-            "global_parameters": [],
+            "global_parameters": broker.global_parameters(),
             "policies": topology.policies,
             "queues": topology.queues,
             "exchanges": topology.exchanges,
@@ -252,12 +248,12 @@ pub async fn export_vhost(
     .await
 }
 
-/// Makes everything that the document declares; what stands already stays. 204, or 200 with what was passed over.
+/// Makes everything that the document declares; what stands already stays.
 pub async fn import(
     State(api): State<Arc<Api>>,
     caller: Caller,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Response, ApiError> {
+) -> Result<StatusCode, ApiError> {
     caller.require_administrator()?;
     let document: Document = body::read(body)?;
     blocking(move || {
@@ -277,8 +273,15 @@ pub async fn import(
             find_vhost(broker, &permission.vhost)?;
             broker.put_topic_permission(permission).map_err(ApiError::bad_request)?;
         }
+        for parameter in document
+            .global_parameters
+            .iter()
+            .filter(|parameter| is_taken(parameter))
+        {
+            broker.set_global_parameter(parameter.clone())?;
+        }
         declare_topology(broker, &document, None)?;
-        Ok(imported(&document))
+        Ok(StatusCode::NO_CONTENT)
     })
     .await
 }
@@ -289,15 +292,20 @@ pub async fn import_vhost(
     caller: Caller,
     Path(vhost): Path<String>,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Response, ApiError> {
+) -> Result<StatusCode, ApiError> {
     caller.require_administrator()?;
     let vhost = caller.visible_vhost(&vhost)?;
     let document: Document = body::read(body)?;
     blocking(move || {
         declare_topology(&api.broker, &document, Some(&vhost))?;
-        Ok(imported(&document))
+        Ok(StatusCode::NO_CONTENT)
     })
     .await
+}
+
+/// A cluster name that is none would be shown to every client.
+fn is_taken(parameter: &GlobalParameter) -> bool {
+    parameter.name != CLUSTER_NAME || parameter.value.is_string()
 }
 
 fn find_vhost(broker: &Broker, name: &str) -> Result<Arc<Vhost>, ApiError> {
@@ -374,19 +382,4 @@ fn arguments(given: &Value) -> Result<crate::model::FieldTable, ApiError> {
         Value::Array(values) if values.is_empty() => Ok(crate::model::FieldTable::new()),
         other => Err(ApiError::bad_request(format!("arguments are no object: {other}"))),
     }
-}
-
-fn imported(document: &Document) -> Response {
-    let skipped: Vec<_> = UNSUPPORTED
-        .iter()
-        .filter_map(|kind| {
-            let count = document.others.get(*kind)?.as_array()?.len();
-            (count > 0).then(|| json!({ "kind": kind, "count": count, "reason": "not supported yet" }))
-        })
-        .collect();
-    if skipped.is_empty() {
-        return StatusCode::NO_CONTENT.into_response();
-    }
-    tracing::warn!(skipped = skipped.len(), "definitions were imported in part");
-    Json(json!({ "skipped": skipped })).into_response()
 }

@@ -30,7 +30,7 @@ pub async fn ready() -> &'static str {
     "ok\n"
 }
 
-fn ok() -> Json<Value> {
+pub(super) fn ok() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
@@ -42,22 +42,32 @@ pub(super) fn failed(reason: &str, more: &[(&str, Value)]) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
 }
 
-/// What always holds for one broker that answers: it is in service, and no quorum depends on it.
+/// What always holds for a broker that answers: it is in service, and its vhosts run.
 pub async fn always(_: Caller) -> Json<Value> {
     ok()
 }
 
-/// No resource alarm is set: the store has room for messages.
+/// The same for what only a cluster can get wrong.
+pub async fn single_node(_: Caller) -> Json<Value> {
+    Json(json!({ "status": "ok", "reason": "single node cluster" }))
+}
+
+/// No alarm blocks publishers.
 pub async fn alarms(State(api): State<Arc<Api>>, _: Caller) -> Response {
-    let checked = blocking(move || api.broker.messages().free_space().map_err(ApiError::internal)).await;
-    match checked {
-        Ok(free) if free > 0 => ok().into_response(),
-        Ok(_) => {
-            let alarms = json!([{ "resource": "disk" }]);
-            failed("There are alarms in effect in the cluster", &[("alarms", alarms)])
-        }
-        Err(error) => error.into_response(),
+    let raised = api.broker.alarms().raised();
+    if !raised.any() {
+        return ok().into_response();
     }
+    let resources = [("memory", raised.memory), ("disk", raised.disk)];
+    let alarms: Vec<_> = resources
+        .into_iter()
+        .filter(|(_, is_raised)| *is_raised)
+        .map(|(resource, _)| json!({ "node": api.settings.node_name, "resource": resource }))
+        .collect();
+    failed(
+        "There are alarms in effect in the cluster",
+        &[("alarms", alarms.into())],
+    )
 }
 
 /// Something listens on the port.
@@ -66,11 +76,8 @@ pub async fn port_listener(
     _: Caller,
     Path(port): Path<String>,
 ) -> Result<Response, ApiError> {
-    let port: u16 = port
-        .parse()
-        .map_err(|_| ApiError::bad_request(format!("{port} is no port")))?;
-    let mut ports: Vec<u16> = api.settings.amqp.iter().map(|address| address.port()).collect();
-    ports.push(api.address.port());
+    let port: u16 = port.parse().map_err(|_| ApiError::bad_request("Invalid port"))?;
+    let ports: Vec<u16> = api.listeners().iter().map(|(_, address)| address.port()).collect();
     if ports.contains(&port) {
         return Ok(Json(json!({ "status": "ok", "port": port })).into_response());
     }
@@ -80,18 +87,17 @@ pub async fn port_listener(
 
 /// Something listens for the protocol.
 pub async fn protocol_listener(State(api): State<Arc<Api>>, _: Caller, Path(protocol): Path<String>) -> Response {
-    let mut protocols = vec!["http"];
-    if !api.settings.amqp.is_empty() {
-        protocols.push("amqp");
-    }
+    let mut protocols: Vec<_> = api.listeners().into_iter().map(|(protocol, _)| protocol).collect();
+    protocols.dedup();
     let asked = match protocol.as_str() {
         "amqp091" | "amqp0-9-1" | "amqp0.9.1" => "amqp",
+        "amqps" => "amqp/ssl",
         other => other,
     };
     if protocols.contains(&asked) {
-        return Json(json!({ "status": "ok", "protocol": protocol })).into_response();
+        return Json(json!({ "status": "ok", "protocol": asked })).into_response();
     }
-    let more = [("missing", json!(protocol)), ("protocols", json!(protocols))];
+    let more = [("missing", json!(asked)), ("protocols", json!(protocols))];
     failed("No active listener", &more)
 }
 

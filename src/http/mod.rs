@@ -3,11 +3,12 @@
 //! A resource a file, with its own views. What waits (a store, many queues, a password's hash) is done by `blocking`
 //! on a thread of its own, so that no request holds up a message; queues are locked one at a time and for a moment.
 
-mod absent;
 mod arguments;
+mod attempts;
 mod bindings;
 mod body;
 mod caller;
+mod certificates;
 mod channels;
 mod connections;
 mod consumers;
@@ -15,12 +16,14 @@ mod dead_letters;
 mod definitions;
 mod error;
 mod exchanges;
+mod global_parameters;
 mod health;
 mod limits;
 mod listing;
 mod messages;
 mod metrics;
 mod nodes;
+mod openapi;
 mod operations;
 mod overview;
 mod parameters;
@@ -35,6 +38,7 @@ mod users;
 mod vhosts;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,6 +71,10 @@ pub struct HttpSettings {
     pub loopback_users: Vec<String>,
     /// Where AMQP clients are listened for.
     pub amqp: Vec<SocketAddr>,
+    /// The same over TLS.
+    pub amqps: Vec<SocketAddr>,
+    /// The certificate that is shown there, and those between it and its root, in PEM; read when its end is asked for.
+    pub certificate: Option<PathBuf>,
     /// The largest body of a message in bytes.
     pub message_max_bytes: u64,
     /// The largest body of a request in bytes.
@@ -95,6 +103,17 @@ struct Api {
 impl Api {
     fn uptime_ms(&self) -> Millis {
         self.broker.now().saturating_sub(self.started_at)
+    }
+
+    fn cluster_name(&self) -> String {
+        self.broker.cluster_name(&self.settings.cluster_name)
+    }
+
+    /// Everything that is listened on, with RabbitMQ's name of its protocol.
+    fn listeners(&self) -> Vec<(&'static str, SocketAddr)> {
+        let amqp = self.settings.amqp.iter().map(|address| ("amqp", *address));
+        let amqps = self.settings.amqps.iter().map(|address| ("amqp/ssl", *address));
+        amqp.chain(amqps).chain([("http", self.address)]).collect()
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::caller::Caller;
 use super::error::ApiError;
@@ -152,6 +153,21 @@ pub async fn index(
         list(&query, vec![view(&api, &ranges)], NodeView::clone)
     })
     .await
+}
+
+/// What the node's memory is used for, as far as the system tells.
+pub async fn memory(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    caller.require_monitor()?;
+    if name != api.settings.node_name {
+        return Err(ApiError::no_object());
+    }
+    let resident = resident_bytes();
+    let total = json!({ "rss": resident, "allocated": resident });
+    Ok(Json(json!({ "memory": { "strategy": "rss", "total": total } })))
 }
 
 /// One node.

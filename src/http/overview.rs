@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -96,7 +97,7 @@ fn overview(api: &Api, caller: &Caller, ranges: &Ranges) -> Overview {
         product_version: env!("CARGO_PKG_VERSION"),
         rabbitmq_version: COMPATIBLE_VERSION,
         management_version: COMPATIBLE_VERSION,
-        cluster_name: api.settings.cluster_name.clone(),
+        cluster_name: api.cluster_name(),
         node: api.settings.node_name.clone(),
         rates_mode: "basic",
         sample_retention_policies: json!({ "global": [600, 3600], "basic": [600, 3600], "detailed": [600, 3600] }),
@@ -137,9 +138,8 @@ pub(super) fn churn(api: &Api, ranges: &Ranges) -> Map<String, Value> {
 }
 
 fn listeners(api: &Api) -> Vec<Listener> {
-    let amqp = api.settings.amqp.iter().map(|address| ("amqp", *address));
-    let http = std::iter::once(("http", api.address));
-    amqp.chain(http)
+    let listeners = api.listeners().into_iter();
+    listeners
         .map(|(protocol, address)| Listener {
             node: api.settings.node_name.clone(),
             protocol,
@@ -161,17 +161,46 @@ pub(super) fn contexts(api: &Api) -> Vec<Value> {
     })]
 }
 
-/// The name that clients see as `cluster_name`.
-pub async fn cluster_name(State(api): State<Arc<Api>>, _: Caller) -> Json<Value> {
-    Json(json!({ "name": api.settings.cluster_name }))
-}
-
 /// The pages that plugins add: none.
 pub async fn extensions(_: Caller) -> Json<Value> {
     Json(json!([]))
 }
 
-/// Feature flags: all that clients ask for is on, so there is nothing to switch.
-pub async fn feature_flags(_: Caller) -> Json<Value> {
+/// Feature flags, and deprecated features: there are none to switch.
+pub async fn nothing_to_switch(_: Caller) -> Json<Value> {
     Json(json!([]))
+}
+
+/// How one logs in: with a name and a password.
+pub async fn auth() -> Json<Value> {
+    Json(json!({ "enable_uaa": false, "oauth_enabled": false, "uaa_client_id": "", "uaa_location": "" }))
+}
+
+/// Balancing queues among nodes, of which there is one.
+pub async fn rebalance(caller: Caller) -> Result<StatusCode, ApiError> {
+    caller.require_administrator()?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Forgets all samples; totals go on.
+pub async fn reset(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    node: Option<Path<String>>,
+) -> Result<StatusCode, ApiError> {
+    caller.require_administrator()?;
+    check_node(&api, node.as_ref())?;
+    blocking(move || {
+        api.broker.forget_samples();
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
+}
+
+/// 404 for any node but this one.
+pub(super) fn check_node(api: &Api, node: Option<&Path<String>>) -> Result<(), ApiError> {
+    match node {
+        Some(Path(name)) if *name != api.settings.node_name => Err(ApiError::no_object()),
+        _ => Ok(()),
+    }
 }

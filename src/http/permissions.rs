@@ -1,15 +1,18 @@
-//! `/api/permissions` and `/api/topic-permissions`
+//! `/api/permissions` and `/api/topic-permissions`: two kinds of grants, kept and answered in the same ways.
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde::Deserialize;
+use axum::routing::{MethodRouter, get};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-use crate::auth::{Permission, TopicPermission};
+use crate::auth::{Accounts, Permission, TopicPermission};
 use crate::broker::Broker;
 
 use super::caller::Caller;
@@ -18,6 +21,24 @@ use super::listing::{ListQuery, Listed, list, object};
 use super::queues::created;
 use super::{Api, blocking, body};
 
+/// Something that a user may do in a vhost.
+trait Grant: Listed + Clone + Serialize + Send + 'static {
+    /// What a request says of it, beside user and vhost.
+    type Body: DeserializeOwned + Send + 'static;
+
+    /// All of this kind.
+    fn all(accounts: &Accounts) -> Vec<Self>;
+
+    /// Sets it.
+    fn set(broker: &Broker, user: String, vhost: String, body: Self::Body) -> Result<(), String>;
+
+    /// Takes all of this kind away from a user in a vhost.
+    fn clear(broker: &Broker, user: &str, vhost: &str) -> Result<(), String>;
+
+    /// Answers with those of one user in one vhost, of which there is at least one.
+    fn answer(query: &ListQuery, found: Vec<Self>) -> Result<Response, ApiError>;
+}
+
 impl Listed for Permission {
     fn name(&self) -> &str {
         &self.user
@@ -25,6 +46,39 @@ impl Listed for Permission {
 
     fn vhost(&self) -> &str {
         &self.vhost
+    }
+}
+
+#[derive(Deserialize)]
+struct PermissionBody {
+    configure: String,
+    write: String,
+    read: String,
+}
+
+impl Grant for Permission {
+    type Body = PermissionBody;
+
+    fn all(accounts: &Accounts) -> Vec<Self> {
+        accounts.permissions()
+    }
+
+    fn set(broker: &Broker, user: String, vhost: String, body: PermissionBody) -> Result<(), String> {
+        broker.declare_permission(&Self {
+            user,
+            vhost,
+            configure: body.configure,
+            write: body.write,
+            read: body.read,
+        })
+    }
+
+    fn clear(broker: &Broker, user: &str, vhost: &str) -> Result<(), String> {
+        broker.clear_permission(user, vhost)
+    }
+
+    fn answer(query: &ListQuery, mut found: Vec<Self>) -> Result<Response, ApiError> {
+        object(query, found.pop())
     }
 }
 
@@ -38,42 +92,65 @@ impl Listed for TopicPermission {
     }
 }
 
-/// All permissions.
-pub async fn index(
-    State(api): State<Arc<Api>>,
-    caller: Caller,
-    Query(query): Query<ListQuery>,
-) -> Result<Response, ApiError> {
-    caller.require_administrator()?;
-    list(&query, api.broker.accounts().permissions(), Permission::clone)
+#[derive(Deserialize)]
+struct TopicBody {
+    exchange: String,
+    write: String,
+    read: String,
 }
 
-/// The permissions of a user.
-pub async fn of_user(
-    State(api): State<Arc<Api>>,
-    caller: Caller,
-    Path(user): Path<String>,
-    Query(query): Query<ListQuery>,
-) -> Result<Response, ApiError> {
-    caller.require_administrator()?;
-    check_user(&api.broker, &user)?;
-    let mut permissions = api.broker.accounts().permissions();
-    permissions.retain(|permission| permission.user == user);
-    list(&query, permissions, Permission::clone)
+impl Grant for TopicPermission {
+    type Body = TopicBody;
+
+    fn all(accounts: &Accounts) -> Vec<Self> {
+        accounts.topic_permissions()
+    }
+
+    fn set(broker: &Broker, user: String, vhost: String, body: TopicBody) -> Result<(), String> {
+        broker.put_topic_permission(&Self {
+            user,
+            vhost,
+            exchange: body.exchange,
+            write: body.write,
+            read: body.read,
+        })
+    }
+
+    fn clear(broker: &Broker, user: &str, vhost: &str) -> Result<(), String> {
+        broker.clear_topic_permissions(user, vhost, None)
+    }
+
+    fn answer(query: &ListQuery, found: Vec<Self>) -> Result<Response, ApiError> {
+        // One for each exchange.
+        list(query, found, Self::clone)
+    }
 }
 
-/// The permissions in a vhost.
-pub async fn of_vhost(
-    State(api): State<Arc<Api>>,
-    caller: Caller,
-    Path(vhost): Path<String>,
-    Query(query): Query<ListQuery>,
-) -> Result<Response, ApiError> {
-    caller.require_administrator()?;
-    check_vhost(&api.broker, &vhost)?;
-    let mut permissions = api.broker.accounts().permissions();
-    permissions.retain(|permission| permission.vhost == vhost);
-    list(&query, permissions, Permission::clone)
+/// Where grants of both kinds are kept.
+pub fn routes() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/permissions", get(index::<Permission>))
+        .route("/permissions/{vhost}/{user}", one::<Permission>())
+        .route("/users/{name}/permissions", get(of_user::<Permission>))
+        .route("/vhosts/{vhost}/permissions", get(of_vhost::<Permission>))
+        .route("/topic-permissions", get(index::<TopicPermission>))
+        .route("/topic-permissions/{vhost}/{user}", one::<TopicPermission>())
+        .route("/users/{name}/topic-permissions", get(of_user::<TopicPermission>))
+        .route("/vhosts/{vhost}/topic-permissions", get(of_vhost::<TopicPermission>))
+}
+
+fn one<G: Grant>() -> MethodRouter<Arc<Api>> {
+    get(show::<G>).put(put::<G>).delete(delete::<G>)
+}
+
+fn find<G: Grant>(broker: &Broker, wanted: impl Fn(&G) -> bool) -> Vec<G> {
+    let mut grants = G::all(broker.accounts());
+    grants.retain(wanted);
+    grants
+}
+
+fn at<G: Grant>(vhost: &str, user: &str) -> impl Fn(&G) -> bool {
+    move |grant| grant.vhost() == vhost && grant.name() == user
 }
 
 fn check_user(broker: &Broker, user: &str) -> Result<(), ApiError> {
@@ -90,91 +167,18 @@ fn check_vhost(broker: &Broker, vhost: &str) -> Result<(), ApiError> {
     }
 }
 
-fn find(broker: &Broker, vhost: &str, user: &str) -> Option<Permission> {
-    let permissions = broker.accounts().permissions();
-    permissions
-        .into_iter()
-        .find(|permission| permission.vhost == vhost && permission.user == user)
-}
-
-/// The permission of a user in a vhost.
-pub async fn show(
-    State(api): State<Arc<Api>>,
-    caller: Caller,
-    Path((vhost, user)): Path<(String, String)>,
-    Query(query): Query<ListQuery>,
-) -> Result<Response, ApiError> {
-    caller.require_administrator()?;
-    let permission = find(&api.broker, &vhost, &user).ok_or_else(ApiError::no_object)?;
-    object(&query, permission)
-}
-
-#[derive(Deserialize)]
-struct PermissionBody {
-    configure: String,
-    write: String,
-    read: String,
-}
-
-/// Sets what a user may do in a vhost.
-pub async fn put(
-    State(api): State<Arc<Api>>,
-    caller: Caller,
-    Path((vhost, user)): Path<(String, String)>,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
-    let body: PermissionBody = body::read(body)?;
-    check_vhost(&api.broker, &vhost)?;
-    check_user(&api.broker, &user)?;
-    blocking(move || {
-        let new = find(&api.broker, &vhost, &user).is_none();
-        let permission = Permission {
-            user,
-            vhost,
-            configure: body.configure,
-            write: body.write,
-            read: body.read,
-        };
-        let set = api.broker.declare_permission(&permission);
-        set.map_err(ApiError::bad_request)?;
-        Ok(created(new))
-    })
-    .await
-}
-
-/// Takes a permission away.
-pub async fn delete(
-    State(api): State<Arc<Api>>,
-    caller: Caller,
-    Path((vhost, user)): Path<(String, String)>,
-) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
-    blocking(move || {
-        find(&api.broker, &vhost, &user).ok_or_else(ApiError::no_object)?;
-        let cleared = api.broker.clear_permission(&user, &vhost);
-        cleared.map_err(ApiError::internal)?;
-        Ok(StatusCode::NO_CONTENT)
-    })
-    .await
-}
-
-/// All topic permissions.
-pub async fn topics(
+/// All of them.
+async fn index<G: Grant>(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, ApiError> {
     caller.require_administrator()?;
-    list(
-        &query,
-        api.broker.accounts().topic_permissions(),
-        TopicPermission::clone,
-    )
+    list(&query, G::all(api.broker.accounts()), G::clone)
 }
 
-/// The topic permissions of a user.
-pub async fn topics_of_user(
+/// Those of a user.
+async fn of_user<G: Grant>(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Path(user): Path<String>,
@@ -182,13 +186,12 @@ pub async fn topics_of_user(
 ) -> Result<Response, ApiError> {
     caller.require_administrator()?;
     check_user(&api.broker, &user)?;
-    let mut permissions = api.broker.accounts().topic_permissions();
-    permissions.retain(|permission| permission.user == user);
-    list(&query, permissions, TopicPermission::clone)
+    let grants = find::<G>(&api.broker, |grant| grant.name() == user);
+    list(&query, grants, G::clone)
 }
 
-/// The topic permissions in a vhost.
-pub async fn topics_of_vhost(
+/// Those in a vhost.
+async fn of_vhost<G: Grant>(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Path(vhost): Path<String>,
@@ -196,79 +199,56 @@ pub async fn topics_of_vhost(
 ) -> Result<Response, ApiError> {
     caller.require_administrator()?;
     check_vhost(&api.broker, &vhost)?;
-    let mut permissions = api.broker.accounts().topic_permissions();
-    permissions.retain(|permission| permission.vhost == vhost);
-    list(&query, permissions, TopicPermission::clone)
+    let grants = find::<G>(&api.broker, |grant| grant.vhost() == vhost);
+    list(&query, grants, G::clone)
 }
 
-fn topics_at(broker: &Broker, vhost: &str, user: &str) -> Vec<TopicPermission> {
-    let mut permissions = broker.accounts().topic_permissions();
-    permissions.retain(|permission| permission.vhost == vhost && permission.user == user);
-    permissions
-}
-
-/// The topic permissions of a user in a vhost.
-pub async fn show_topics(
+/// Those of a user in a vhost.
+async fn show<G: Grant>(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Path((vhost, user)): Path<(String, String)>,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, ApiError> {
     caller.require_administrator()?;
-    let permissions = topics_at(&api.broker, &vhost, &user);
-    match permissions.is_empty() {
+    let grants = find::<G>(&api.broker, at(&vhost, &user));
+    match grants.is_empty() {
         true => Err(ApiError::no_object()),
-        false => list(&query, permissions, TopicPermission::clone),
+        false => G::answer(&query, grants),
     }
 }
 
-#[derive(Deserialize)]
-struct TopicBody {
-    exchange: String,
-    write: String,
-    read: String,
-}
-
-/// Restricts the routing keys that a user may use with an exchange.
-pub async fn put_topic(
+/// Sets what a user may do in a vhost.
+async fn put<G: Grant>(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Path((vhost, user)): Path<(String, String)>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<StatusCode, ApiError> {
     caller.require_administrator()?;
-    let body: TopicBody = body::read(body)?;
+    let body: G::Body = body::read(body)?;
     check_vhost(&api.broker, &vhost)?;
     check_user(&api.broker, &user)?;
     blocking(move || {
-        let new = topics_at(&api.broker, &vhost, &user).is_empty();
-        let permission = TopicPermission {
-            user,
-            vhost,
-            exchange: body.exchange,
-            write: body.write,
-            read: body.read,
-        };
-        let set = api.broker.put_topic_permission(&permission);
-        set.map_err(ApiError::bad_request)?;
+        let new = find::<G>(&api.broker, at(&vhost, &user)).is_empty();
+        G::set(&api.broker, user, vhost, body).map_err(ApiError::bad_request)?;
         Ok(created(new))
     })
     .await
 }
 
-/// Takes the topic permissions of a user in a vhost away.
-pub async fn delete_topics(
+/// Takes what a user may do in a vhost away.
+async fn delete<G: Grant>(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Path((vhost, user)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     caller.require_administrator()?;
     blocking(move || {
-        if topics_at(&api.broker, &vhost, &user).is_empty() {
+        if find::<G>(&api.broker, at(&vhost, &user)).is_empty() {
             return Err(ApiError::no_object());
         }
-        let cleared = api.broker.clear_topic_permissions(&user, &vhost, None);
-        cleared.map_err(ApiError::internal)?;
+        G::clear(&api.broker, &user, &vhost).map_err(ApiError::internal)?;
         Ok(StatusCode::NO_CONTENT)
     })
     .await

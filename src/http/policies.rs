@@ -32,15 +32,17 @@ impl Listed for Policy {
 
 /// Where policies of both kinds are kept.
 pub fn routes() -> Router<Arc<Api>> {
-    of_kind("/policies", PolicyKind::User).merge(of_kind("/operator-policies", PolicyKind::Operator))
-}
-
-fn of_kind(path: &str, kind: PolicyKind) -> Router<Arc<Api>> {
-    Router::new()
-        .route(path, get(index))
-        .route(&format!("{path}/{{vhost}}"), get(index))
-        .route(&format!("{path}/{{vhost}}/{{name}}"), get(show).put(put).delete(delete))
-        .layer(Extension(kind))
+    let user = Router::new()
+        .route("/policies", get(index))
+        .route("/policies/{vhost}", get(index))
+        .route("/policies/{vhost}/{name}", get(show).put(put).delete(delete))
+        .layer(Extension(PolicyKind::User));
+    let operator = Router::new()
+        .route("/operator-policies", get(index))
+        .route("/operator-policies/{vhost}", get(index))
+        .route("/operator-policies/{vhost}/{name}", get(show).put(put).delete(delete))
+        .layer(Extension(PolicyKind::Operator));
+    user.merge(operator)
 }
 
 async fn index(

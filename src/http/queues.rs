@@ -276,6 +276,29 @@ pub async fn delete(
     .await
 }
 
+#[derive(Deserialize)]
+struct ActionBody {
+    action: String,
+}
+
+/// Synchronises mirrors, or stops that: there are none, so it is done at once.
+pub async fn act(
+    caller: Caller,
+    Path((vhost, name)): Path<(String, String)>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<StatusCode, ApiError> {
+    let ActionBody { action } = body::read(body)?;
+    let vhost = caller.vhost(&vhost)?;
+    find(&vhost, &name)?;
+    caller.require_policymaker()?;
+    match action.as_str() {
+        "sync" | "cancel_sync" => Ok(StatusCode::NO_CONTENT),
+        other => Err(ApiError::bad_request(format!(
+            "unknown action '{other}': there are sync and cancel_sync"
+        ))),
+    }
+}
+
 /// Removes all messages that wait.
 pub async fn purge(
     State(api): State<Arc<Api>>,

@@ -3,19 +3,47 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::Uri;
+use axum::response::IntoResponse;
 use axum::routing::{delete, get, post, put};
+use tower::ServiceExt;
 
 use super::error::ApiError;
 use super::{
-    Api, absent, bindings, channels, connections, consumers, dead_letters, definitions, exchanges, health, limits,
-    messages, metrics, nodes, operations, overview, parameters, permissions, policies, queues, users, vhosts,
+    Api, attempts, bindings, certificates, channels, connections, consumers, dead_letters, definitions, exchanges,
+    global_parameters, health, limits, messages, metrics, nodes, openapi, operations, overview, parameters, permissions,
+    policies, queues, users, vhosts,
 };
 
 const WELCOME: &str = "Warren, an AMQP 0-9-1 broker.\nThe management API is at /api, metrics are at /metrics.\n";
 
-/// All routes.
+/// All routes. A path that ends with a slash leads where it leads without: clients ask for `cluster-name/` and RabbitMQ
+/// answers.
 pub fn routes(api: Arc<Api>) -> Router {
+    let table = table(api);
+    let without_slash = table.clone();
+    table.fallback(async move |mut request: Request| match shortened(request.uri()) {
+        Some(uri) => {
+            *request.uri_mut() = uri;
+            // Routing cannot fail; what is not found is an answer.
+            without_slash.oneshot(request).await.into_response()
+        }
+        None => ApiError::no_object().into_response(),
+    })
+}
+
+/// The same path without the slash at its end; `None` where there is none.
+fn shortened(uri: &Uri) -> Option<Uri> {
+    let path = uri.path().strip_suffix('/').filter(|path| path.starts_with("/api/"))?;
+    let whole = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    whole.parse().ok()
+}
+
+fn table(api: Arc<Api>) -> Router {
     let body_max_bytes = api.settings.body_max_bytes;
     Router::new()
         .route("/", get(async || WELCOME))
@@ -52,12 +80,22 @@ fn prometheus(api: &Api) -> Router<Arc<Api>> {
 /// The broker as a whole and its connections.
 fn whole() -> Router<Arc<Api>> {
     Router::new()
+        .route("/openapi.json", get(openapi::document))
         .route("/overview", get(overview::show))
-        .route("/cluster-name", get(overview::cluster_name))
+        .route(
+            "/cluster-name",
+            get(global_parameters::cluster_name).put(global_parameters::put_cluster_name),
+        )
         .route("/extensions", get(overview::extensions))
-        .route("/feature-flags", get(overview::feature_flags))
+        .route("/feature-flags", get(overview::nothing_to_switch))
+        .route("/deprecated-features", get(overview::nothing_to_switch))
+        .route("/deprecated-features/used", get(overview::nothing_to_switch))
+        .route("/rebalance/queues", post(overview::rebalance))
+        .route("/reset", delete(overview::reset))
+        .route("/reset/{node}", delete(overview::reset))
         .route("/nodes", get(nodes::index))
         .route("/nodes/{name}", get(nodes::show))
+        .route("/nodes/{name}/memory", get(nodes::memory))
         .route("/definitions", get(definitions::export).post(definitions::import))
         .route(
             "/definitions/{vhost}",
@@ -89,6 +127,7 @@ fn topology() -> Router<Arc<Api>> {
             "/vhosts/{name}",
             get(vhosts::show).put(vhosts::put).delete(vhosts::delete),
         )
+        .route("/vhosts/{name}/start/{node}", post(vhosts::start))
         .route("/exchanges", get(exchanges::index))
         .route("/exchanges/{vhost}", get(exchanges::index))
         .route(
@@ -109,6 +148,7 @@ fn topology() -> Router<Arc<Api>> {
         )
         .route("/queues/{vhost}/{name}/bindings", get(bindings::of_queue))
         .route("/queues/{vhost}/{name}/contents", delete(queues::purge))
+        .route("/queues/{vhost}/{name}/actions", post(queues::act))
         .route("/queues/{vhost}/{name}/get", post(messages::get))
         .route("/bindings", get(bindings::index))
         .route("/bindings/{vhost}", get(bindings::index))
@@ -126,27 +166,18 @@ fn topology() -> Router<Arc<Api>> {
 fn accounts() -> Router<Arc<Api>> {
     Router::new()
         .route("/whoami", get(users::whoami))
+        .route("/auth", get(overview::auth))
+        .route("/auth/attempts/{node}", get(attempts::index).delete(attempts::reset))
+        .route(
+            "/auth/attempts/{node}/source",
+            get(attempts::by_source).delete(attempts::reset),
+        )
         .route("/auth/hash_password/{password}", get(users::hash_password))
         .route("/users", get(users::index))
         .route("/users/without-permissions", get(users::without_permissions))
         .route("/users/bulk-delete", post(users::bulk_delete))
         .route("/users/{name}", get(users::show).put(users::put).delete(users::delete))
-        .route("/users/{name}/permissions", get(permissions::of_user))
-        .route("/users/{name}/topic-permissions", get(permissions::topics_of_user))
-        .route("/vhosts/{vhost}/permissions", get(permissions::of_vhost))
-        .route("/vhosts/{vhost}/topic-permissions", get(permissions::topics_of_vhost))
-        .route("/permissions", get(permissions::index))
-        .route(
-            "/permissions/{vhost}/{user}",
-            get(permissions::show).put(permissions::put).delete(permissions::delete),
-        )
-        .route("/topic-permissions", get(permissions::topics))
-        .route(
-            "/topic-permissions/{vhost}/{user}",
-            get(permissions::show_topics)
-                .put(permissions::put_topic)
-                .delete(permissions::delete_topics),
-        )
+        .merge(permissions::routes())
 }
 
 /// Policies, limits and parameters, and what there is of our own.
@@ -174,8 +205,13 @@ fn settings() -> Router<Arc<Api>> {
             "/parameters/{component}/{vhost}/{name}",
             get(parameters::show).put(parameters::put).delete(parameters::delete),
         )
-        .route("/global-parameters", absent::collection())
-        .route("/global-parameters/{name}", absent::item())
+        .route("/global-parameters", get(global_parameters::index))
+        .route(
+            "/global-parameters/{name}",
+            get(global_parameters::show)
+                .put(global_parameters::put)
+                .delete(global_parameters::delete),
+        )
 }
 
 /// Health checks.
@@ -186,11 +222,12 @@ fn checks() -> Router<Arc<Api>> {
         .route("/health/checks/local-alarms", get(health::alarms))
         .route("/health/checks/virtual-hosts", get(health::always))
         .route("/health/checks/is-in-service", get(health::always))
-        .route("/health/checks/node-is-quorum-critical", get(health::always))
-        .route("/health/checks/node-is-mirror-sync-critical", get(health::always))
+        .route("/health/checks/ready-to-serve-clients", get(health::always))
+        .route("/health/checks/node-is-quorum-critical", get(health::single_node))
+        .route("/health/checks/node-is-mirror-sync-critical", get(health::single_node))
         .route(
             "/health/checks/certificate-expiration/{within}/{unit}",
-            get(health::always),
+            get(certificates::expiration),
         )
         .route("/health/checks/port-listener/{port}", get(health::port_listener))
         .route(

@@ -17,6 +17,7 @@ use crate::model::Name;
 use super::caller::Caller;
 use super::error::ApiError;
 use super::listing::{ListQuery, Listed, list_sampled, object};
+use super::overview::check_node;
 use super::queues::{created, short_name};
 use super::statistics::{DepthView, Ranges, Track, message_stats};
 use super::{Api, blocking, body};
@@ -177,6 +178,18 @@ pub async fn put(
         Ok(created(true))
     })
     .await
+}
+
+/// Starts a vhost on a node: it runs, or it would not be there.
+pub async fn start(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path((name, node)): Path<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    caller.require_administrator()?;
+    caller.visible_vhost(&name)?;
+    check_node(&api, Some(&Path(node)))?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Deletes a vhost with everything in it, and closes its connections.

@@ -183,7 +183,7 @@ async fn run(config: Config, running: &Running, arguments: &ServeArguments) -> R
     }
     let amqps = start_tls_listeners(&config, running)?;
     let addresses = start_listeners(&config, running)?;
-    let settings = settings::http(&config, addresses.clone());
+    let settings = settings::http(&config, addresses.clone(), amqps.clone());
     let mut listened = [&addresses[..], &amqps].concat();
     let wanted = http::Addresses {
         http: config.listeners.http.address(),

@@ -4,6 +4,7 @@ mod clock;
 mod descriptors;
 mod launch;
 mod log;
+mod manual;
 mod reload;
 mod resources;
 mod settings;
@@ -61,6 +62,20 @@ enum Command {
     Bench(Box<bench::Arguments>),
     #[command(flatten)]
     Operate(cli::Operation),
+    /// Write the manual page, or that of a command, for `man`
+    ///
+    /// For example: warren manual | man -l -
+    Manual {
+        /// The command, such as `list` or `users add`; the whole program where it is left out
+        command: Vec<String>,
+    },
+    /// Write what a shell needs to complete commands and options
+    ///
+    /// For example: warren completion bash > /etc/bash_completion.d/warren
+    Completion {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
 }
 
 /// What `warren serve` takes. Everything else stands in the configuration file or the environment.
@@ -126,6 +141,8 @@ pub fn main() -> ExitCode {
         Some(Command::Store { command }) => store_tools::run(&command),
         Some(Command::Bench(arguments)) => bench::run(&arguments),
         Some(Command::Operate(operation)) => cli::run(&operation),
+        Some(Command::Manual { command }) => manual::page(&Cli::command(), &command),
+        Some(Command::Completion { shell }) => manual::completion(&mut Cli::command(), shell),
     }
 }
 

@@ -122,12 +122,14 @@ pub fn history_max_bytes(config: &Config) -> usize {
 }
 
 /// What the HTTP API says of the broker, and whom it lets in.
-pub fn http(config: &Config, amqp: Vec<SocketAddr>) -> HttpSettings {
+pub fn http(config: &Config, amqp: Vec<SocketAddr>, amqps: Vec<SocketAddr>) -> HttpSettings {
     HttpSettings {
         node_name: node_name(config),
         cluster_name: config.node.name.clone(),
         loopback_users: loopback_users(config),
         amqp,
+        amqps,
+        certificate: config.tls.certificate_file.path().map(ToOwned::to_owned),
         message_max_bytes: config.limits.message_max_bytes,
         body_max_bytes: config.limits.http_body_max_bytes as usize,
         connections: ConnectionLimits {

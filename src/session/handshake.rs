@@ -54,7 +54,7 @@ fn server_properties(cluster_name: &str) -> FieldTable {
 
 impl Session {
     pub(super) fn start(&mut self) {
-        let properties = server_properties(&self.settings.cluster_name);
+        let properties = server_properties(&self.broker.cluster_name(&self.settings.cluster_name));
         let mechanisms = self.offered_mechanisms().join(" ");
         self.wire.start(&properties, &mechanisms, &mut self.scratch);
         self.write_scratch();
@@ -116,6 +116,7 @@ impl Session {
 
     /// Takes the outcome of a login.
     pub fn logged_in(&mut self, login: Result<Identity, LoginRefused>) {
+        self.broker.login_attempts().amqp.note(login.is_ok());
         match login {
             Ok(identity) => {
                 self.tell_login(identity.user(), None);

@@ -23,6 +23,8 @@ pub enum Table {
     OperatorPolicies,
     /// Key: vhost.
     VhostLimits,
+    /// Key: name.
+    GlobalParameters,
     /// Key: vhost and name.
     Exchanges,
     /// Key: vhost and name.

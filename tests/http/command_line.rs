@@ -22,6 +22,14 @@ fn a_script_can_rely_on_the_exit_codes() {
     let rows: &[(&[&str], i32)] = &[
         (&["status"], 0),
         (&["health"], 0),
+        (&["top", "--once"], 0),
+        (&["top", "--sort", "nothing"], 1),
+        (&["top", "--interval", "0"], 1),
+        (&["manual"], 0),
+        (&["manual", "users", "add"], 0),
+        (&["manual", "nothing"], 1),
+        (&["completion", "fish"], 0),
+        (&["completion", "nothing"], 1),
         (&["declare", "queue", "q", "-a", "x-max-length=10"], 0),
         (&["declare", "queue", "q", "-a", "x-max-length=10"], 0),
         (&["declare", "queue", "q"], 1),
@@ -184,13 +192,10 @@ fn messages_and_definitions_go_in_and_out() {
     let imported = broker.run(&["definitions", "import", file]);
     assert_eq!(imported.status.code(), Some(0), "{}", text(&imported));
     assert_eq!(broker.get("/api/queues/%2F/q")["durable"], true);
-    let foreign = json!({ "global_parameters": [{ "name": "p" }] }).to_string();
+    let foreign = json!({ "global_parameters": [{ "name": "p", "value": [1] }] }).to_string();
     let imported = broker.run_as("guest:guest", &["definitions", "import", "-"], &foreign);
-    assert!(
-        text(&imported).contains("passed over: 1 global_parameters"),
-        "{}",
-        text(&imported)
-    );
+    assert_eq!(imported.status.code(), Some(0), "{}", text(&imported));
+    assert_eq!(broker.get("/api/global-parameters/p")["value"], json!([1]));
     let broken = broker.run_as("guest:guest", &["definitions", "import", "-"], "{");
     assert_eq!(broken.status.code(), Some(1));
 }
@@ -306,5 +311,137 @@ fn operations_on_queues_need_their_permission() {
         let path = format!("/api/warren/queues/%2F/q/{path}");
         let answer = broker.ask_as(Some(("reader", "secret")), method, &path, None);
         assert_eq!(answer.status, status, "{method} {path}: {}", answer.text);
+    }
+}
+
+#[test]
+fn top_prints_a_snapshot_where_there_is_no_terminal() {
+    let broker = Broker::start();
+    for name in ["orders", "mail", "a%0D%0A%1B%5B2J"] {
+        broker.declare_queue(name);
+    }
+    for _ in 0..3 {
+        broker.run(&["publish", "", "mail", "x"]);
+    }
+    broker.run(&["publish", "", "orders", "x"]);
+    let _client = Client::connect(&broker.amqp);
+    let shown = text(&broker.run(&["top", "-n", "2"]));
+    assert!(
+        shown.contains("no alarms") && shown.contains("connections 1"),
+        "{shown}"
+    );
+    let (mail, orders) = (shown.find("mail"), shown.find("orders"));
+    assert!(mail.is_some() && mail < orders, "the deepest first: {shown}");
+    assert!(!shown.contains("[2J"), "two queues: {shown}");
+    let shown = text(&broker.run(&["top", "--sort", "name"]));
+    assert!(
+        shown.contains("a\\r\\n\\u{1b}[2J") && !shown.contains('\u{1b}'),
+        "{shown}"
+    );
+    let parsed = parsed(&broker.run(&["top", "--json"]));
+    assert_eq!(parsed["queues"][0]["name"], "mail");
+    assert_eq!(parsed["queues"][0]["messages"], 3);
+    assert_eq!(parsed["connections"][0]["user"], "guest");
+    assert_eq!(parsed["alarms"], json!([]));
+}
+
+#[test]
+fn no_name_reaches_a_terminal_raw() {
+    let broker = Broker::start();
+    let evil = "%0D%0A%1B%5D0%3Btitle%07%C2%9B2J";
+    for (method, path, body) in [
+        ("PUT", format!("/api/queues/%2F/{evil}"), json!({})),
+        ("PUT", format!("/api/exchanges/%2F/{evil}"), json!({ "type": "fanout" })),
+        (
+            "PUT",
+            format!("/api/users/{evil}"),
+            json!({ "password": "p", "tags": "management" }),
+        ),
+        (
+            "PUT",
+            format!("/api/vhosts/{evil}"),
+            json!({ "description": "\u{1b}[2J" }),
+        ),
+        (
+            "PUT",
+            format!("/api/policies/%2F/{evil}"),
+            json!({ "pattern": "^$", "definition": { "max-length": 1 } }),
+        ),
+        (
+            "PUT",
+            format!("/api/permissions/%2F/{evil}"),
+            json!({ "configure": "\u{1b}", "write": "", "read": "" }),
+        ),
+        (
+            "POST",
+            format!("/api/bindings/%2F/e/{evil}/q/{evil}"),
+            json!({ "routing_key": "\u{1b}[1m" }),
+        ),
+    ] {
+        broker.want(201, method, &path, Some(body));
+    }
+    broker.run(&[
+        "publish",
+        "",
+        "\r\n\u{1b}]0;title\u{7}\u{9b}2J",
+        "\u{1b}[5mbody",
+        "-H",
+        "\u{1b}=1",
+    ]);
+    let name = "\r\n\u{1b}]0;title\u{7}\u{9b}2J";
+    for arguments in [
+        vec!["list", "queues"],
+        vec!["list", "exchanges"],
+        vec!["list", "bindings"],
+        vec!["list", "users"],
+        vec!["list", "vhosts"],
+        vec!["list", "permissions"],
+        vec!["list", "policies"],
+        vec!["status"],
+        vec!["top"],
+        vec!["health"],
+        vec!["get", name],
+        vec!["peek", name],
+        vec!["purge", name],
+        vec!["get", "none\u{1b}[2J"],
+        vec!["declare", "queue", name],
+        vec!["declare", "queue", name, "-a", "x-max-length=1"],
+        vec!["delete", "queue", name],
+        vec!["declare", "exchange", "x", "\u{1b}[2J"],
+        vec!["users", "delete", name],
+        vec!["connections", "close", name],
+        vec!["list", "queues", "-V", "\u{1b}[2J"],
+    ] {
+        let output = text(&broker.run(&arguments));
+        let bare = |character: char| character.is_control() && character != '\n';
+        assert!(!output.contains(bare), "{arguments:?}: {output:?}");
+        assert!(
+            !output.contains("\n\\u{1b}]0"),
+            "a line of its own: {arguments:?}: {output:?}"
+        );
+    }
+}
+
+#[test]
+fn shells_complete_and_man_explains_every_command() {
+    let broker = Broker::start();
+    let manual = text(&broker.run(&["manual"]));
+    for command in ["serve", "status", "list", "declare", "users", "top", "definitions"] {
+        assert!(
+            manual.contains(&format!("warren\\-{command}(1)")),
+            "{command}: {manual}"
+        );
+    }
+    assert!(text(&broker.run(&["manual", "list"])).contains(".TH WARREN-LIST 1"));
+    assert!(manual.contains("Exit codes"), "{manual}");
+    for (shell, shown) in [
+        ("bash", "complete -F _warren"),
+        ("zsh", "#compdef warren"),
+        ("fish", "complete -c warren"),
+        ("powershell", "Register-ArgumentCompleter"),
+        ("elvish", "edit:completion"),
+    ] {
+        let script = text(&broker.run(&["completion", shell]));
+        assert!(script.contains(shown) && script.contains("definitions"), "{shell}");
     }
 }

@@ -8,6 +8,7 @@ mod dead_letters;
 mod definitions;
 mod lists;
 mod messages;
+mod openapi;
 mod paths;
 mod settings;
 mod statistics;

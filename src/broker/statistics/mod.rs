@@ -191,9 +191,20 @@ impl Broker {
     /// Takes a sample of everything that is counted. To be called every few seconds by one thread. What others sample
     /// goes into the same round.
     pub fn sample_statistics(&self) -> Round {
+        self.sample_within(self.statistics.history_max_bytes.load(Ordering::Relaxed))
+    }
+
+    /// Forgets all samples of the past; rates and totals stay.
+    pub fn forget_samples(&self) {
+        self.sample_within(0);
+    }
+
+    fn sample_within(&self, history_max_bytes: usize) -> Round {
+        // One round at a time.
+        let mut last_round = self.statistics.last_round.lock();
         let now = self.now();
-        let before = self.statistics.last_round.lock().replace(now);
-        let mut round = Round::new(now, before, self.statistics.history_max_bytes.load(Ordering::Relaxed));
+        let before = last_round.replace(now);
+        let mut round = Round::new(now, before, history_max_bytes);
         let churn = self.churn().counts().map(|(_, count)| count);
         self.statistics.churn.sample(&mut round, churn);
         let mut totals = self.statistics.whole.totals();

@@ -1,0 +1,118 @@
+//! `/api/global-parameters`, and the cluster's name, which is one of them.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::broker::{CLUSTER_NAME, GlobalParameter};
+
+use super::caller::Caller;
+use super::error::ApiError;
+use super::listing::{ListQuery, Listed, list, object};
+use super::queues::{created, short_name};
+use super::{Api, blocking, body};
+
+impl Listed for GlobalParameter {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// All of them.
+pub async fn index(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Query(query): Query<ListQuery>,
+) -> Result<Response, ApiError> {
+    caller.require_administrator()?;
+    list(&query, api.broker.global_parameters(), GlobalParameter::clone)
+}
+
+/// One of them.
+pub async fn show(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path(name): Path<String>,
+    Query(query): Query<ListQuery>,
+) -> Result<Response, ApiError> {
+    caller.require_administrator()?;
+    let value = api.broker.global_parameter(&name).ok_or_else(ApiError::no_object)?;
+    object(&query, GlobalParameter { name, value })
+}
+
+#[derive(Deserialize)]
+struct ValueBody {
+    // An explicit null is a value too.
+    #[serde(default, deserialize_with = "body::given")]
+    value: Option<Value>,
+}
+
+/// Sets one.
+pub async fn put(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path(name): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<StatusCode, ApiError> {
+    caller.require_administrator()?;
+    short_name(&name)?;
+    let body: ValueBody = body::read(body)?;
+    let value = body
+        .value
+        .ok_or_else(|| ApiError::bad_request("[{key_missing,value}]"))?;
+    set(api, GlobalParameter { name, value }).await
+}
+
+async fn set(api: Arc<Api>, parameter: GlobalParameter) -> Result<StatusCode, ApiError> {
+    if parameter.name == CLUSTER_NAME && !parameter.value.is_string() {
+        return Err(ApiError::bad_request("cluster_name is no text"));
+    }
+    blocking(move || Ok(created(api.broker.set_global_parameter(parameter)?))).await
+}
+
+/// Clears one.
+pub async fn delete(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    caller.require_administrator()?;
+    blocking(move || match api.broker.clear_global_parameter(&name)? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(ApiError::no_object()),
+    })
+    .await
+}
+
+/// The name that clients see as `cluster_name`.
+pub async fn cluster_name(State(api): State<Arc<Api>>, _: Caller) -> Json<Value> {
+    Json(json!({ "name": api.cluster_name() }))
+}
+
+#[derive(Deserialize)]
+struct NameBody {
+    name: String,
+}
+
+/// Gives the cluster another name; connections that come after it see it.
+pub async fn put_cluster_name(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<StatusCode, ApiError> {
+    caller.require_administrator()?;
+    let NameBody { name } = body::read(body)?;
+    short_name(&name)?;
+    let parameter = GlobalParameter {
+        name: CLUSTER_NAME.to_owned(),
+        value: name.into(),
+    };
+    set(api, parameter).await.map(|_| StatusCode::NO_CONTENT)
+}
