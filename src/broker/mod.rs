@@ -51,7 +51,7 @@ use parking_lot::RwLock;
 
 use crate::auth::Accounts;
 use crate::model::{AmqpError, Clock, Millis, Name, ReplyCode};
-use crate::store::{MessageStore, QueueId, StateChange, StateStore, StoreError};
+use crate::store::{Latency, MessageStore, QueueId, StateChange, StateStore, StoreError};
 
 use timers::Timed;
 
@@ -94,6 +94,7 @@ pub struct Broker {
     retired: parking_lot::Mutex<Totals>,
     connection_counts: ConnectionCounts,
     login_failures: LoginFailures,
+    confirm_latency: Arc<Latency>,
     next_queue: AtomicU64,
     next_connection: AtomicU64,
 }
@@ -144,6 +145,12 @@ impl Broker {
     #[must_use]
     pub fn login_failures(&self) -> &LoginFailures {
         &self.login_failures
+    }
+
+    /// How long publishers waited for their confirms of late: one publish in flight a channel is timed.
+    #[must_use]
+    pub fn confirm_latency(&self) -> &Arc<Latency> {
+        &self.confirm_latency
     }
 
     /// A number for a new connection; never given twice in the life of a process.

@@ -83,6 +83,7 @@ impl Broker {
             retired: parking_lot::Mutex::default(),
             connection_counts: super::ConnectionCounts::default(),
             login_failures: super::LoginFailures::default(),
+            confirm_latency: Arc::default(),
             next_queue: AtomicU64::new(recovered.highest_queue.map_or(1, |id| id.0 + 1)),
             next_connection: AtomicU64::new(1),
         };

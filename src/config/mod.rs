@@ -16,7 +16,7 @@
 //!   Each gives a [`Config`] or a [`Report`] with every fault, one a line:
 //!   `FILE:LINE:COLUMN: key.path: what is wrong; hint`.
 //! - A [`Config`] holds the sections ([`Node`], [`Listeners`], [`Tls`], [`Limits`],
-//!   [`Store`], [`Auth`], [`Log`], [`Metrics`]) and the declared entries
+//!   [`Store`], [`Auth`], [`Log`], [`Metrics`], [`Pages`]) and the declared entries
 //!   ([`Vhost`], [`User`], [`Permission`], [`Exchange`], [`Queue`],
 //!   [`Binding`], [`Policy`]), each with the place where it stands
 //!   ([`Declared::at`]), so that the broker can name it when an entry
@@ -64,7 +64,7 @@ pub use reference::markdown;
 pub use report::{Fault, Location, Report, Source};
 pub use sections::{
     Auth, CertificateName, ClientCertificates, Limits, Listeners, Log, LogFormat, LogLevel, Mechanism, MessageEngine,
-    Metrics, Node, Store, SyncMode, Tls, TlsVersion,
+    Metrics, Node, Pages, Store, SyncMode, Tls, TlsVersion,
 };
 pub use topology::{
     ApplyTo, Binding, Credential, DestinationType, Exchange, ExchangeType, Permission, Policy, Queue, User, Vhost,
@@ -171,6 +171,7 @@ config! {
         auth: Auth,
         log: Log,
         metrics: Metrics,
+        pages: Pages,
     }
     arrays {
         vhosts: Vhost,

@@ -1,10 +1,11 @@
-//! Who asks: HTTP Basic credentials, checked against the broker's users.
+//! Who asks: HTTP Basic credentials, checked against the broker's users, or the session of a page.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
-use axum::http::header::AUTHORIZATION;
+use axum::http::HeaderValue;
+use axum::http::header::{ACCEPT, AUTHORIZATION};
 use axum::http::request::Parts;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -15,6 +16,7 @@ use crate::model::Name;
 
 use super::Api;
 use super::error::ApiError;
+use super::sessions::check_origin;
 
 /// Tags that let their users in (RabbitMQ: "Management Plugin", permissions).
 const MANAGEMENT_TAGS: [&str; 4] = ["administrator", "monitoring", "policymaker", "management"];
@@ -50,7 +52,7 @@ impl Caller {
 
     /// 401 for all but administrators and those who make policies.
     pub fn require_policymaker(&self) -> Result<(), ApiError> {
-        match self.is_administrator() || self.tags.contains("policymaker") {
+        match self.is_policymaker() {
             true => Ok(()),
             false => Err(ApiError::not_authorised("Not policymaker user")),
         }
@@ -115,28 +117,86 @@ fn not_in_vhost() -> ApiError {
     ApiError::not_authorised("User not authorised to access virtual host")
 }
 
+/// The address that a request comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(Option<IpAddr>);
+
+impl Peer {
+    fn of(parts: &Parts) -> Self {
+        let connection = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        Self(connection.map(|ConnectInfo(address)| address.ip()))
+    }
+}
+
+impl FromRequestParts<Arc<Api>> for Peer {
+    type Rejection = ApiError;
+
+    /// Where it changes something, it must not come from another site.
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Api>) -> Result<Self, ApiError> {
+        check_origin(parts, true)?;
+        Ok(Self::of(parts))
+    }
+}
+
 impl FromRequestParts<Arc<Api>> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, ApiError> {
-        let credentials = credentials(parts).ok_or_else(|| ApiError::not_logged_in("Not_Authorized"))?;
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let ip = peer.map(|ConnectInfo(address)| address.ip());
+        if let Some(credentials) = credentials(parts) {
+            check_origin(parts, false)?;
+            return Self::log_in(api, Peer::of(parts), credentials)
+                .await
+                .map_err(ApiError::with_challenge);
+        }
+        if let Some(user) = api.session_user(&parts.headers) {
+            check_origin(parts, true)?;
+            return Self::known(api, user);
+        }
+        // A page asks for credentials itself; a browser's own question would stand in its way.
+        match is_page(parts) {
+            true => Err(ApiError::expired("the session is over: sign in again")),
+            false => Err(ApiError::not_logged_in("Not_Authorized")),
+        }
+    }
+}
+
+/// Whether one of our pages asks, and no program.
+fn is_page(parts: &Parts) -> bool {
+    let accept = parts.headers.get(ACCEPT).map(HeaderValue::as_bytes);
+    parts.headers.contains_key("x-warren-request") || accept == Some(b"text/event-stream")
+}
+
+impl Caller {
+    /// Checks credentials, for one request or for a session.
+    ///
+    /// # Errors
+    /// 401: they are wrong, may not come from there, or their user has no tag that lets it in.
+    pub(super) async fn log_in(api: &Arc<Api>, Peer(ip): Peer, credentials: Credentials) -> Result<Self, ApiError> {
         let local = ip.is_some_and(|ip| may_log_in_from(ip, &credentials.user, &api.settings.loopback_users));
         if !local || !api.knows(&credentials).await {
             tracing::warn!(user = %credentials.user, peer = ?ip, "HTTP login refused");
-            return Err(ApiError::not_logged_in("Login failed"));
+            return Err(ApiError::expired("Login failed"));
         }
-        let user = api.broker.accounts().user(&credentials.user);
-        let tags = user.map(|user| user.tags).unwrap_or_default();
+        Self::known(api, credentials.user)
+    }
+
+    /// Somebody who has shown who it is.
+    fn known(api: &Api, user: Name) -> Result<Self, ApiError> {
+        let standing = api.broker.accounts().user(&user);
+        let tags = standing.map(|user| user.tags).unwrap_or_default();
         if !MANAGEMENT_TAGS.iter().any(|tag| tags.contains(tag)) {
             return Err(ApiError::not_authorised("Not management user"));
         }
         Ok(Self {
-            user: credentials.user,
+            user,
             tags,
             broker: Arc::clone(&api.broker),
         })
+    }
+
+    /// May set policies and parameters.
+    pub fn is_policymaker(&self) -> bool {
+        self.is_administrator() || self.tags.contains("policymaker")
     }
 }
 

@@ -9,6 +9,7 @@ mod bindings;
 mod body;
 mod caller;
 mod channels;
+mod comparison;
 mod connections;
 mod consumers;
 mod definitions;
@@ -17,19 +18,25 @@ mod exchanges;
 mod health;
 mod limits;
 mod listing;
+mod live;
+mod log_ring;
 mod messages;
 mod metrics;
 mod nodes;
 mod operations;
 mod overview;
+mod pages;
 mod parameters;
 mod permissions;
 mod policies;
 mod queues;
+mod route_tests;
 mod routes;
+mod sessions;
 mod statistics;
 mod users;
 mod vhosts;
+mod vitals;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -42,6 +49,12 @@ use crate::broker::Broker;
 use crate::model::Millis;
 
 use error::ApiError;
+use live::Live;
+use sessions::Sessions;
+use vitals::Vitals;
+
+pub use log_ring::{LogRing, RingLayer};
+pub use sessions::SessionLimits;
 
 /// How often counters are sampled for rates.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
@@ -66,6 +79,21 @@ pub struct HttpSettings {
     pub metrics: bool,
     /// `/metrics/per-object` is served as well.
     pub metrics_per_object: bool,
+    /// The web pages.
+    pub pages: PageSettings,
+}
+
+/// What concerns the pages.
+#[derive(Clone, Debug)]
+pub struct PageSettings {
+    /// They are served.
+    pub enabled: bool,
+    /// How long people stay signed in.
+    pub sessions: SessionLimits,
+    /// Pages that are kept up to date at a time.
+    pub live_clients_max: usize,
+    /// The last lines of the log.
+    pub log: Arc<LogRing>,
 }
 
 /// What all requests share.
@@ -77,6 +105,9 @@ struct Api {
     hashing: Semaphore,
     /// Held from reading limits to writing them back with one of them changed.
     limit_changes: parking_lot::Mutex<()>,
+    sessions: Sessions,
+    vitals: Vitals,
+    live: Live,
 }
 
 impl Api {
@@ -100,7 +131,7 @@ pub async fn start(
     let refused = |error| format!("cannot listen on {address} (listeners.http): {error}");
     let listener = tokio::net::TcpListener::bind(address).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
-    tokio::spawn(sample(Arc::clone(&broker)));
+    let pages = settings.pages.clone();
     let api = Arc::new(Api {
         started_at: broker.now(),
         broker,
@@ -108,7 +139,11 @@ pub async fn start(
         address,
         hashing: Semaphore::new(HASHING_AT_A_TIME),
         limit_changes: parking_lot::Mutex::default(),
+        sessions: Sessions::new(pages.sessions),
+        vitals: Vitals::default(),
+        live: Live::new(pages.live_clients_max, pages.log),
     });
+    tokio::spawn(sample(Arc::clone(&api)));
     let routes = routes::routes(api).into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, routes).await {
@@ -119,13 +154,20 @@ pub async fn start(
 }
 
 /// Samples the counters for as long as the runtime lives.
-async fn sample(broker: Arc<Broker>) {
+async fn sample(api: Arc<Api>) {
     let mut ticks = interval(SAMPLE_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let broker = Arc::clone(&broker);
-        let sampled = tokio::task::spawn_blocking(move || broker.sample_rates()).await;
+        let api = Arc::clone(&api);
+        let sampled = tokio::task::spawn_blocking(move || {
+            api.broker.sample_rates();
+            if api.settings.pages.enabled {
+                api.vitals.sample(&api.broker);
+                live::tell(&api);
+            }
+        });
+        let sampled = sampled.await;
         if let Err(error) = sampled {
             tracing::error!(%error, "rates could not be sampled");
         }

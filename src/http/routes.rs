@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::map_response;
+use axum::response::Response;
 use axum::routing::{delete, get, post, put};
 
 use super::error::ApiError;
 use super::{
-    Api, absent, bindings, channels, connections, consumers, definitions, exchanges, health, limits, messages, metrics,
-    nodes, operations, overview, parameters, permissions, policies, queues, users, vhosts,
+    Api, absent, bindings, channels, comparison, connections, consumers, definitions, exchanges, health, limits, live,
+    messages, metrics, nodes, operations, overview, pages, parameters, permissions, policies, queues, route_tests,
+    sessions, users, vhosts, vitals,
 };
 
 /// The largest body of a request in bytes: a large file of definitions, or a message in base64. RabbitMQ's default is
@@ -21,8 +24,8 @@ const WELCOME: &str = "Warren, an AMQP 0-9-1 broker.\nThe management API is at /
 /// All routes.
 pub fn routes(api: Arc<Api>) -> Router {
     Router::new()
-        .route("/", get(async || WELCOME))
         .route("/api", get(async || WELCOME))
+        .merge(web(&api))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .merge(prometheus(&api))
@@ -37,7 +40,30 @@ pub fn routes(api: Arc<Api>) -> Router {
         .fallback(async || ApiError::no_object())
         .method_not_allowed_fallback(async || ApiError::wrong_method())
         .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
+        .layer(map_response(secured))
         .with_state(api)
+}
+
+/// The pages and what only they ask for; a line of text where they are off.
+fn web(api: &Api) -> Router<Arc<Api>> {
+    if !api.settings.pages.enabled {
+        return Router::new().route("/", get(async || WELCOME));
+    }
+    let session = get(sessions::show).post(sessions::sign_in).delete(sessions::sign_out);
+    Router::new()
+        .merge(pages::routes())
+        .route("/api/warren/session", session)
+        .route("/api/warren/live", get(live::stream))
+        .route("/api/warren/route-tests/{vhost}", post(route_tests::run))
+        .route("/api/warren/definitions/comparison", post(comparison::compare))
+        .route("/api/warren/vitals", get(vitals::show))
+        .route("/api/warren/vitals/history", get(vitals::history))
+}
+
+/// Every answer tells browsers what they may not do with it.
+async fn secured(mut response: Response) -> Response {
+    response.headers_mut().extend(pages::SECURITY_HEADERS);
+    response
 }
 
 /// What Prometheus scrapes, as far as the configuration wants it.

@@ -336,6 +336,10 @@ impl<Q: Clone + Ord> Router<Q> {
         self.queues.get(id as usize).map(|queue| queue.handle.clone())
     }
 
+    pub(super) fn knows_queue(&self, name: &str) -> bool {
+        self.queue_ids.contains_key(name)
+    }
+
     fn find_link(&self, source: u32, target: Target, key: &str, arguments: &FieldTable) -> Option<u32> {
         let exchange = self.exchange(source)?;
         let place = exchange.find(key)?;
@@ -385,7 +389,7 @@ impl<Q: Clone + Ord> Router<Q> {
         .unwrap_or(Chain::EMPTY)
     }
 
-    fn binding(&self, link: u32) -> Option<Binding> {
+    pub(super) fn binding(&self, link: u32) -> Option<Binding> {
         let link = self.links.get(link)?;
         let source = self.exchange(link.source)?;
         Some(Binding {

@@ -1,6 +1,7 @@
 //! Logs: readable on a terminal, JSON for machines, a level a module.
 
 use std::io::{IsTerminal, stderr};
+use std::sync::Arc;
 
 use tracing::Subscriber;
 use tracing_subscriber::filter::EnvFilter;
@@ -10,6 +11,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt, reload};
 
 use crate::config::{Log, LogFormat};
+use crate::http::{LogRing, RingLayer};
 
 /// Changes the levels while the broker runs.
 pub struct Levels(reload::Handle<EnvFilter, Registry>);
@@ -23,15 +25,18 @@ impl Levels {
     }
 }
 
-/// Starts logging to standard error.
-pub fn start(log: &Log) -> Levels {
+/// Starts logging to standard error and, where there is one, into the ring of the live log.
+pub fn start(log: &Log, ring: Option<Arc<LogRing>>) -> Levels {
     let (filter, handle) = reload::Layer::new(filter(log));
     let json = match log.format {
         LogFormat::Auto => !stderr().is_terminal(),
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
-    let subscriber = tracing_subscriber::registry().with(filter).with(layer(json));
+    let subscriber = tracing_subscriber::registry()
+        .with(filter)
+        .with(layer(json))
+        .with(ring.map(RingLayer));
     // Fails only where a test has set one before; then that one stays.
     let _ = subscriber.try_init();
     Levels(handle)

@@ -9,7 +9,7 @@ use crate::broker::BrokerLimits;
 use tokio_rustls::rustls::ServerConfig;
 
 use crate::config::{self, Config, MessageEngine, SyncMode as ConfiguredSync};
-use crate::http::HttpSettings;
+use crate::http::{HttpSettings, LogRing, PageSettings, SessionLimits};
 use crate::net::{
     CertificateName, ClientCertificates, ConnectionSettings, Network, TlsError, TlsFiles, TlsSettings, load_tls,
 };
@@ -105,7 +105,8 @@ pub fn broker(config: &Config) -> BrokerLimits {
 }
 
 /// What the HTTP API says of the broker, and whom it lets in.
-pub fn http(config: &Config, amqp: Vec<SocketAddr>) -> HttpSettings {
+pub fn http(config: &Config, amqp: Vec<SocketAddr>, log: Arc<LogRing>) -> HttpSettings {
+    let pages = &config.pages;
     HttpSettings {
         node_name: format!("warren@{}", config.node.name),
         cluster_name: config.node.name.clone(),
@@ -114,6 +115,16 @@ pub fn http(config: &Config, amqp: Vec<SocketAddr>) -> HttpSettings {
         message_max_bytes: config.limits.message_max_bytes,
         metrics: config.metrics.enabled,
         metrics_per_object: config.metrics.per_queue,
+        pages: PageSettings {
+            enabled: pages.enabled,
+            sessions: SessionLimits {
+                idle_ms: u64::from(pages.session_idle_s) * 1_000,
+                max_ms: u64::from(pages.session_max_s) * 1_000,
+                count: pages.sessions_max as usize,
+            },
+            live_clients_max: pages.live_clients_max as usize,
+            log,
+        },
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
 use crate::amqp::{OutBuffer, encode};
 use crate::model::{ConfirmSink, ConfirmTicket};
+use crate::store::Latency;
 
 use super::outbox::Outbox;
 
@@ -21,6 +23,7 @@ pub struct ConfirmTracker {
     this: Weak<ConfirmTracker>,
     channel: u16,
     outbox: Arc<Outbox>,
+    latency: Arc<Latency>,
     state: Mutex<State>,
 }
 
@@ -29,21 +32,25 @@ struct State {
     /// The number of the publish at the front of `owed`.
     first: u64,
     owed: VecDeque<u32>,
+    /// The one publish that is timed, and since when: a clock is read once a way to the disk and back.
+    timed: Option<(u64, Instant)>,
     /// The writer has been asked to come for confirms.
     asked: bool,
 }
 
 impl ConfirmTracker {
-    /// A tracker whose first publish has the number 1.
+    /// A tracker whose first publish has the number 1; `latency` is told how long confirms take.
     #[must_use]
-    pub fn new(channel: u16, outbox: Arc<Outbox>) -> Arc<Self> {
+    pub fn new(channel: u16, outbox: Arc<Outbox>, latency: Arc<Latency>) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             this: this.clone(),
             channel,
             outbox,
+            latency,
             state: Mutex::new(State {
                 first: 1,
                 owed: VecDeque::new(),
+                timed: None,
                 asked: false,
             }),
         })
@@ -59,6 +66,9 @@ impl ConfirmTracker {
     /// their tickets can be answered.
     pub fn register(&self, queues: &mut Vec<u32>) {
         let mut state = self.state.lock();
+        if state.timed.is_none() && !queues.is_empty() {
+            state.timed = Some((state.first + state.owed.len() as u64, Instant::now()));
+        }
         state.owed.extend(queues.drain(..));
         self.ask_writer(state);
     }
@@ -81,6 +91,13 @@ impl ConfirmTracker {
             } else {
                 encode::ack(out, self.channel, last, run > 1);
             }
+        }
+        if let Some((tag, since)) = state.timed
+            && tag < state.first
+        {
+            state.timed = None;
+            drop(state);
+            self.latency.note(since.elapsed().as_micros() as u64);
         }
     }
 

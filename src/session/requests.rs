@@ -84,6 +84,7 @@ impl Session {
 
     fn select_confirms(&mut self, number: u16, nowait: bool) -> Result<(), AmqpError> {
         let outbox = std::sync::Arc::clone(&self.outbox);
+        let latency = std::sync::Arc::clone(self.broker.confirm_latency());
         let channel = self.channel_mut(number)?;
         if channel.transaction.is_some() {
             return Err(AmqpError::channel(
@@ -92,7 +93,7 @@ impl Session {
             ));
         }
         channel.confirms.get_or_insert_with(|| Confirms {
-            tracker: ConfirmTracker::new(number, outbox),
+            tracker: ConfirmTracker::new(number, outbox, latency),
             last: 0,
             reached: Vec::new(),
         });

@@ -20,7 +20,7 @@ use super::sled_engine::SledEngine;
 use super::state::{Database, MemoryState, SledState};
 use super::statistics::{Counters, Statistics};
 use super::wake::Urgency;
-use super::{EngineKind, QueueId, StateStore, StoreError, StoreOptions, StoredMessage, SyncMode};
+use super::{EngineKind, Latency, QueueId, StateStore, StoreError, StoreOptions, StoredMessage, SyncMode};
 
 /// Told once when the store cannot go on. The process has to end: a sync that failed must not be tried again.
 pub type FatalHook = Arc<dyn Fn(&StoreError) + Send + Sync>;
@@ -156,6 +156,12 @@ impl MessageStore {
             dropped: self.shared.dropped.load(Ordering::Relaxed),
             ..self.counters.read()
         }
+    }
+
+    /// How long syncs took of late.
+    #[must_use]
+    pub fn sync_latency(&self) -> &Latency {
+        &self.counters.sync
     }
 
     /// Takes another sync mode. What was written and not synced is synced as the new mode says.

@@ -72,6 +72,7 @@ mod engine;
 mod folder;
 mod index;
 mod journal;
+mod latency;
 mod log;
 mod memory;
 mod message_store;
@@ -85,6 +86,7 @@ mod wake;
 
 pub use engine::Recovered;
 pub use journal::QueueJournal;
+pub use latency::{Latency, Quantiles};
 pub use message_store::{FatalHook, MessageStore};
 pub use offline::{Inspection, QueueInspection, SegmentInspection, convert, engine_of, inspect};
 pub use options::{EngineKind, StoreOptions, SyncMode};
