@@ -224,12 +224,21 @@ impl Broker {
         count
     }
 
+    /// The ids under which the store may have something for the exchanges of a vhost.
+    pub(super) fn side_ids(vhost: &Vhost) -> Vec<QueueId> {
+        let sides = vhost.sides.read();
+        let ids = |side: &Arc<ExchangeSide>| {
+            let room = side.room.as_ref().map(|room| room.0.id);
+            [room, side.seen.as_ref().and_then(SeenTable::id)]
+        };
+        sides.values().flat_map(ids).flatten().collect()
+    }
+
     /// A message of a queue came back: the exchange that it was published to has seen it.
-    pub(super) fn rediscover(&self, vhost: &Vhost, stored: &[StoredMessage]) {
+    pub(super) fn rediscover(vhost: &Vhost, stored: &[StoredMessage], now: Millis) {
         if vhost.sides.read().is_empty() {
             return;
         }
-        let now = self.now();
         for stored in stored {
             if let Some(side) = vhost.side(stored.message.exchange()) {
                 rediscover(&side, stored, now);
@@ -264,7 +273,8 @@ impl Broker {
         };
         let journal = kept.map(|id| self.messages.journal(id));
         let timers = Arc::clone(&self.timers);
-        QueueRef(QueueCell::new(identity, options, journal, timers, self.now()))
+        let paging = Arc::clone(&self.paging);
+        QueueRef(QueueCell::new(identity, options, journal, timers, paging, self.now()))
     }
 }
 

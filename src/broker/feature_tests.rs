@@ -60,6 +60,7 @@ fn broker(options: StoreOptions, clock: &Arc<ManualClock>) -> Arc<Broker> {
         state,
         messages,
         limits: BrokerLimits::default(),
+        memory_budget_bytes: u64::MAX,
     };
     Broker::restore(parts).unwrap().0
 }

@@ -24,6 +24,7 @@ mod limits;
 mod login_failures;
 mod operations;
 mod operator_messages;
+mod paging;
 mod policies;
 mod publish;
 mod queue_cell;
@@ -88,6 +89,7 @@ pub struct Broker {
     alarms: alarms::Alarms,
     vhosts: DashMap<Name, Arc<Vhost>>,
     timers: Arc<timers::Timers>,
+    paging: Arc<paging::Paging>,
     replies: direct_reply::DirectReplies,
     connections: connections::Registry,
     /// What queues counted that are gone.

@@ -97,7 +97,7 @@ impl Broker {
         let mut aftermath = Aftermath::default();
         let mut taken = Vec::new();
         while taken.len() < count {
-            match queue.get(false, now, &mut aftermath) {
+            match self.get(queue, false, &mut aftermath) {
                 (Some(delivery), left) => taken.push((delivery, left)),
                 (None, _) => break,
             }

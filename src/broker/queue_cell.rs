@@ -5,9 +5,11 @@
 //! lock was given back.
 
 mod changes;
+mod declaration;
 mod inspect;
 mod letters;
 mod once;
+mod paging;
 mod reference;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering as Atomic};
@@ -25,9 +27,11 @@ use crate::store::{Keep, QueueId, QueueJournal};
 use super::counters::{Count, Counters};
 use super::deduplication::QueueDeduplication;
 use super::letter_desk::LetterDesk;
+use super::paging::Paging;
 use super::timers::Timers;
 
 pub use changes::PeekedMessage;
+pub use declaration::{QueueDeclaration, QueueIdentity};
 pub use reference::QueueRef;
 
 /// Whether a consumer can take more.
@@ -54,41 +58,6 @@ pub trait ConsumerSink: Send + Sync {
     /// The connection and the channel that it is on, for listings.
     fn place(&self) -> Option<(u64, u16)> {
         None
-    }
-}
-
-/// What was declared, apart from the arguments' meaning.
-#[derive(Clone, Debug)]
-pub struct QueueDeclaration {
-    /// The queue survives a restart.
-    pub durable: bool,
-    /// The connection that alone may use it, and with which it goes.
-    pub owner: Option<u64>,
-    /// The queue goes when its last consumer does.
-    pub auto_delete: bool,
-    /// The arguments as they were declared.
-    pub arguments: FieldTable,
-}
-
-/// Which queue it is.
-#[derive(Clone, Debug)]
-pub struct QueueIdentity {
-    /// Its key in the store.
-    pub id: QueueId,
-    /// The vhost it is in.
-    pub vhost: Name,
-    /// Its name.
-    pub name: Name,
-    /// How it was declared.
-    pub declaration: QueueDeclaration,
-}
-
-impl QueueDeclaration {
-    /// Whether the queue and its persistent messages survive a restart: an exclusive queue ends with its connection,
-    /// so it is not kept even if it was declared durable.
-    #[must_use]
-    pub fn is_kept(&self) -> bool {
-        self.durable && self.owner.is_none()
     }
 }
 
@@ -122,6 +91,7 @@ pub struct QueueCell {
     this: Weak<QueueCell>,
     journal: Option<Arc<QueueJournal>>,
     timers: Arc<Timers>,
+    paging: Arc<Paging>,
     deleted: AtomicBool,
     counters: Counters,
     /// The deadline that the timers know of, 0 for none.
@@ -147,6 +117,8 @@ struct Inner {
     had_consumer: bool,
     /// Where the queue was declared so.
     deduplication: Option<Box<QueueDeduplication>>,
+    /// What was reported of the memory that the waiting messages take, in bytes.
+    reported: u64,
 }
 
 impl QueueCell {
@@ -157,6 +129,7 @@ impl QueueCell {
         options: QueueOptions,
         journal: Option<Arc<QueueJournal>>,
         timers: Arc<Timers>,
+        paging: Arc<Paging>,
         now: Millis,
     ) -> Arc<Self> {
         let cell = Arc::new_cyclic(|this| Self {
@@ -167,6 +140,7 @@ impl QueueCell {
             this: this.clone(),
             journal,
             timers,
+            paging,
             deleted: AtomicBool::new(false),
             counters: Counters::default(),
             scheduled: AtomicU64::new(0),
@@ -183,6 +157,7 @@ impl QueueCell {
                 forgets: Vec::new(),
                 had_consumer: false,
                 deduplication: None,
+                reported: 0,
             }),
         });
         cell.schedule(&cell.inner.lock().core);
@@ -305,17 +280,19 @@ impl QueueCell {
         self.apply(&mut inner, Command::Resume(key), now, aftermath);
     }
 
-    /// `basic.get`: the message at the head and how many wait behind it.
+    /// `basic.get`: the message at the head and how many wait behind it; without a message, how many have to be loaded
+    /// first ([`Broker::get`](super::Broker::get) does that).
     pub fn get(&self, no_ack: bool, now: Millis, aftermath: &mut Aftermath) -> (Option<Delivery>, u64) {
         let mut inner = self.inner.lock();
         match self.apply(&mut inner, Command::Get(no_ack), now, aftermath) {
             Reply::Got(delivery, left) => {
-                let count = match &delivery {
-                    None => Count::GetEmpty,
-                    Some(_) if no_ack => Count::GetNoAck,
-                    Some(_) => Count::Get,
-                };
-                self.counters.count(count, 1);
+                match &delivery {
+                    // The head has to be loaded first.
+                    None if left > 0 => {}
+                    None => self.counters.count(Count::GetEmpty, 1),
+                    Some(_) if no_ack => self.counters.count(Count::GetNoAck, 1),
+                    Some(_) => self.counters.count(Count::Get, 1),
+                }
                 if delivery.as_ref().is_some_and(|delivery| delivery.redelivered) {
                     self.counters.count(Count::Redeliver, 1);
                 }
@@ -382,10 +359,14 @@ impl QueueCell {
         loop {
             self.execute(inner, now, aftermath);
             self.hand_over(inner, now);
-            if !inner.core.has_deliverable() {
+            if inner.core.has_deliverable() {
+                inner.core.apply(Command::Dispatch, now, &mut inner.effects);
+                continue;
+            }
+            self.report(inner, now);
+            if inner.effects.is_empty() {
                 break;
             }
-            inner.core.apply(Command::Dispatch, now, &mut inner.effects);
         }
         self.schedule(&inner.core);
     }
@@ -423,6 +404,7 @@ impl QueueCell {
                 Effect::Taken(ticket) => ticket.taken(),
                 Effect::Refused(ticket) => ticket.refused(),
                 Effect::DeadLetter(letter) => dead_letters.push(letter),
+                Effect::Load => self.paging.ask(self.this.clone()),
                 Effect::Activated(..) => {}
                 Effect::Expired => aftermath.to_delete.extend(self.this.upgrade()),
             }

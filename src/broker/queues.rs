@@ -253,7 +253,8 @@ impl Broker {
             name,
             declaration,
         };
-        QueueCell::new(identity, options, journal, Arc::clone(&self.timers), self.now())
+        let timers = Arc::clone(&self.timers);
+        QueueCell::new(identity, options, journal, timers, Arc::clone(&self.paging), self.now())
     }
 
     /// Gives a new queue what it needs to know duplicates; `seen` is the id under which its values were kept before.

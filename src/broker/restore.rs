@@ -1,6 +1,6 @@
 //! From the store to a running broker.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -8,7 +8,7 @@ use dashmap::DashMap;
 use serde::de::DeserializeOwned;
 
 use crate::auth::Accounts;
-use crate::model::{Clock, FieldTable, Name};
+use crate::model::{Clock, FieldTable, Millis, Name};
 use crate::queue::Restored;
 use crate::routing::{Binding, DestinationName, ExchangeKind, ExchangeSpec};
 use crate::store::{MessageStore, QueueId, StateStore, StoreError, StoredMessage, Table};
@@ -17,7 +17,7 @@ use super::arguments::{queue_options, resource};
 use super::bindings::{destination, place_binding};
 use super::definitions::{BindingRecord, ExchangeRecord, QueueRecord, VhostRecord, key, put, unpack};
 use super::exchange_side::SideIds;
-use super::queue_cell::{Aftermath, QueueDeclaration};
+use super::queue_cell::{Aftermath, QueueCell, QueueDeclaration};
 use super::queues::place_queue;
 use super::{Broker, BrokerLimits, Vhost};
 
@@ -33,6 +33,8 @@ pub struct BrokerParts {
     pub messages: MessageStore,
     /// Limits.
     pub limits: BrokerLimits,
+    /// Memory that waiting messages may take before bodies are left on disk, in bytes.
+    pub memory_budget_bytes: u64,
 }
 
 /// What was found.
@@ -64,12 +66,8 @@ pub enum RestoreError {
 
 impl Broker {
     /// Starts a broker from what its store holds. The vhost `/` is made where it is missing.
-    pub fn restore(mut parts: BrokerParts) -> Result<(Arc<Self>, Restoration), RestoreError> {
-        let mut messages: BTreeMap<QueueId, Vec<StoredMessage>> = BTreeMap::new();
-        let recovered = parts.messages.recover(&mut |message| {
-            messages.entry(message.queue).or_default().push(message);
-        })?;
-        let broker = Self {
+    pub fn restore(parts: BrokerParts) -> Result<(Arc<Self>, Restoration), RestoreError> {
+        let mut broker = Self {
             clock: parts.clock,
             accounts: Arc::new(parts.accounts),
             state: parts.state,
@@ -78,23 +76,26 @@ impl Broker {
             alarms: super::Alarms::default(),
             vhosts: DashMap::new(),
             timers: Arc::default(),
+            paging: Arc::default(),
             replies: super::direct_reply::DirectReplies::default(),
             connections: super::connections::Registry::default(),
             retired: parking_lot::Mutex::default(),
             connection_counts: super::ConnectionCounts::default(),
             login_failures: super::LoginFailures::default(),
             confirm_latency: Arc::default(),
-            next_queue: AtomicU64::new(recovered.highest_queue.map_or(1, |id| id.0 + 1)),
+            next_queue: AtomicU64::new(1),
             next_connection: AtomicU64::new(1),
         };
+        broker.set_memory_budget(parts.memory_budget_bytes);
         broker.restore_vhosts()?;
         broker.restore_accounts()?;
         broker.restore_policies()?;
         broker.restore_vhost_limits()?;
+        broker.reserve_known_ids()?;
         broker.restore_exchanges()?;
         broker.restore_queues()?;
         broker.restore_bindings()?;
-        let restoration = broker.restore_messages(messages);
+        let restoration = broker.restore_messages()?;
         Ok((Arc::new(broker), restoration))
     }
 
@@ -135,7 +136,6 @@ impl Broker {
                 internal: record.internal,
                 arguments: unpack(&record.arguments).map_err(&faulty)?,
             };
-            self.reserve_ids([record.room, record.seen]);
             let ids = SideIds {
                 room: record.room.map(QueueId),
                 seen: record.seen.map(QueueId),
@@ -168,7 +168,6 @@ impl Broker {
             };
             let current = declaration.changed_by(&changed);
             let options = queue_options(&current, &resource).map_err(|error| faulty(error.text))?;
-            self.reserve_ids([Some(record.id), record.seen]);
             let queue = self.new_queue(&vhost, record.name.into(), QueueId(record.id), declaration, options);
             self.equip_queue(&queue, record.seen.map(QueueId))
                 .map_err(|error| faulty(error.text))?;
@@ -178,12 +177,16 @@ impl Broker {
         Ok(())
     }
 
-    /// Makes sure that ids in use are not given out again.
-    fn reserve_ids(&self, ids: [Option<u64>; 2]) {
-        use std::sync::atomic::Ordering;
-        for id in ids.into_iter().flatten() {
-            self.next_queue.fetch_max(id.saturating_add(1), Ordering::Relaxed);
-        }
+    /// Makes sure that ids in use are not given out again, to exchanges that are restored either.
+    fn reserve_known_ids(&mut self) -> Result<(), RestoreError> {
+        let exchanges = self.records::<ExchangeRecord>(Table::Exchanges, "exchange")?;
+        let exchanges = exchanges.into_iter().map(|(_, record)| [record.room, record.seen]);
+        let queues = self.records::<QueueRecord>(Table::Queues, "queue")?;
+        let queues = queues.into_iter().map(|(_, record)| [Some(record.id), record.seen]);
+        let highest = exchanges.chain(queues).flatten().flatten().max();
+        let next = self.next_queue.get_mut();
+        *next = (*next).max(highest.map_or(1, |id| id.saturating_add(1)));
+        Ok(())
     }
 
     fn restore_bindings(&self) -> Result<(), RestoreError> {
@@ -211,34 +214,48 @@ impl Broker {
         Ok(())
     }
 
-    /// Puts messages back into their queues. Those of queues that are gone (a crash came between the deletion of the
-    /// definition and that of the messages) are forgotten.
-    fn restore_messages(&self, mut messages: BTreeMap<QueueId, Vec<StoredMessage>>) -> Restoration {
-        let mut restoration = Restoration::default();
-        let mut aftermath = Aftermath::default();
-        let now = self.now();
+    /// Puts messages back into their queues, batch by batch: what does not fit into memory is let go of at once. Those
+    /// of queues that are gone (a crash came between the deletion of the definition and that of the messages) are
+    /// forgotten, and so are queue ids that any of them has had. Queues and exchanges that know duplicates get theirs
+    /// at the end, as they need them in an order of their own.
+    fn restore_messages(&mut self) -> Result<Restoration, RestoreError> {
+        let mut restorer = Restorer::new(self);
+        let recovered = self.messages.recover(&mut |stored| restorer.take(stored))?;
+        restorer.hand_over();
+        let above = recovered.highest_queue.map_or(1, |id| id.0 + 1);
+        self.next_queue.fetch_max(above, std::sync::atomic::Ordering::Relaxed);
+        let Restorer {
+            now,
+            held,
+            orphans,
+            mut restoration,
+            mut aftermath,
+            ..
+        } = restorer;
+        let mut held: BTreeMap<QueueId, Vec<StoredMessage>> =
+            held.into_iter().filter(|(_, stored)| !stored.is_empty()).collect();
         for vhost in self.vhosts() {
             for queue in vhost.queues() {
                 restoration.queues += 1;
-                if let Some(seen) = queue.seen_id().and_then(|id| messages.remove(&id)) {
+                if let Some(seen) = queue.seen_id().and_then(|id| held.remove(&id)) {
                     queue.with_deduplication(|known| known.table().map(|table| table.restore(seen)));
                 }
-                let Some(stored) = messages.remove(&queue.id) else {
+                let Some(stored) = held.remove(&queue.id) else {
                     continue;
                 };
                 restoration.messages += stored.len();
-                self.rediscover(&vhost, &stored);
+                Self::rediscover(&vhost, &stored, now);
                 queue.restore(stored.into_iter().map(restored).collect(), now, &mut aftermath);
             }
         }
         for vhost in self.vhosts() {
-            restoration.messages += self.restore_sides(&vhost, &mut messages, &mut aftermath);
+            restoration.messages += self.restore_sides(&vhost, &mut held, &mut aftermath);
         }
-        for orphan in messages.into_keys() {
+        for orphan in held.into_keys().chain(orphans) {
             self.messages.remove_queue(orphan);
         }
         self.settle_aftermath(&mut aftermath);
-        restoration
+        Ok(restoration)
     }
 
     fn known_vhost(&self, name: &str) -> Result<Arc<Vhost>, String> {
@@ -279,6 +296,79 @@ impl Broker {
         self.store(&[put(Table::Vhosts, key(&[name]), &record)])?;
         self.place_vhost(name, description);
         Ok(())
+    }
+}
+
+/// So many messages are handed to a queue at a time.
+const BATCH: usize = 1024;
+
+/// Hands stored messages, which come queue by queue, to their queues.
+struct Restorer {
+    now: Millis,
+    queues: BTreeMap<QueueId, (Arc<Vhost>, Arc<QueueCell>)>,
+    /// Whose messages are in the batch.
+    queue: QueueId,
+    batch: Vec<StoredMessage>,
+    /// What is collected for the end.
+    held: BTreeMap<QueueId, Vec<StoredMessage>>,
+    /// Queues that are not there.
+    orphans: BTreeSet<QueueId>,
+    restoration: Restoration,
+    aftermath: Aftermath,
+}
+
+impl Restorer {
+    fn new(broker: &Broker) -> Self {
+        let mut queues = BTreeMap::new();
+        let mut held = BTreeMap::new();
+        for vhost in broker.vhosts() {
+            held.extend(Broker::side_ids(&vhost).into_iter().map(|id| (id, Vec::new())));
+            for queue in vhost.queues() {
+                if queue.with_deduplication(|_| ()).is_some() {
+                    let ids = [Some(queue.id), queue.seen_id()];
+                    held.extend(ids.into_iter().flatten().map(|id| (id, Vec::new())));
+                } else {
+                    queues.insert(queue.id, (Arc::clone(&vhost), queue));
+                }
+            }
+        }
+        Self {
+            now: broker.now(),
+            queues,
+            queue: QueueId(0),
+            batch: Vec::new(),
+            held,
+            orphans: BTreeSet::new(),
+            restoration: Restoration::default(),
+            aftermath: Aftermath::default(),
+        }
+    }
+
+    fn take(&mut self, stored: StoredMessage) {
+        if let Some(held) = self.held.get_mut(&stored.queue) {
+            held.push(stored);
+            return;
+        }
+        if stored.queue != self.queue || self.batch.len() == BATCH {
+            self.hand_over();
+            self.queue = stored.queue;
+        }
+        self.batch.push(stored);
+    }
+
+    fn hand_over(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        if batch.is_empty() {
+            return;
+        }
+        let Some((vhost, queue)) = self.queues.get(&self.queue) else {
+            self.orphans.insert(self.queue);
+            return;
+        };
+        self.restoration.messages += batch.len();
+        Broker::rediscover(vhost, &batch, self.now);
+        let batch = batch.into_iter().map(restored).collect();
+        queue.restore(batch, self.now, &mut self.aftermath);
     }
 }
 

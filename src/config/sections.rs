@@ -200,7 +200,8 @@ section! {
         /// store fails for want of space.
         disk_free_limit_bytes: u64 = 209_715_200, reload, 0..=1_125_899_906_842_624;
         /// Memory above which publishers are blocked: a share of what the machine
-        /// or cgroup has, or bytes. RabbitMQ's default.
+        /// or cgroup has, or bytes. RabbitMQ's default. Bodies of waiting messages are
+        /// left on disk from an eighth of it on.
         memory_limit: MemoryLimit = MemoryLimit::Share(0.6), reload;
         /// Size of a file that the log gives up when the disk is full after all, so
         /// that messages can still be consumed and removed. 0 for none.

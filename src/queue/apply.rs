@@ -5,6 +5,7 @@ use crate::model::Millis;
 use super::consumers::Consumers;
 use super::groups::Groups;
 use super::letters::Letters;
+use super::paging::READ_AHEAD;
 use super::ready::Ready;
 use super::retry::Retries;
 use super::unacked::Unacked;
@@ -30,6 +31,10 @@ pub struct QueueCore {
     pub(super) expiry_told: bool,
     /// The time of the command at work.
     pub(super) now: Millis,
+    /// Bodies were asked for and have not come yet.
+    pub(super) loading: bool,
+    /// How many messages are read ahead.
+    pub(super) read_ahead: usize,
 }
 
 impl QueueCore {
@@ -51,6 +56,8 @@ impl QueueCore {
             used_at: now,
             expiry_told: false,
             now,
+            loading: false,
+            read_ahead: READ_AHEAD,
         }
     }
 
@@ -58,10 +65,18 @@ impl QueueCore {
     /// outside to `effects`.
     ///
     /// Messages that have expired by `now` go first, so that none is delivered late or counted against a limit. After
-    /// any command either nothing waits, or nobody can take it, or [`Self::has_deliverable`] says that the batch was
+    /// any command either nothing waits in memory, or nobody can take it, or [`Self::has_deliverable`] says that the batch was
     /// full and [`Command::Dispatch`] should follow.
     pub fn apply(&mut self, command: Command<'_>, now: Millis, effects: &mut Effects) -> Reply {
         self.now = now;
+        let reply = self.carry_out(command, now, effects);
+        if self.ready.is_paging() {
+            self.read_ahead(effects);
+        }
+        reply
+    }
+
+    fn carry_out(&mut self, command: Command<'_>, now: Millis, effects: &mut Effects) -> Reply {
         let woke = !self.retries.is_empty() && self.wake_retries();
         self.expire_due(now, effects);
         if woke {
@@ -87,6 +102,8 @@ impl QueueCore {
             Command::Tick => self.tick(now, effects),
             Command::Touch => self.touch(now),
             Command::Configure(options) => self.configure(options, now, effects),
+            Command::PageOut { keep } => self.page_out(keep),
+            Command::Loaded(messages) => self.loaded(messages, now, effects),
             Command::Restore(messages) => self.restore(messages, now, effects),
             Command::SetPaused(paused) => {
                 self.consumers.queue_paused = paused;

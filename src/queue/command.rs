@@ -116,6 +116,16 @@ pub enum Command<'a> {
     Tick,
     /// Something used the queue without another command (a redeclare): `x-expires` counts anew.
     Touch,
+    /// Leaves the bodies of waiting messages to the store, but for those at the head: at most `keep` messages, and 1 MiB
+    /// of bodies, which is also how far is read ahead. It is done as far as they are
+    /// kept and cannot expire, and holds for what comes later, until nothing is on disk any more.
+    PageOut {
+        /// Messages; [`super::READ_AHEAD`] outside of tests.
+        keep: usize,
+    },
+    /// Bodies that [`Effect::Load`] asked for, in the order of [`super::QueueCore::to_load`] from its first on; `None`
+    /// for a message that the store does not have: it refused it, which its publisher was told.
+    Loaded(Vec<(Sequence, Option<Message>)>),
     /// Other settings, from a policy.
     Configure(QueueOptions),
     /// The whole queue hands nothing out any more, to consumers and to `basic.get`, or does again. Messages come in and
@@ -139,7 +149,8 @@ pub enum Reply {
     Subscribed(ConsumerKey),
     /// No new consumer.
     SubscribeRefused(SubscribeError),
-    /// The message at the head, if there was one, and how many wait behind it.
+    /// The message at the head, if there was one, and how many wait behind it. Without a message the number says how
+    /// many are on disk: they have to be loaded first.
     Got(Option<Delivery>, u64),
     /// How many messages were removed.
     Purged(u64),
@@ -227,6 +238,9 @@ pub enum Effect {
     /// Publish this to the dead-letter exchange, after the queue's lock was given back. What the store may forget with
     /// it is asked for right behind it.
     DeadLetter(DeadLetter),
+    /// Read the bodies of [`super::QueueCore::to_load`] and give them back with [`Command::Loaded`]. Nothing more is
+    /// asked for until then.
+    Load,
     /// A consumer became the single active one, or is no longer.
     Activated(ConsumerKey, bool),
     /// The queue was unused for `x-expires`: delete it.

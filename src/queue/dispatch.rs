@@ -16,7 +16,7 @@ impl QueueCore {
     /// Whether a message waits that somebody can take: the last command's batch was full.
     #[must_use]
     pub fn has_deliverable(&self) -> bool {
-        !self.ready.is_empty() && self.consumers.can_take() && self.group_can_go()
+        self.ready.has_head() && self.consumers.can_take() && self.group_can_go()
     }
 
     /// Delivers waiting messages, at most one batch.
@@ -30,7 +30,7 @@ impl QueueCore {
                 return;
             }
             self.expire_head(now, effects);
-            if self.ready.is_empty() {
+            if !self.ready.has_head() {
                 return;
             }
             let Some(turn) = self.consumers.take_turn() else {
@@ -56,7 +56,7 @@ impl QueueCore {
             Some(_) => self.pop_open(),
         };
         let Some((sequence, entry)) = head else {
-            return Reply::Got(None, 0);
+            return Reply::Got(None, self.ready.paged_len());
         };
         let (delivery, kept) = self.hand_out(Holder::GET, no_ack, sequence, entry);
         if kept {

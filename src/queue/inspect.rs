@@ -53,14 +53,14 @@ impl QueueCore {
         self.consumers.queue_paused
     }
 
-    /// The message at position `position` of those that wait, 0 for the head. Costs time in proportion to the
+    /// The message at position `position` of those that wait in memory, 0 for the head. Costs time in proportion to the
     /// position.
     #[must_use]
     pub fn peek(&self, position: usize) -> Option<MessageView<'_>> {
         self.ready_messages().nth(position)
     }
 
-    /// The messages that wait, in the order in which they would be delivered.
+    /// The messages that wait, in the order in which they would be delivered, without those on disk.
     pub fn ready_messages(&self) -> impl Iterator<Item = MessageView<'_>> {
         self.ready.iter().map(|(sequence, entry)| view(sequence, entry))
     }

@@ -34,11 +34,18 @@ impl QueueCore {
         if !self.limited() || self.options.overflow != Overflow::DropHead {
             return;
         }
-        while self.over(self.ready.len(), self.ready.bytes())
-            && let Some((sequence, entry)) = self.ready.pop_head()
-        {
-            self.left_ready(sequence, &entry);
-            self.discard(sequence, entry, Some(DeathReason::MaxLength), effects);
+        while self.over(self.ready.len(), self.ready.bytes()) {
+            if let Some((sequence, entry)) = self.ready.pop_head() {
+                self.left_ready(sequence, &entry);
+                self.discard(sequence, entry, Some(DeathReason::MaxLength), effects);
+            } else if self.options.dead_letter.is_none()
+                && let Some(sequence) = self.ready.pop_paged()
+            {
+                effects.push(Effect::Forget(sequence));
+            } else {
+                // A dead letter needs its body: this goes on when it was read.
+                return;
+            }
         }
     }
 

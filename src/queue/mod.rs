@@ -4,8 +4,9 @@
 //! outside: deliveries, records for the store, dead letters. The same commands in the same order give the same state
 //! and the same effects, so that a lock drives them today and a replicated log can later.
 //!
-//! `apply` takes commands apart; `enqueue`, `dispatch`, `settle`, `limits`, `expiry`, `retry` and `letters` carry them out on what `ready`,
-//! `unacked` and `consumers` (with `single_active` and `groups`) hold; `inspect` only looks.
+//! `apply` takes commands apart; `enqueue`, `dispatch`, `settle`, `limits`, `expiry`, `retry` and `letters` carry them
+//! out on what `ready`, `unacked` and `consumers` (with `single_active` and `groups`) hold; `paging` and `spill` leave
+//! bodies on disk; `inspect` only looks.
 
 mod apply;
 mod command;
@@ -21,10 +22,12 @@ mod inspect;
 mod letters;
 mod limits;
 mod options;
+mod paging;
 mod ready;
 mod retry;
 mod settle;
 mod single_active;
+mod spill;
 mod unacked;
 
 pub use apply::QueueCore;
@@ -40,6 +43,7 @@ pub use expiry::EXPIRE_BATCH;
 pub use inspect::{ConsumerView, MessageView};
 pub use letters::{LETTER_RETRY_MS, LETTER_WINDOW};
 pub use options::{DeadLetterTarget, Overflow, QueueOptions};
+pub use paging::{READ_AHEAD, READ_AHEAD_BYTES};
 
 pub use retry::{RETRY_AT_HEADER, RETRY_COUNT_HEADER};
 

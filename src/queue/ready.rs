@@ -15,39 +15,52 @@ use crate::model::Millis;
 
 use super::Sequence;
 use super::entry::{Entry, NEVER, Numbered};
+use super::paging::PagedRun;
 
 /// Gaps that are left alone, and capacity that an empty deque keeps.
 const SLACK: usize = 1024;
 
 /// A message's place in its deque; a gap when it has expired.
 #[derive(Debug)]
-struct Place {
-    sequence: Sequence,
-    entry: Option<Entry>,
+pub(super) struct Place {
+    pub(super) sequence: Sequence,
+    pub(super) entry: Option<Entry>,
 }
 
 #[derive(Debug, Default)]
-struct Level {
+pub(super) struct Level {
     returned: BTreeMap<Sequence, Entry>,
     /// Ordered by sequence; neither end is a gap.
-    fresh: VecDeque<Place>,
-    gaps: usize,
+    pub(super) fresh: VecDeque<Place>,
+    pub(super) gaps: usize,
     /// The latest expiry in `fresh` since it was last empty.
-    latest_expiry: Millis,
+    pub(super) latest_expiry: Millis,
 }
 
 /// All messages that wait, in the order in which they are to be delivered.
 #[derive(Debug)]
 pub(super) struct Ready {
-    levels: Box<[Level]>,
+    pub(super) levels: Box<[Level]>,
     /// A bit for each level that has messages.
     occupied: [u64; 4],
-    len: u64,
-    bytes: u64,
+    pub(super) len: u64,
+    pub(super) bytes: u64,
     /// How many of them expire at all.
     expiring: u64,
     /// Expiry, sequence and level of the messages for which looking at heads is not enough.
     index: BTreeSet<(Millis, Sequence, u8)>,
+    /// What stands behind the messages of the only level, while some of it is on disk.
+    pub(super) spill: Option<Box<Spill>>,
+}
+
+/// The rest of a queue whose bodies do not all fit into memory.
+#[derive(Debug, Default)]
+pub(super) struct Spill {
+    /// Never empty.
+    pub(super) paged: PagedRun,
+    /// What stands behind those and has to stay in memory. All that expires here is in the index.
+    pub(super) tail: Level,
+    pub(super) tail_bytes: u64,
 }
 
 impl Ready {
@@ -60,6 +73,7 @@ impl Ready {
             bytes: 0,
             expiring: 0,
             index: BTreeSet::new(),
+            spill: None,
         }
     }
 
@@ -87,6 +101,10 @@ impl Ready {
 
     /// Adds a new message behind all others of its level; its sequence must be the highest so far.
     pub(super) fn push(&mut self, sequence: Sequence, mut entry: Entry) {
+        if self.spill.is_some() {
+            self.push_behind(sequence, entry);
+            return;
+        }
         let level = &mut self.levels[usize::from(entry.level)];
         debug_assert!(level.fresh.back().is_none_or(|last| last.sequence < sequence));
         if level.fresh.is_empty() {
@@ -109,21 +127,28 @@ impl Ready {
         level.returned.insert(sequence, entry);
     }
 
-    /// The message that is to be delivered next.
+    /// The message that is to be delivered next; `None` where it is on disk.
     pub(super) fn head(&self) -> Option<(Sequence, &Entry)> {
-        self.levels[self.highest()?].head()
+        let head = self.levels[self.highest()?].head()?;
+        (self.spill.is_none() || self.is_before_paged(head.0)).then_some(head)
     }
 
     /// Takes one message out of its level.
     pub(super) fn take(&mut self, level: u8, sequence: Sequence) -> Option<Entry> {
-        let entry = self.levels[usize::from(level)].remove(sequence)?;
+        let entry = match self.levels[usize::from(level)].remove(sequence) {
+            Some(entry) => entry,
+            None => self.spill.as_mut()?.remove(sequence)?,
+        };
         self.removed(sequence, &entry);
         Some(entry)
     }
 
-    /// Takes the message that is to be delivered next.
+    /// Takes the message that is to be delivered next; `None` where it is on disk.
     pub(super) fn pop_head(&mut self) -> Option<Numbered> {
         let level = self.highest()?;
+        if self.spill.is_some() {
+            self.head()?;
+        }
         self.pop_level(level)
     }
 
@@ -141,9 +166,10 @@ impl Ready {
         Some((sequence, self.take(level, sequence)?))
     }
 
-    /// All messages in the order of delivery.
+    /// All messages in the order of delivery, without those on disk.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Sequence, &Entry)> {
-        self.levels.iter().rev().flat_map(Level::iter)
+        let behind = self.spill.as_ref().map(|spill| &spill.tail.fresh);
+        self.levels.iter().rev().flat_map(move |level| level.iter(behind))
     }
 
     fn highest(&self) -> Option<usize> {
@@ -175,7 +201,7 @@ impl Ready {
         heads.chain(self.index.first().copied()).min()
     }
 
-    fn added(&mut self, sequence: Sequence, entry: &Entry) {
+    pub(super) fn added(&mut self, sequence: Sequence, entry: &Entry) {
         self.occupied[usize::from(entry.level >> 6)] |= 1 << (entry.level & 63);
         self.len += 1;
         self.bytes += entry.bytes();
@@ -213,13 +239,14 @@ impl Level {
         Some((place.sequence, place.entry.as_ref()?))
     }
 
-    fn iter(&self) -> impl Iterator<Item = (Sequence, &Entry)> {
+    /// `behind` is what follows the fresh messages, after those on disk.
+    fn iter<'a>(&'a self, behind: Option<&'a VecDeque<Place>>) -> impl Iterator<Item = (Sequence, &'a Entry)> {
         let mut returned = self
             .returned
             .iter()
             .map(|(sequence, entry)| (*sequence, entry))
             .peekable();
-        let fresh = self.fresh.iter();
+        let fresh = self.fresh.iter().chain(behind.into_iter().flatten());
         let mut fresh = fresh
             .filter_map(|place| Some((place.sequence, place.entry.as_ref()?)))
             .peekable();
@@ -251,7 +278,7 @@ impl Level {
         Some((place.sequence, place.entry?))
     }
 
-    fn remove(&mut self, sequence: Sequence) -> Option<Entry> {
+    pub(super) fn remove(&mut self, sequence: Sequence) -> Option<Entry> {
         if let Some(entry) = self.returned.remove(&sequence) {
             return Some(entry);
         }
@@ -270,7 +297,7 @@ impl Level {
     }
 
     /// Takes the gaps from both ends.
-    fn trim(&mut self) {
+    pub(super) fn trim(&mut self) {
         while self.fresh.front().is_some_and(|place| place.entry.is_none()) {
             self.fresh.pop_front();
             self.gaps -= 1;

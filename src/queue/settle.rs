@@ -3,7 +3,7 @@
 use crate::model::Millis;
 
 use super::unacked::Out;
-use super::{DeathReason, Effects, Outcome, QueueCore, Reply, UnackedId};
+use super::{DeathReason, Effect, Effects, Outcome, QueueCore, Reply, UnackedId};
 
 impl QueueCore {
     pub(super) fn settle(&mut self, outcome: Outcome, ids: &[UnackedId], now: Millis, effects: &mut Effects) {
@@ -52,9 +52,13 @@ impl QueueCore {
 
     pub(super) fn purge(&mut self, effects: &mut Effects) -> Reply {
         let count = self.ready.len() + self.retries.len();
-        while let Some((sequence, entry)) = self.ready.pop_head() {
-            self.left_ready(sequence, &entry);
-            self.discard(sequence, entry, None, effects);
+        while !self.ready.is_empty() {
+            if let Some((sequence, entry)) = self.ready.pop_head() {
+                self.left_ready(sequence, &entry);
+                self.discard(sequence, entry, None, effects);
+            } else if let Some(sequence) = self.ready.pop_paged() {
+                effects.push(Effect::Forget(sequence));
+            }
         }
         while let Some((sequence, entry)) = self.retries.pop() {
             self.discard(sequence, entry, None, effects);

@@ -120,7 +120,14 @@ fn start(config: Config, logging: Logging, arguments: &ServeArguments) -> Result
         move || broker.run_timers()
     });
     let timers = timers.map_err(Failure::refused)?;
+    let loads = std::thread::Builder::new().name("loads".to_owned()).spawn({
+        let broker = Arc::clone(&broker);
+        move || broker.run_loads().inspect_err(fatal)
+    });
+    let loads = loads.map_err(Failure::refused)?;
     let outcome = runtime.block_on(run(config, &running, arguments));
+    broker.stop_loads();
+    let _ = loads.join();
     broker.stop_timers();
     let _ = timers.join();
     runtime.shutdown_timeout(Duration::from_secs(5));
@@ -131,13 +138,14 @@ fn start(config: Config, logging: Logging, arguments: &ServeArguments) -> Result
     outcome
 }
 
+/// Ends the process: a sync or a read that failed must not be tried again, and nothing may be confirmed after it.
+fn fatal(error: &StoreError) {
+    tracing::error!(%error, "the store failed; the broker stops at once");
+    std::process::exit(STORAGE.into());
+}
+
 /// Opens the store and starts the broker from it.
 fn open(config: &Config) -> Result<Arc<Broker>, Failure> {
-    let fatal = |error: &StoreError| {
-        // A sync that failed must not be tried again, and nothing may be confirmed after it.
-        tracing::error!(%error, "the store failed; the broker stops at once");
-        std::process::exit(STORAGE.into());
-    };
     let (messages, state) = MessageStore::open(settings::store(config), Arc::new(fatal)).map_err(Failure::storage)?;
     let accounts = Accounts::new(HashingCost::default()).map_err(Failure::refused)?;
     let parts = BrokerParts {
@@ -146,6 +154,7 @@ fn open(config: &Config) -> Result<Arc<Broker>, Failure> {
         state,
         messages,
         limits: settings::broker(config),
+        memory_budget_bytes: resources::budget(config),
     };
     let (broker, restoration) = Broker::restore(parts).map_err(Failure::storage)?;
     tracing::info!(

@@ -20,6 +20,13 @@ pub fn limits(config: &Config) -> AlarmLimits {
     }
 }
 
+/// Bytes that waiting messages may take before bodies are left on disk: an eighth of what raises the memory alarm. The
+/// allocator keeps what each thread has freed for that thread, so that several times the budget may stay resident
+/// (seen: twice).
+pub fn budget(config: &Config) -> u64 {
+    limits(config).memory_bytes / 8
+}
+
 /// Looks at disk and memory until the broker ends.
 pub async fn watch(broker: Arc<Broker>) {
     let mut ticks = interval(PERIOD);
@@ -34,6 +41,7 @@ pub async fn watch(broker: Arc<Broker>) {
 
 /// Looks once.
 pub fn check(broker: &Broker) {
+    broker.relieve_memory();
     let disk_free_bytes = broker.messages().free_space().unwrap_or_else(|error| {
         tracing::warn!(%error, "cannot tell how much of the disk is free");
         u64::MAX

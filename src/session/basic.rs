@@ -167,8 +167,7 @@ impl Session {
                 format_args!("reached maximum ({most}) of unacked deliveries per channel"),
             ));
         }
-        let now = self.broker.now();
-        let (delivery, left) = queue.get(no_ack, now, &mut self.aftermath);
+        let (delivery, left) = self.broker.get(&queue, no_ack, &mut self.aftermath);
         let Some(delivery) = delivery else {
             self.write(number, Response::GetEmpty);
             self.finish();

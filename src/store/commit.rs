@@ -119,6 +119,7 @@ impl Committer {
         if self.maintain {
             self.maintain = self.engine.lock().maintain()?;
         }
+        self.shared.steps.fetch_add(1, Ordering::SeqCst);
         Ok(self.next(now, noted != 0, stop))
     }
 

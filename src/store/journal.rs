@@ -23,6 +23,8 @@ pub(super) struct Shared {
     pub(super) dropped: AtomicU64,
     /// The commit thread is to write all that is owed and end.
     pub(super) stop: AtomicBool,
+    /// Steps of the commit thread that have ended.
+    pub(super) steps: AtomicU64,
     /// Another sync mode, until the commit thread takes it.
     pub(super) new_sync: Mutex<Option<SyncMode>>,
 }
@@ -250,6 +252,15 @@ impl QueueJournal {
         std::mem::swap(&mut pending.forgets, &mut batch.forgets);
         tickets.append(&mut pending.tickets);
         batch.removed = std::mem::take(&mut pending.removal);
+    }
+
+    /// Whether a record waits for the commit thread.
+    pub(super) fn is_waiting(&self, sequence: u64) -> bool {
+        let pending = self.pending.lock();
+        let found = pending
+            .keeps
+            .binary_search_by_key(&sequence, |waiting| waiting.sequence);
+        found.is_ok_and(|at| pending.keeps[at].keep.is_some())
     }
 
     /// What there is; where that is nothing the journal lists itself anew with the next that comes.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -21,6 +22,9 @@ use super::state::{Database, MemoryState, SledState};
 use super::statistics::{Counters, Statistics};
 use super::wake::Urgency;
 use super::{EngineKind, Latency, QueueId, StateStore, StoreError, StoreOptions, StoredMessage, SyncMode};
+
+/// How often somebody who waits for the commit thread looks again.
+const LOOK_AGAIN: Duration = Duration::from_micros(500);
 
 /// Told once when the store cannot go on. The process has to end: a sync that failed must not be tried again.
 pub type FatalHook = Arc<dyn Fn(&StoreError) + Send + Sync>;
@@ -134,6 +138,27 @@ impl MessageStore {
         max_bytes: u64,
     ) -> Result<Vec<StoredMessage>, StoreError> {
         self.engine.lock().load(queue, from, max_messages, max_bytes)
+    }
+
+    /// Whether a message that was handed to its journal is neither stored nor on its way there: the disk was full, or
+    /// it was settled. Waits until the commit thread has dealt with all that it may have in hand.
+    ///
+    /// # Errors
+    /// As [`recover`](Self::recover).
+    pub fn is_gone(&self, queue: QueueId, sequence: u64) -> Result<bool, StoreError> {
+        let steps = || self.shared.steps.load(Ordering::SeqCst);
+        let before = steps();
+        let waits = self.journal(queue).is_waiting(sequence);
+        // The step that is under way may have taken the message already; the next whole one ends it for sure.
+        while steps() < before + 2 {
+            if self.shared.stop.load(Ordering::SeqCst) {
+                return Ok(false);
+            }
+            self.shared.wake.note(Urgency::Now);
+            std::thread::sleep(LOOK_AGAIN);
+        }
+        let found = self.load(queue, sequence, 1, 1)?;
+        Ok(!waits && found.first().is_none_or(|found| found.sequence != sequence))
     }
 
     /// Bytes that may still be written to the file system of the data folder; for the disk alarm. `u64::MAX` where

@@ -3,6 +3,7 @@
 mod alarms;
 mod client;
 mod full_disk;
+mod paging;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -24,11 +25,25 @@ struct Running {
     broker: Arc<Broker>,
     address: SocketAddr,
     /// Ends the connections when it goes.
-    _runtime: Runtime,
+    runtime: Runtime,
+}
+
+impl Running {
+    /// Ends it and gives its folder back.
+    fn stop(self) {
+        let Self { broker, runtime, .. } = self;
+        drop(runtime);
+        broker.messages().shutdown().unwrap();
+        assert_eq!(Arc::strong_count(&broker), 1, "somebody still holds the broker");
+    }
 }
 
 /// Starts one over the folder, or over none.
 fn start(dir: Option<&Path>) -> Running {
+    start_with_budget(dir, u64::MAX)
+}
+
+fn start_with_budget(dir: Option<&Path>, memory_budget_bytes: u64) -> Running {
     let mut options = StoreOptions::new(dir.unwrap_or(Path::new("unused")));
     if dir.is_none() {
         options.engine = EngineKind::Memory;
@@ -40,6 +55,7 @@ fn start(dir: Option<&Path>) -> Running {
         state,
         messages,
         limits: BrokerLimits::default(),
+        memory_budget_bytes,
     };
     let (broker, _) = Broker::restore(parts).unwrap();
     let tags = Tags(vec!["administrator".to_owned()]);
@@ -86,6 +102,6 @@ fn start(dir: Option<&Path>) -> Running {
     Running {
         broker,
         address,
-        _runtime: runtime,
+        runtime,
     }
 }

@@ -82,6 +82,7 @@ impl TestBroker {
             state,
             messages,
             limits: BrokerLimits::default(),
+            memory_budget_bytes: u64::MAX,
         };
         let (broker, _) = Broker::restore(parts).unwrap();
         add_user(&broker, "guest");

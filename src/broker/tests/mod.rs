@@ -88,6 +88,7 @@ impl Bench {
             state: Arc::clone(&state),
             messages,
             limits: BrokerLimits::default(),
+            memory_budget_bytes: u64::MAX,
         };
         Self {
             broker: Broker::restore(parts).unwrap().0,

@@ -36,6 +36,7 @@ pub(super) struct Item {
     pub(super) retries: usize,
     pub(super) group: Option<u8>,
     pub(super) retry_at: Millis,
+    pub(super) on_disk: bool,
 }
 
 impl Item {
@@ -273,6 +274,9 @@ impl Oracle {
 
     fn shorten(&mut self) {
         while self.options.overflow == Overflow::DropHead && self.over(self.ready.len() as u64, self.ready_bytes()) {
+            if self.ready[0].on_disk && self.options.dead_letter.is_some() {
+                return;
+            }
             let item = self.ready.remove(0);
             self.gone(&item, Some(DeathReason::MaxLength));
         }
@@ -377,7 +381,7 @@ impl Oracle {
     /// Whether a message is held back from somebody who certainly could take it.
     pub(super) fn holds_back(&self) -> bool {
         if !self.grouped() {
-            return !self.ready.is_empty() && self.certain().is_some();
+            return !self.ready.is_empty() && !self.head_is_away() && self.certain().is_some();
         }
         let certain = self
             .members
@@ -442,6 +446,32 @@ impl Oracle {
         goes.then(|| holder.clone())
     }
 
+    /// Nothing can be delivered until the head was read back.
+    pub(super) fn head_is_away(&self) -> bool {
+        self.ready.first().is_some_and(|head| head.on_disk)
+    }
+
+    /// Bodies came; the bool says that there was one.
+    pub(super) fn load(&mut self, items: &[(Sequence, bool)]) {
+        for (sequence, found) in items {
+            let at = self
+                .ready
+                .iter()
+                .position(|item| item.sequence == *sequence && item.on_disk);
+            match at {
+                Some(at) if *found => self.ready[at].on_disk = false,
+                Some(at) => {
+                    self.ready.remove(at);
+                    self.stored.remove(sequence);
+                    self.ledger.lost += 1;
+                }
+                None => {}
+            }
+        }
+        self.shorten();
+        self.dispatch();
+    }
+
     pub(super) fn dispatch(&mut self) {
         let mut bytes = 0;
         if self.grouped() {
@@ -457,7 +487,7 @@ impl Oracle {
             return;
         }
         for _ in 0..DISPATCH_BATCH {
-            if bytes >= DISPATCH_BYTES || self.ready.is_empty() {
+            if bytes >= DISPATCH_BYTES || self.head_is_away() || self.ready.is_empty() {
                 return;
             }
             let Some(member) = self.choose(0, self.ready[0].sequence) else {
@@ -507,6 +537,7 @@ impl Oracle {
             retries: 0,
             group: new.group,
             retry_at: 0,
+            on_disk: false,
         };
         self.next_sequence += 1;
         let tracked = self.options.tracked;
@@ -540,6 +571,10 @@ impl Oracle {
             Some(member) => self.deliver(&member, item),
             None if at_once => self.gone(&item, Some(DeathReason::Expired)),
             None => {
+                let may_go = item.kept && ttl.is_none();
+                // What came back does not stand in line.
+                let last = self.ready.iter().rfind(|last| last.count == 0);
+                item.on_disk = may_go && last.is_some_and(|last| last.on_disk);
                 self.insert(item);
                 self.shorten();
             }
@@ -643,7 +678,7 @@ impl Oracle {
             true => *self.eligible(None).first()?,
             false => 0,
         };
-        if self.ready.is_empty() {
+        if self.ready.is_empty() || self.head_is_away() {
             return None;
         }
         let item = self.ready.remove(at);

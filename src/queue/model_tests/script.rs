@@ -1,5 +1,6 @@
 //! Random commands, given to the core and the oracle alike, as a broker would give them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -34,6 +35,9 @@ pub(super) enum Op {
     Letter(usize, bool),
     PauseQueue(bool),
     Restart,
+    PageOut(usize),
+    /// So many of the bodies that were asked for come; the store may have lost the last one.
+    Load(usize, bool),
 }
 
 #[derive(Clone, Debug)]
@@ -162,6 +166,8 @@ pub(super) fn ops() -> impl Strategy<Value = Op> {
         3 => (any::<usize>(), any::<bool>()).prop_map(|(which, refused)| Op::Letter(which, refused)),
         1 => prop::bool::weighted(0.4).prop_map(Op::PauseQueue),
         1 => Just(Op::Restart),
+        3 => (0usize..4).prop_map(Op::PageOut),
+        6 => (1usize..5, prop::bool::weighted(0.1)).prop_map(|(count, lose)| Op::Load(count, lose)),
     ]
 }
 
@@ -178,6 +184,9 @@ pub(super) struct Test {
     window: Arc<ChannelWindow>,
     next_number: u64,
     confirms: u64,
+    /// What the store was given.
+    bodies: BTreeMap<Sequence, Message>,
+    load_asked: bool,
     /// All effects, as text.
     pub(super) log: Vec<String>,
 }
@@ -224,6 +233,7 @@ fn seen(effect: &Effect) -> (Seen, Option<UnackedId>) {
         Effect::DeadLetter(dead) => Seen::Dead(number(&dead.message), dead.reason, dead.sequence, dead.held),
         Effect::Activated(key, active) => Seen::Activated(key.0, *active),
         Effect::Expired => Seen::Expired,
+        Effect::Load => unreachable!("left out before"),
     };
     (seen, None)
 }
@@ -236,6 +246,8 @@ impl Test {
             window: Arc::new(ChannelWindow::new()),
             next_number: 1,
             confirms: 0,
+            bodies: BTreeMap::new(),
+            load_asked: false,
             log: Vec::new(),
         }
     }
@@ -244,7 +256,14 @@ impl Test {
     fn apply(&mut self, command: Command<'_>, predict: impl FnOnce(&mut Oracle, &Reply)) -> Reply {
         let mut effects = Vec::new();
         let reply = self.core.apply(command, self.oracle.now, &mut effects);
-        let tape: Vec<_> = effects.iter().map(seen).collect();
+        self.load_asked |= effects.iter().any(|effect| matches!(effect, Effect::Load));
+        for effect in &effects {
+            if let Effect::Keep { sequence, message, .. } = effect {
+                self.bodies.insert(*sequence, message.clone());
+            }
+        }
+        let told = effects.iter().filter(|effect| !matches!(effect, Effect::Load));
+        let tape: Vec<_> = told.map(seen).collect();
         self.log.push(format!("{tape:?}"));
         self.oracle.begin(tape);
         predict(&mut self.oracle, &reply);
@@ -336,8 +355,30 @@ impl Test {
             Op::Letter(which, refused) => self.letter(which, refused),
             Op::PauseQueue(paused) => self.pause_queue(paused),
             Op::Restart => self.restart(),
+            Op::PageOut(keep) => {
+                self.apply(Command::PageOut { keep }, |_, _| {});
+                let paged: Vec<_> = self.core.ready.paged().map(|paged| paged.sequence).collect();
+                let pages = paged.is_empty() || self.oracle.options.may_page();
+                assert!(pages || self.oracle.ready.iter().any(|item| item.on_disk));
+                let ready = self.oracle.ready.iter_mut();
+                ready.for_each(|item| item.on_disk = paged.contains(&item.sequence));
+            }
+            Op::Load(count, lose) => self.load(count, lose),
         }
         self.settle_down();
+    }
+
+    fn load(&mut self, count: usize, lose: bool) {
+        if !std::mem::take(&mut self.load_asked) {
+            return;
+        }
+        let wanted = self.core.to_load().into_iter().take(count);
+        let mut bodies: Vec<_> = wanted.map(|at| (at, Some(self.bodies[&at].clone()))).collect();
+        if let (true, Some(last)) = (lose, bodies.last_mut()) {
+            last.1 = None;
+        }
+        let found: Vec<_> = bodies.iter().map(|(at, body)| (*at, body.is_some())).collect();
+        self.apply(Command::Loaded(bodies), |oracle, _| oracle.load(&found));
     }
 
     fn publish(&mut self, drafts: Vec<Draft>) {
@@ -520,7 +561,9 @@ impl Test {
                 panic!("{reply:?}");
             };
             assert_eq!(delivery.as_ref().map(handed), want);
-            assert_eq!(*left, want.map_or(0, |_| oracle.ready.len() as u64));
+            let away = oracle.ready.iter().filter(|item| item.on_disk).count();
+            let to_load = if oracle.queue_paused { 0 } else { away };
+            assert_eq!(*left, want.map_or(to_load, |_| oracle.ready.len()) as u64);
             if let Some(id) = delivery.as_ref().and_then(|delivery| delivery.unacked) {
                 oracle.out.last_mut().unwrap().id = id;
             }
@@ -537,6 +580,7 @@ impl Test {
             redelivered: true,
             ..out.item
         });
+        self.load_asked = false;
         let letters = std::mem::take(&mut oracle.letters).into_iter();
         let letters = letters.map(|(item, ..)| Item {
             redelivered: true,
@@ -547,6 +591,7 @@ impl Test {
         let (mut kept, lost): (Vec<Item>, Vec<Item>) = waiting.chain(out).chain(letters).partition(|item| item.kept);
         oracle.ledger.lost += lost.len() as u64;
         kept.sort_by_key(|item| std::cmp::Reverse(item.sequence));
+        kept.iter_mut().for_each(|item| item.on_disk = false);
         oracle.members.clear();
         oracle.active = None;
         oracle.touch();
@@ -588,6 +633,13 @@ impl Test {
         }
         let oracle = &self.oracle;
         assert!(!oracle.holds_back(), "a message is held back");
+        assert!(!oracle.head_is_away() || self.load_asked, "nobody reads the head back");
+        let away = oracle
+            .ready
+            .iter()
+            .filter(|item| item.on_disk)
+            .map(|item| item.sequence);
+        assert!(self.core.ready.paged().map(|paged| paged.sequence).eq(away));
         assert_eq!(self.core.state(), oracle.state());
         assert_eq!(self.core.next_deadline(), oracle.next_deadline());
         assert_eq!(self.core.next_sequence(), oracle.next_sequence);
@@ -602,7 +654,7 @@ impl Test {
                 v.kept,
             )
         });
-        let items = oracle.ready.iter();
+        let items = oracle.ready.iter().filter(|item| !item.on_disk);
         let items = items.map(|i| (i.sequence, i.number, i.redelivered, i.count, i.expires_at, i.kept));
         assert!(views.eq(items), "other messages wait, or in another order");
         assert!(

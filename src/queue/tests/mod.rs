@@ -244,6 +244,7 @@ impl Q {
             Effect::Activated(key, true) => format!("active {}", key.0),
             Effect::Activated(key, false) => format!("idle {}", key.0),
             Effect::Expired => "queue expired".into(),
+            Effect::Load => "load".into(),
         }
     }
 }

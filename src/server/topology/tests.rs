@@ -26,6 +26,7 @@ fn broker() -> Arc<Broker> {
         state,
         messages,
         limits: BrokerLimits::default(),
+        memory_budget_bytes: u64::MAX,
     };
     Broker::restore(parts).unwrap().0
 }

@@ -1,0 +1,202 @@
+//! A backlog bigger than memory: which queues leave bodies on disk, and who reads them back.
+//!
+//! Each queue reports what its waiting messages take. Over the budget a queue that has more than a read's worth in
+//! memory is told to page out; one thread reads back what queues ask for, with no queue locked while it reads.
+
+use std::collections::VecDeque;
+use std::sync::Weak;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::model::Message;
+use crate::queue::{Delivery, READ_AHEAD_BYTES, Sequence};
+use crate::store::StoreError;
+
+use super::queue_cell::{Aftermath, QueueCell};
+use super::{Broker, blocking};
+
+/// A queue reports when what it has in memory has changed by so much, in bytes.
+pub const REPORT_BYTES: u64 = 64 << 10;
+
+/// The memory that waiting messages may take, and the queues that wait for bodies.
+#[derive(Debug)]
+pub struct Paging {
+    budget_bytes: AtomicU64,
+    used_bytes: AtomicU64,
+    loads: Mutex<Loads>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Loads {
+    queues: VecDeque<Weak<QueueCell>>,
+    stopped: bool,
+}
+
+impl Default for Paging {
+    /// Without a limit, until one is set.
+    fn default() -> Self {
+        Self {
+            budget_bytes: AtomicU64::new(u64::MAX),
+            used_bytes: AtomicU64::new(0),
+            loads: Mutex::default(),
+            changed: Condvar::new(),
+        }
+    }
+}
+
+impl Paging {
+    /// Notes that a queue now has `now` bytes in memory and had `before`.
+    pub fn report(&self, before: u64, now: u64) {
+        if now >= before {
+            self.used_bytes.fetch_add(now - before, Ordering::Relaxed);
+        } else {
+            self.used_bytes.fetch_sub(before - now, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a queue with so many bytes in memory has to give some up.
+    #[must_use]
+    pub fn presses(&self, resident_bytes: u64) -> bool {
+        resident_bytes > READ_AHEAD_BYTES
+            && self.used_bytes.load(Ordering::Relaxed) > self.budget_bytes.load(Ordering::Relaxed)
+    }
+
+    /// A queue waits for bodies.
+    pub fn ask(&self, queue: Weak<QueueCell>) {
+        self.loads.lock().queues.push_back(queue);
+        self.changed.notify_one();
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.loads.lock().stopped
+    }
+
+    fn next(&self) -> Option<Weak<QueueCell>> {
+        self.loads.lock().queues.pop_front()
+    }
+
+    fn wait(&self) -> Option<Weak<QueueCell>> {
+        let mut loads = self.loads.lock();
+        loop {
+            if loads.stopped {
+                return None;
+            }
+            match loads.queues.pop_front() {
+                Some(queue) => return Some(queue),
+                None => self.changed.wait(&mut loads),
+            }
+        }
+    }
+}
+
+impl Broker {
+    /// Sets how much memory waiting messages may take before bodies are left on disk, in bytes.
+    pub fn set_memory_budget(&self, bytes: u64) {
+        self.paging.budget_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Has the queues that nobody uses give up bodies as well, where memory is short. For about once a second.
+    pub fn relieve_memory(&self) {
+        if !self.paging.presses(u64::MAX) {
+            return;
+        }
+        let mut aftermath = Aftermath::default();
+        let queues = self.vhosts().into_iter().flat_map(|vhost| vhost.queues());
+        queues.for_each(|queue| queue.relieve(self.now(), &mut aftermath));
+        self.settle_aftermath(&mut aftermath);
+    }
+
+    /// Reads bodies back for the queues that ask, until [`Broker::stop_loads`]; blocks its thread.
+    ///
+    /// # Errors
+    /// What the store says of a body that cannot be read: it is damaged, and the broker has to end.
+    pub fn run_loads(&self) -> Result<(), StoreError> {
+        while let Some(queue) = self.paging.wait() {
+            if let Some(queue) = queue.upgrade() {
+                self.load_bodies(&queue)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads back what was asked for so far, for tests.
+    ///
+    /// # Errors
+    /// As [`Broker::run_loads`].
+    pub fn run_due_loads(&self) -> Result<(), StoreError> {
+        while let Some(queue) = self.paging.next() {
+            if let Some(queue) = queue.upgrade() {
+                self.load_bodies(&queue)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends [`Broker::run_loads`].
+    pub fn stop_loads(&self) {
+        self.paging.loads.lock().stopped = true;
+        self.paging.changed.notify_all();
+    }
+
+    /// `basic.get`: as [`QueueCell::get`], after reading the head back where it is on disk.
+    pub fn get(&self, queue: &QueueCell, no_ack: bool, aftermath: &mut Aftermath) -> (Option<Delivery>, u64) {
+        loop {
+            let (delivery, left) = queue.get(no_ack, self.now(), aftermath);
+            if delivery.is_some() || left == 0 {
+                return (delivery, left);
+            }
+            if queue.is_deleted() || self.paging.is_stopped() {
+                return (None, 0);
+            }
+            if let Err(error) = blocking(|| self.load_bodies(queue)) {
+                // The thread that reads ahead meets it, too, and ends the broker.
+                tracing::error!(%error, "cannot read a message");
+                return (None, 0);
+            }
+        }
+    }
+
+    fn load_bodies(&self, queue: &QueueCell) -> Result<(), StoreError> {
+        let wanted = queue.to_load();
+        let bodies = match wanted.first() {
+            Some(first) => self.read_bodies(queue, *first, &wanted)?,
+            None => Vec::new(),
+        };
+        if queue.is_deleted() {
+            return Ok(());
+        }
+        let mut aftermath = Aftermath::default();
+        queue.loaded(bodies, self.now(), &mut aftermath);
+        self.settle_aftermath(&mut aftermath);
+        Ok(())
+    }
+
+    /// The bodies of the first of the wanted messages, as far as they come one behind the other.
+    fn read_bodies(
+        &self,
+        queue: &QueueCell,
+        first: Sequence,
+        wanted: &[Sequence],
+    ) -> Result<Vec<(Sequence, Option<Message>)>, StoreError> {
+        while !queue.is_deleted() && !self.paging.is_stopped() {
+            let stored = self.messages.load(queue.id, first, wanted.len(), READ_AHEAD_BYTES)?;
+            let in_order = stored
+                .into_iter()
+                .zip(wanted)
+                .take_while(|(stored, wanted)| stored.sequence == **wanted);
+            let bodies: Vec<_> = in_order
+                .map(|(stored, wanted)| (*wanted, Some(stored.message)))
+                .collect();
+            if !bodies.is_empty() {
+                return Ok(bodies);
+            }
+            if self.messages.is_gone(queue.id, first)? {
+                tracing::debug!(queue = %queue.name, vhost = %queue.vhost, "dropped a message that a full disk refused");
+                return Ok(vec![(first, None)]);
+            }
+        }
+        Ok(Vec::new())
+    }
+}
