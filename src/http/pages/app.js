@@ -45,6 +45,7 @@ async function show() {
   if (!state.session) return;
   turn += 1;
   const own = turn;
+  for (const box of document.querySelectorAll('dialog')) box.close();
   const { parts, query } = address();
   current?.leave?.();
   current = null;

@@ -12,7 +12,7 @@ export function chart(title, series, format) {
   const id = newId('chart');
   const canvas = h('div', { class: 'chart-canvas', 'aria-hidden': 'true' });
   const legend = h('ul', { class: 'legend', 'aria-labelledby': id });
-  const node = h('figure', { class: 'chart' }, h('figcaption', { id }, title), legend, canvas);
+  const node = h('figure', { class: 'chart' }, h('figcaption', { id, class: 'unseen' }, title), legend, canvas);
   let plot = null;
   let data = null;
 
@@ -58,7 +58,7 @@ export function chart(title, series, format) {
     if (columns[0].length < 2) {
       plot?.destroy();
       plot = null;
-      fill(canvas, h('p', { class: 'state' }, 'Samples come every few seconds; the chart begins with the second.'));
+      fill(canvas, h('p', { class: 'state' }, 'The chart begins with the second sample.'));
     } else if (plot) {
       plot.setData(data);
     } else {

@@ -21,9 +21,12 @@ export function bytes(value) {
   return `${unit === 0 || left >= 100 ? whole.format(left) : precise.format(left)} ${UNITS[unit]}`;
 }
 
+export const plural = (value, noun) => `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
+
 // Microseconds, as latencies are.
 export function micros(value) {
-  if (!Number.isFinite(value) || value === 0) return '–';
+  if (!Number.isFinite(value)) return '–';
+  if (value === 0) return '0';
   if (value < 1000) return `${whole.format(value)} µs`;
   if (value < 1_000_000) return `${precise.format(value / 1000)} ms`;
   return `${precise.format(value / 1_000_000)} s`;

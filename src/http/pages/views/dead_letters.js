@@ -68,7 +68,7 @@ function one({ parts: [vhost, name] }) {
   };
   return {
     title: name,
-    heading: [h('span', { class: 'faint' }, `dead letters, ${vhost} / `), name],
+    heading: [name, h('small', null, ` in ${vhost}`)],
     node: h('div', null, panel('Dead letters', [form, results]), replay(base, () => filters, load)),
     actions: [link(hash(['queues', vhost, name]), 'The queue', { class: 'button' }), button('Purge', purge, { class: 'danger' })],
   };

@@ -104,7 +104,7 @@ function one(context) {
   const predeclared = name === '' || name.startsWith('amq.');
   return {
     title: exchangeName(name),
-    heading: [h('span', { class: 'faint' }, `${vhost} / `), exchangeName(name)],
+    heading: [exchangeName(name), h('small', null, ` in ${vhost}`)],
     node: h(
       'div',
       null,

@@ -3,7 +3,7 @@
 import { get, withQuery } from '../api.js';
 import { chart } from '../chart.js';
 import { fill, h } from '../dom.js';
-import { bytes, count, micros, rate, short, span } from '../format.js';
+import { bytes, count, micros, plural, rate, short, span } from '../format.js';
 import { levels, sampleQuery, speeds } from '../samples.js';
 import { badge, facts, failure, loading, note, panel, rangeSelect } from '../ui.js';
 
@@ -19,7 +19,7 @@ export function view({ state }) {
     'div',
     null,
     figures,
-    h('div', { class: 'columns' }, panel('Rates', rates.node, range), panel('Depth', depth.node), monitor && panel('Latency', latency.node), monitor && h('div', null, vitals)),
+    h('div', { class: 'columns' }, panel('Messages a second', rates.node, range), panel('Messages in queues', depth.node), monitor && panel('Latency: 99 in 100 within', latency.node), monitor && h('div', null, vitals)),
     !monitor && note('What you see here is of your own virtual hosts. Disk, memory and latency are shown to users with the tag monitoring or administrator.'),
   );
 
@@ -60,13 +60,15 @@ function figuresOf(overview, vitals) {
     figure('Ready', short(totals.messages_ready), `${short(totals.messages_unacknowledged)} unacked`),
     figure('Published', rate(per('publish')), `${short(stats.publish ?? 0)} in all`),
     figure('Delivered', rate(per('deliver_get')), `${rate(per('ack'))} acked`),
-    figure('Connections', count(of.connections), `${count(of.channels)} channels`),
-    figure('Queues', count(of.queues), `${count(of.exchanges)} exchanges`),
+    figure('Connections', count(of.connections), plural(of.channels, 'channel')),
+    figure('Queues', count(of.queues), plural(of.exchanges, 'exchange')),
     figure('Consumers', count(of.consumers)),
-    vitals && figure('Confirm p99', micros(vitals.confirm.p99_us), `median ${micros(vitals.confirm.p50_us)}`),
-    vitals && figure('Sync p99', micros(vitals.sync.p99_us), `median ${micros(vitals.sync.p50_us)}`),
+    vitals && figure('Confirm p99', ...latencyOf(vitals.confirm)),
+    vitals && figure('Sync p99', ...latencyOf(vitals.sync)),
   );
 }
+
+const latencyOf = (of) => (of.count > 0 ? [micros(of.p99_us), `median ${micros(of.p50_us)}`] : ['–', 'none in the last minute']);
 
 function vitalsOf(overview, vitals) {
   const { alarms } = vitals;

@@ -36,7 +36,7 @@ export function view(context) {
   }[tab]?.() ?? overview(place, context);
   return {
     title: name,
-    heading: [h('span', { class: 'faint' }, `${vhost} / `), name],
+    heading: [name, h('small', null, ` in ${vhost}`)],
     node: h('div', null, tabs, shown.node),
     tick: shown.tick,
     actions: actions(place, context, () => shown.reload?.()),
@@ -67,7 +67,7 @@ function overview({ vhost, name }) {
       'div',
       null,
       head.node,
-      h('div', { class: 'columns' }, panel('Depth', depth.node, range), panel('Rates', rates.node)),
+      h('div', { class: 'columns' }, panel('Messages in the queue', depth.node, range), panel('Messages a second', rates.node)),
       panel('Time to live and dead letters', letters),
     ),
     tick: head.tick,
