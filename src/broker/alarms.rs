@@ -83,7 +83,7 @@ impl Alarms {
         *self.limits.write() = limits;
     }
 
-    /// The limits that count.
+    /// What has to be kept clear.
     #[must_use]
     pub fn limits(&self) -> AlarmLimits {
         *self.limits.read()

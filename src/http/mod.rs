@@ -45,7 +45,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::broker::Broker;
+use crate::broker::{Broker, History};
 use crate::model::Millis;
 
 use error::ApiError;
@@ -108,6 +108,8 @@ struct Api {
     sessions: Sessions,
     vitals: Vitals,
     live: Live,
+    /// What the node used.
+    node_history: History<{ nodes::MEASURED }>,
 }
 
 impl Api {
@@ -142,6 +144,7 @@ pub async fn start(
         sessions: Sessions::new(pages.sessions),
         vitals: Vitals::default(),
         live: Live::new(pages.live_clients_max, pages.log),
+        node_history: History::default(),
     });
     tokio::spawn(sample(Arc::clone(&api)));
     let routes = routes::routes(api).into_make_service_with_connect_info::<SocketAddr>();
@@ -153,7 +156,7 @@ pub async fn start(
     Ok(Some(address))
 }
 
-/// Samples the counters for as long as the runtime lives.
+/// Samples everything that is counted for as long as the runtime lives.
 async fn sample(api: Arc<Api>) {
     let mut ticks = interval(SAMPLE_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -161,13 +164,14 @@ async fn sample(api: Arc<Api>) {
         ticks.tick().await;
         let api = Arc::clone(&api);
         let sampled = tokio::task::spawn_blocking(move || {
-            api.broker.sample_rates();
+            let mut round = api.broker.sample_statistics();
+            api.node_history.sample(&mut round, nodes::measure(&api));
             if api.settings.pages.enabled {
                 api.vitals.sample(&api.broker);
                 live::tell(&api);
             }
-        });
-        let sampled = sampled.await;
+        })
+        .await;
         if let Err(error) = sampled {
             tracing::error!(%error, "rates could not be sampled");
         }

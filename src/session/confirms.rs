@@ -7,6 +7,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 use crate::amqp::{OutBuffer, encode};
+use crate::broker::{Count, Counters};
 use crate::model::{ConfirmSink, ConfirmTicket};
 use crate::store::Latency;
 
@@ -24,6 +25,8 @@ pub struct ConfirmTracker {
     channel: u16,
     outbox: Arc<Outbox>,
     latency: Arc<Latency>,
+    /// Where confirms are counted: of the channel, and of its vhost.
+    counted: [Arc<Counters>; 2],
     state: Mutex<State>,
 }
 
@@ -41,12 +44,13 @@ struct State {
 impl ConfirmTracker {
     /// A tracker whose first publish has the number 1; `latency` is told how long confirms take.
     #[must_use]
-    pub fn new(channel: u16, outbox: Arc<Outbox>, latency: Arc<Latency>) -> Arc<Self> {
+    pub fn new(channel: u16, outbox: Arc<Outbox>, latency: Arc<Latency>, counted: [Arc<Counters>; 2]) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             this: this.clone(),
             channel,
             outbox,
             latency,
+            counted,
             state: Mutex::new(State {
                 first: 1,
                 owed: VecDeque::new(),
@@ -77,6 +81,7 @@ impl ConfirmTracker {
     pub fn encode(&self, out: &mut OutBuffer) {
         let mut state = self.state.lock();
         state.asked = false;
+        let mut confirmed = 0;
         while let Some(&front) = state.owed.front() {
             if front & !REFUSED != 0 {
                 break;
@@ -90,14 +95,17 @@ impl ConfirmTracker {
                 encode::nack(out, self.channel, last, run > 1);
             } else {
                 encode::ack(out, self.channel, last, run > 1);
+                confirmed += run as u64;
             }
         }
-        if let Some((tag, since)) = state.timed
-            && tag < state.first
-        {
-            state.timed = None;
-            drop(state);
+        let first = state.first;
+        let timed = state.timed.take_if(|(tag, _)| *tag < first);
+        drop(state);
+        if let Some((_, since)) = timed {
             self.latency.note(since.elapsed().as_micros() as u64);
+        }
+        for counters in &self.counted {
+            counters.add(Count::Confirm, confirmed);
         }
     }
 
