@@ -241,7 +241,7 @@ pub async fn show(State(api): State<Arc<Api>>, caller: Result<Caller, ApiError>)
 }
 
 /// Signs out. Needs no session, so that one that is over can be left too.
-pub async fn sign_out(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response {
+pub async fn sign_out(State(api): State<Arc<Api>>, _: Peer, headers: HeaderMap) -> Response {
     if let Some(token) = api.session_token(&headers) {
         api.sessions.end(token);
     }

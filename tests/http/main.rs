@@ -7,6 +7,7 @@ mod connections;
 mod definitions;
 mod lists;
 mod messages;
+mod pages;
 mod paths;
 mod settings;
 mod statistics;
