@@ -90,7 +90,7 @@ async function purgeAndMove({ page: { page, open }, broker }) {
   await page.click('button:has-text("Purge")');
   await page.fill('dialog [name=count]', '10');
   await page.click('dialog >> button:has-text("Purge")');
-  await page.waitForSelector('.notice:has-text("10 messages were removed")');
+  await page.waitForSelector('.notice:has-text("10 messages removed")');
   equal(await depth(broker, 'everything'), 20, 'messages after the purge');
   const before = await depth(broker, 'target');
   await page.click('button:has-text("Move")');
@@ -100,7 +100,7 @@ async function purgeAndMove({ page: { page, open }, broker }) {
   await page.fill('dialog [name=to]', 'target');
   await page.fill('dialog [name=count]', '5');
   await page.click('dialog >> button:has-text("Move")');
-  await page.waitForSelector('.notice:has-text("5 messages were moved")');
+  await page.waitForSelector('.notice:has-text("5 messages moved")');
   equal(await depth(broker, 'everything'), 15, 'messages left');
   equal(await depth(broker, 'target'), before + 5, 'messages that came');
 }

@@ -2,7 +2,7 @@
 
 import { get, path, post, put, queuePath, remove, warrenPath, withQuery } from './api.js';
 import { h } from './dom.js';
-import { count } from './format.js';
+import { count, plural } from './format.js';
 import { act, ask, button, dialog, field, hash, note, notice } from './ui.js';
 
 export function actions({ vhost, name }, context, reload) {
@@ -42,29 +42,48 @@ async function purge(vhost, name) {
       field('How many', 'count', { kind: 'number', min: '1', hint: 'Empty for all.' }),
     ],
     submit: async (data) => {
-      const wanted = data.get('count');
-      const url = warrenPath('queues', vhost, name, 'messages');
-      const { purged } = await remove(withQuery(url, { count: wanted }));
-      notice(`${count(purged)} messages were removed.`);
+      const url = warrenPath('dead-letters', vhost, name, 'contents');
+      const { purged } = await remove(withQuery(url, { limit: data.get('count') }));
+      notice(`${plural(purged, 'message')} removed.`);
     },
   });
 }
 
+// Messages are taken and published again as dead letters are that are replayed, none lost on the way.
 async function move(vhost, name) {
-  return dialog({
+  const found = await dialog({
     title: 'Move messages',
     confirm: 'Move',
     body: [
-      note('The oldest messages that wait go to the end of another queue, as they are. Each is on its way in one of the two queues at any time; after a crash it may be in both.'),
+      note('The oldest messages that wait go to the end of another queue. Each leaves this queue once the other has it; after a crash it may be in both.'),
       field('To queue', 'to', { required: true, hint: `in ${vhost}` }),
       field('How many', 'count', { kind: 'number', min: '1', hint: 'Empty for all that wait now.' }),
     ],
     submit: async (data) => {
-      const wanted = data.get('count') ? Number(data.get('count')) : undefined;
-      const { moved } = await post(warrenPath('queues', vhost, name, 'moves'), { to: data.get('to'), count: wanted });
-      notice(`${count(moved)} messages were moved to ${data.get('to')}.`);
+      const to = data.get('to');
+      if (to === name) throw new Error('That is this queue.');
+      await get(queuePath(vhost, to)).catch((error) => {
+        throw error.status === 404 ? new Error(`There is no queue ${to} in ${vhost}.`) : error;
+      });
+      const body = { exchange: '', routing_key: to };
+      if (data.get('count')) body.limit = Number(data.get('count'));
+      return { to, id: (await post(warrenPath('dead-letters', vhost, name, 'replays'), body)).id };
     },
   });
+  if (!found) return false;
+  const done = await ended(warrenPath('dead-letters', vhost, name, 'replays', found.id));
+  if (done.state === 'done') notice(`${plural(done.replayed, 'message')} moved to ${found.to}.`);
+  else notice(`${done.state} after ${plural(done.replayed, 'message')}. ${done.error ?? ''}`, 'failed');
+  return true;
+}
+
+// The last word of a replay, which goes on by itself; a long one is asked after less and less often.
+export async function ended(url, told = () => true) {
+  for (let wait = 200; ; wait = Math.min(2_000, wait * 1.5)) {
+    const found = await get(url, { auto: true });
+    if (!told(found) || found.state !== 'running') return found;
+    await new Promise((resolve) => setTimeout(resolve, wait));
+  }
 }
 
 async function drop(vhost, name) {

@@ -2,14 +2,18 @@
 
 import { get, post, remove, warrenPath, withQuery } from '../api.js';
 import { fill, h } from '../dom.js';
-import { count, date, exchangeName, span } from '../format.js';
+import { count, date, exchangeName, plural, span } from '../format.js';
 import { messageView } from '../message_view.js';
+import { ended } from '../queue_actions.js';
 import { act, ask, badge, button, empty, failure, field, hash, link, loading, note, notice, panel, queueLink, resource, table } from '../ui.js';
 
 const REASONS = ['', 'rejected', 'expired', 'maxlen', 'delivery_limit'];
 const SHOWN = 50;
 
-const reasonsOf = (of) => Object.entries(of.reasons ?? {}).map(([reason, number]) => badge(`${reason} ${count(number)}`));
+const reasonsOf = (of) =>
+  Object.entries(of.reasons ?? {})
+    .filter(([, number]) => number > 0)
+    .map(([reason, number]) => badge(`${reason} ${count(number)}`));
 
 export function view(context) {
   if (context.parts.length > 1) return one(context);
@@ -19,7 +23,7 @@ export function view(context) {
     { label: 'Queue', cell: (of) => link(hash(['dead-letters', of.vhost, of.name]), of.name) },
     { label: 'Messages', class: 'number', cell: (of) => count(of.messages) },
     { label: 'Oldest', class: 'number', cell: (of) => (of.oldest_age_ms === null ? '–' : span(of.oldest_age_ms)) },
-    { label: 'Reasons', cell: (of) => [reasonsOf(of), of.reasons_sampled && h('small', null, ' of the first ones')] },
+    { label: 'Reasons', cell: (of) => [reasonsOf(of), of.reasons_sampled < of.messages && h('small', null, ` of the first ${count(of.reasons_sampled)}`)] },
     { label: 'From', cell: (of) => (of.sources ?? []).map((source) => h('div', null, queueLink(source.vhost, source.queue))) },
     { label: 'Alert', class: 'wide-only', cell: (of) => (of.alert ? badge(of.alert.raised ? 'raised' : 'set', of.alert.raised ? 'bad' : '') : '') },
   ];
@@ -62,7 +66,7 @@ function one({ parts: [vhost, name] }) {
     const words = Object.keys(filters).length > 0 ? 'All that match the filters are removed for good.' : 'All dead letters of this queue are removed for good.';
     const done = await ask('Purge dead letters?', words, 'Purge', async () => {
       const { purged } = await remove(withQuery(`${base}/contents`, filters));
-      notice(`${count(purged)} dead letters were removed.`);
+      notice(`${plural(purged, 'dead letter')} removed.`);
     });
     if (done) load();
   };
@@ -84,7 +88,7 @@ function filtersOf(data) {
 
 function letter(of) {
   const target = of.replay_to;
-  const words = typeof target === 'string' ? target : target ? `${exchangeName(target.exchange)} / ${target.routing_key}` : null;
+  const words = target ? `${exchangeName(target.exchange)}, key ${target.routing_key}` : 'nowhere: it does not say where it came from';
   return messageView(of, {
     extra: [
       ['Died because', of.reason],
@@ -128,6 +132,7 @@ function replay(base, filters, reload) {
     const done = await ask('Replay?', 'The dead letters that match are published again, and leave this queue once they are placed.', 'Replay', async () => {
       const { id } = await post(`${base}/replays`, body(false));
       watch(`${base}/replays/${encodeURIComponent(id)}`, result, reload);
+      return id;
     });
     return done;
   }, { class: 'primary' });
@@ -136,35 +141,28 @@ function replay(base, filters, reload) {
 }
 
 function previewOf(found) {
-  const targets = found.targets ?? [];
-  const rows = Array.isArray(targets) ? targets : Object.entries(targets).map(([target, number]) => ({ target, count: number }));
   const columns = [
-    { label: 'Would go to', cell: (of) => of.target ?? of.queue ?? `${exchangeName(of.exchange)} / ${of.routing_key ?? ''}` },
-    { label: 'Messages', class: 'number', cell: (of) => count(of.count ?? of.messages) },
+    { label: 'Exchange', cell: (of) => exchangeName(of.exchange) },
+    { label: 'Key', cell: (of) => of.routing_key },
+    { label: 'Would go to', cell: (of) => (of.refused ? badge(of.refused, 'bad') : of.queues.length > 0 ? of.queues.join(', ') : badge('no queue: they stay', 'warn')) },
+    { label: 'Messages', class: 'number', cell: (of) => count(of.messages) },
   ];
-  const words = Object.entries(found).filter(([, of]) => typeof of === 'number').map(([name, of]) => `${count(of)} ${name}`);
-  return [h('p', null, words.join(', ')), table('Preview', columns, rows, 'Nothing would be sent.')];
+  const words = `${count(found.matched)} of ${count(found.total)} match: ${count(found.replayed)} would go, ${count(found.unroutable)} have nowhere to go, ${count(found.skipped)} would be skipped.`;
+  return [h('p', null, words), table('Preview', columns, found.targets, 'Nothing would be sent.'), found.elsewhere > 0 && note(`${count(found.elsewhere)} would go to further places.`)];
 }
 
 // A replay goes on without us; we ask how far it is.
 async function watch(url, result, reload) {
   const stop = button('Stop', () => act(stop, () => remove(url)));
-  for (;;) {
-    let found;
-    try {
-      found = await get(url, { auto: true });
-    } catch (error) {
-      fill(result, failure(error));
-      return;
-    }
-    const running = found.state === 'running' || found.state === 'started';
-    const words = `${found.state}: ${count(found.replayed)} of ${count(found.total ?? found.matched)} replayed, ${count(found.skipped)} skipped, ${count(found.unroutable)} unroutable`;
-    fill(result, h('p', { class: 'row' }, words, found.started_at && h('small', null, `since ${date(found.started_at)}`), running && stop), found.error && h('p', { class: 'problem' }, found.error));
-    if (!running) {
-      reload();
-      return;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 1000));
-    if (!result.isConnected) return;
+  const show = (found) => {
+    const words = `${found.state}: ${count(found.replayed)} of ${count(found.matched)} replayed, ${count(found.skipped)} skipped, ${count(found.unroutable)} with nowhere to go`;
+    fill(result, h('p', { class: 'row' }, words, h('small', null, `since ${date(found.started_at)}`), found.state === 'running' && stop), found.error && h('p', { class: 'problem' }, found.error));
+    return result.isConnected;
+  };
+  try {
+    await ended(url, show);
+    reload();
+  } catch (error) {
+    fill(result, failure(error));
   }
 }
