@@ -98,3 +98,4 @@ pub mod routing;
 pub mod server;
 pub mod session;
 pub mod store;
+pub mod telemetry;

@@ -6,6 +6,7 @@ use crate::model::{Message, Millis};
 use crate::queue::{DeadLetter, DeathReason, Incoming, RETRY_AT_HEADER, RETRY_COUNT_HEADER};
 use crate::routing::sender_selected_keys;
 use crate::store::QueueId;
+use crate::telemetry::Tracer;
 
 use super::letter_desk::LetterTry;
 use super::publish::PublishBatch;
@@ -38,6 +39,14 @@ impl DeathReason {
 }
 
 impl Corpse {
+    /// Records that it died, where its trace is recorded.
+    fn trace(&mut self, tracer: &Tracer, source: &QueueCell, letter: &DeadLetter) {
+        let (vhost, queue, reason) = (&source.vhost, &source.name, letter.reason.word());
+        if let Some(message) = tracer.dead_letter(vhost, queue, reason, &self.message) {
+            self.message = message;
+        }
+    }
+
     /// Writes the death of `letter` in `queue` into its headers. Its expiration goes, and CC too where the queue has
     /// a routing key of its own for dead letters.
     #[must_use]
@@ -118,7 +127,10 @@ impl super::Broker {
         let mut queues = Vec::new();
         let mut tried = Vec::new();
         for letter in letters {
-            let corpse = Corpse::new(&letter, &source.name);
+            let mut corpse = Corpse::new(&letter, &source.name);
+            if let Some(tracer) = self.tracer() {
+                corpse.trace(tracer, source, &letter);
+            }
             let message = &corpse.message;
             let keys = corpse.keys.iter().map(String::as_str);
             vhost.route_many(message.exchange(), keys, message.properties(), 0, &mut queues);

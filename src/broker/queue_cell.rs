@@ -11,6 +11,7 @@ mod letters;
 mod once;
 mod paging;
 mod reference;
+mod tap;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering as Atomic};
 use std::sync::{Arc, Weak};
@@ -25,6 +26,7 @@ use crate::queue::{
 use crate::store::{Keep, QueueId, QueueJournal};
 
 use super::deduplication::QueueDeduplication;
+use super::firehose::Tapped;
 use super::letter_desk::LetterDesk;
 use super::paging::Paging;
 use super::statistics::{Count, Counters};
@@ -68,13 +70,15 @@ pub struct Aftermath {
     pub dead_letters: Vec<(Arc<QueueCell>, Vec<DeadLetter>, Vec<u64>)>,
     /// Queues that expired or lost the last consumer they were declared for.
     pub to_delete: Vec<Arc<QueueCell>>,
+    /// Deliveries that the firehose copies.
+    pub tapped: Vec<Tapped>,
 }
 
 impl Aftermath {
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.dead_letters.is_empty() && self.to_delete.is_empty()
+        self.dead_letters.is_empty() && self.to_delete.is_empty() && self.tapped.is_empty()
     }
 }
 
@@ -93,6 +97,7 @@ pub struct QueueCell {
     timers: Arc<Timers>,
     paging: Arc<Paging>,
     deleted: AtomicBool,
+    tapped: AtomicBool,
     counters: Counters,
     /// The deadline that the timers know of, 0 for none.
     scheduled: AtomicU64,
@@ -142,6 +147,7 @@ impl QueueCell {
             timers,
             paging,
             deleted: AtomicBool::new(false),
+            tapped: AtomicBool::new(false),
             counters: Counters::default(),
             scheduled: AtomicU64::new(0),
             may_refuse: AtomicBool::new(options.may_refuse()),
@@ -358,7 +364,7 @@ impl QueueCell {
     fn run(&self, inner: &mut Inner, now: Millis, aftermath: &mut Aftermath) {
         loop {
             self.execute(inner, now, aftermath);
-            self.hand_over(inner, now);
+            self.hand_over(inner, now, aftermath);
             if inner.core.has_deliverable() {
                 inner.core.apply(Command::Dispatch, now, &mut inner.effects);
                 continue;
@@ -434,7 +440,7 @@ impl QueueCell {
 
     /// Hands the collected deliveries to the consumers' connections in their order, one lock for each run of the same
     /// consumer: a channel's delivery tags follow the order of its messages.
-    fn hand_over(&self, inner: &mut Inner, now: Millis) {
+    fn hand_over(&self, inner: &mut Inner, now: Millis, aftermath: &mut Aftermath) {
         let mut deliveries = inner.deliveries.drain(..).peekable();
         while let Some((key, first)) = deliveries.next() {
             inner.run.push(first);
@@ -446,6 +452,7 @@ impl QueueCell {
                 continue;
             };
             self.count_deliveries(&inner.run);
+            self.tap(&**sink, &inner.run, aftermath);
             if sink.deliver(&mut inner.run) == Flow::Full {
                 inner.core.apply(Command::Pause(key), now, &mut inner.effects);
             }

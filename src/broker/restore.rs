@@ -83,6 +83,7 @@ impl Broker {
             connection_counts: super::ConnectionCounts::default(),
             login_failures: super::LoginFailures::default(),
             confirm_latency: Arc::default(),
+            observers: std::sync::OnceLock::new(),
             next_queue: AtomicU64::new(1),
             next_connection: AtomicU64::new(1),
         };
@@ -295,6 +296,7 @@ impl Broker {
         };
         self.store(&[put(Table::Vhosts, key(&[name]), &record)])?;
         self.place_vhost(name, description);
+        self.tell_vhost("vhost.created", name, Some(description));
         Ok(())
     }
 }
