@@ -121,6 +121,7 @@ fn whole(text: &mut Text, api: &Api) {
     }
     counters(text, api);
     store(text, api);
+    super::dead_letters::metrics(&mut text.0, broker);
 }
 
 fn counters(text: &mut Text, api: &Api) {
@@ -319,6 +320,6 @@ fn row(queue: &QueueCell) -> Row {
 }
 
 /// A label's value: backslash, quote and line feed are escaped.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }

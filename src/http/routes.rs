@@ -10,9 +10,9 @@ use axum::routing::{delete, get, post, put};
 
 use super::error::ApiError;
 use super::{
-    Api, absent, bindings, channels, comparison, connections, consumers, definitions, exchanges, health, limits, live,
-    messages, metrics, nodes, operations, overview, pages, parameters, permissions, policies, queues, route_tests,
-    sessions, users, vhosts, vitals,
+    Api, absent, bindings, channels, comparison, connections, consumers, dead_letters, definitions, exchanges, health,
+    limits, live, messages, metrics, nodes, operations, overview, pages, parameters, permissions, policies, queues,
+    route_tests, sessions, users, vhosts, vitals,
 };
 
 /// The largest body of a request in bytes: a large file of definitions, or a message in base64. RabbitMQ's default is
@@ -183,6 +183,7 @@ fn settings() -> Router<Arc<Api>> {
     Router::new()
         .merge(policies::routes())
         .merge(operations::routes())
+        .merge(dead_letters::routes())
         .route("/vhost-limits", get(limits::of_vhosts))
         .route("/vhost-limits/{vhost}", get(limits::of_vhosts))
         .route(
