@@ -3,8 +3,9 @@
 use crate::model::{AmqpError, Method};
 
 use super::fault;
+use super::limits::TableLimits;
 use super::reader::Reader;
-use super::table_scan::{MAX_METHOD_VALUES, scan_table};
+use super::table_scan::scan_table;
 
 /// One argument as it lies on the wire (AMQP 0-9-1, section 4.2.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub(super) enum Shape {
 }
 
 /// Walks over all arguments: lengths must fit exactly, short strings be UTF-8, tables be well formed.
-pub(super) fn check(method: Method, fields: &[u8], shape: &[Field]) -> Result<(), AmqpError> {
+pub(super) fn check(method: Method, fields: &[u8], shape: &[Field], limits: TableLimits) -> Result<(), AmqpError> {
     let mut reader = Reader::new(method, fields);
     for field in shape {
         match field {
@@ -41,7 +42,8 @@ pub(super) fn check(method: Method, fields: &[u8], shape: &[Field]) -> Result<()
             Field::LongString => drop(reader.long_string()?),
             Field::Table => {
                 let table = reader.long_string()?;
-                scan_table(table, MAX_METHOD_VALUES).map_err(|why| fault::malformed_table(method, &why))?;
+                let scanned = scan_table(table, limits.depth, limits.method_values);
+                scanned.map_err(|why| fault::malformed_table(method, &why))?;
             }
         }
     }

@@ -22,6 +22,7 @@ impl Connection {
             return Err(fault::unknown_frame(HEADER, payload));
         }
         let message_max = self.limits.message_max_bytes;
+        let tables = self.limits.tables;
         let Some(channel) = self.channels.get_mut(number) else {
             self.check_room()?;
             return Err(fault::expected_method());
@@ -32,7 +33,7 @@ impl Connection {
         if content.has_header() {
             return Err(fault::expected_body());
         }
-        let header = publish::header(payload)?;
+        let header = publish::header(payload, tables)?;
         if header.body_size > message_max {
             channel.phase = ChannelPhase::Faulted;
             channel.content = None;

@@ -58,7 +58,10 @@ impl Connection {
         };
         match shape {
             // RabbitMQ notes the method for faults on channel 0, whatever the fault.
-            Shape::Client(shape) => arguments::check(method, fields, shape).map_err(|e| e.caused_by(method))?,
+            Shape::Client(shape) => {
+                let checked = arguments::check(method, fields, shape, self.limits.tables);
+                checked.map_err(|e| e.caused_by(method))?;
+            }
             Shape::ServerOnly => {}
             Shape::Unknown => return Err(fault::unknown_method(method)),
         }

@@ -1,6 +1,7 @@
 //! What one connection may ask for.
 
 use super::frame::DEFAULT_FRAME_MAX;
+use crate::model::MAX_TABLE_DEPTH;
 
 /// The server's side of the negotiation, and bounds on what a connection can make the broker hold.
 ///
@@ -23,6 +24,28 @@ pub struct WireLimits {
     pub bytes_before_open: usize,
     /// Largest body of a message in bytes. A larger one closes its channel with 406.
     pub message_max_bytes: u64,
+    /// What field tables may hold.
+    pub tables: TableLimits,
+}
+
+/// What a field table may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableLimits {
+    /// How deep arrays and tables may be nested, the outermost table counted; more than 32 counts as 32.
+    pub depth: usize,
+    /// How many values a method's table may hold, nested ones included. A table of a frame's size with minimal entries
+    /// would otherwise become some hundred times its size in memory. A message's headers are not decoded, and cost no
+    /// more than their bytes.
+    pub method_values: usize,
+}
+
+impl Default for TableLimits {
+    fn default() -> Self {
+        Self {
+            depth: MAX_TABLE_DEPTH,
+            method_values: 4096,
+        }
+    }
 }
 
 impl WireLimits {
@@ -40,6 +63,7 @@ impl Default for WireLimits {
             frame_max_before_tune_bytes: 8192,
             bytes_before_open: 64 * 1024,
             message_max_bytes: 16 * 1024 * 1024,
+            tables: TableLimits::default(),
         }
     }
 }

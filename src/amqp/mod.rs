@@ -36,7 +36,7 @@ pub use connection::{Connection, LoginRefusal};
 pub use content::Publish;
 pub use event::{ClientCapabilities, CloseReason, Event, Outcome, StartOk, Step};
 pub use frame::{DEFAULT_FRAME_MAX, FRAME_MIN_SIZE, FRAME_OVERHEAD};
-pub use limits::WireLimits;
+pub use limits::{TableLimits, WireLimits};
 pub use out_buffer::{OutBuffer, SHARED_BODY_MIN};
 pub use response::Response;
 

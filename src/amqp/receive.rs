@@ -70,7 +70,7 @@ impl Connection {
                     _ => self.running(input, out),
                 };
             };
-            return match publish::in_place(input, self.frame_max, self.limits.message_max_bytes) {
+            return match publish::in_place(input, self.frame_max, &self.limits) {
                 InPlace::Whole { consumed, publish } => Ok(Taken::Event(consumed, Event::Publish { channel, publish })),
                 InPlace::Cut => Ok(Taken::Short),
                 InPlace::Other => self.running(input, out),
@@ -204,7 +204,7 @@ impl Connection {
                 return Ok(Taken::Event(length, event));
             }
         }
-        Ok(match channel::decode(method, payload)? {
+        Ok(match channel::decode(method, payload, self.limits.tables)? {
             ChannelMethod::Open => return Err(fault::second_channel_open(method)),
             ChannelMethod::Close(reason) => {
                 self.channels.remove(number);
@@ -241,7 +241,7 @@ impl Connection {
     ) -> Result<Taken<'a>, AmqpError> {
         self.check_room()?;
         if method.class_id == channel::CHANNEL && method.method_id == lifecycle::OPEN {
-            channel::decode(method, payload)?;
+            channel::decode(method, payload, self.limits.tables)?;
             self.channels.open(number);
             return Ok(Taken::Event(length, Event::ChannelOpen(number)));
         }

@@ -2,17 +2,13 @@
 
 use crate::model::MAX_TABLE_DEPTH;
 
-/// How many values a method's table may hold, nested ones included. A table of a frame's size with minimal entries
-/// would otherwise become some hundred times its size in memory.
-pub(super) const MAX_METHOD_VALUES: usize = 4096;
-
 /// Why bytes are no acceptable table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ScanError {
     #[error("a length in the table points behind its end")]
     Truncated,
-    #[error("the table is nested deeper than {MAX_TABLE_DEPTH} levels")]
-    TooDeep,
+    #[error("the table is nested deeper than {0} levels")]
+    TooDeep(usize),
     #[error("the table holds more than {0} values")]
     TooMany(usize),
     #[error("the table has a value of the unknown type {0:#04x}")]
@@ -30,12 +26,13 @@ struct Level {
 }
 
 /// Walks over the content of a table (without its leading length), with a fixed stack instead of recursion.
-pub(super) fn scan_table(body: &[u8], max_values: usize) -> Result<(), ScanError> {
+pub(super) fn scan_table(body: &[u8], max_depth: usize, max_values: usize) -> Result<(), ScanError> {
     let mut levels = [Level::default(); MAX_TABLE_DEPTH];
     levels[0] = Level {
         end: body.len(),
         named: true,
     };
+    let max_depth = max_depth.clamp(1, MAX_TABLE_DEPTH);
     let mut depth = 0;
     let mut at = 0;
     let mut values = 0;
@@ -61,7 +58,8 @@ pub(super) fn scan_table(body: &[u8], max_values: usize) -> Result<(), ScanError
         if matches!(kind, b'A' | b'F') {
             let (start, end) = counted(held, at)?;
             depth += 1;
-            *levels.get_mut(depth).ok_or(ScanError::TooDeep)? = Level {
+            let inner = levels[..max_depth].get_mut(depth);
+            *inner.ok_or(ScanError::TooDeep(max_depth))? = Level {
                 end,
                 named: kind == b'F',
             };

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 use sha2::{Digest, Sha256};
+use tokio::sync::watch;
 
 use super::definitions::{Tags, User, UserLimits};
 use super::denied::LoginRefused;
@@ -21,6 +22,8 @@ use crate::model::Name;
 pub struct Accounts {
     pub(super) users: RwLock<BTreeMap<Name, Entry>>,
     generation: AtomicU64,
+    /// Tells those who wait that the generation has moved.
+    changes: watch::Sender<()>,
     cost: HashingCost,
     /// What a password is checked against where there is no hash that costs the time.
     decoy: PasswordHash,
@@ -98,6 +101,7 @@ impl Accounts {
         Ok(Self {
             users: RwLock::default(),
             generation: AtomicU64::new(0),
+            changes: watch::Sender::new(()),
             cost,
             decoy: PasswordHash::new(&key, cost)?,
             key,
@@ -109,6 +113,12 @@ impl Accounts {
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
+    }
+
+    /// Hears whenever the generation has moved.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
     }
 
     /// Checks a password. Slow on purpose, and as slow for an unknown user as for a wrong password: tens of
@@ -234,6 +244,7 @@ impl Accounts {
     /// Notes a change. To be called after it, with the lock still held: who reads the new number finds the change.
     pub(super) fn changed(&self) {
         self.generation.fetch_add(1, Ordering::Release);
+        self.changes.send_replace(());
     }
 
     fn account(&self, user: &str) -> Option<Arc<Account>> {

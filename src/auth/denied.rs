@@ -105,6 +105,16 @@ impl Denied {
             user: Name::from(user),
         }
     }
+
+    pub(super) fn topic(access: Access, exchange: &str, key: &str, vhost: &str, user: &str) -> Self {
+        Self::Topic {
+            access,
+            key: Name::from(key),
+            exchange: Name::from(exchange),
+            vhost: Name::from(vhost),
+            user: Name::from(user),
+        }
+    }
 }
 
 impl From<Denied> for AmqpError {

@@ -84,13 +84,9 @@ impl Accounts {
             (Some(grant), Access::Write) => grant.write.is_match(key),
             (Some(grant), Access::Read) => grant.read.is_match(key),
         };
-        allowed.then_some(()).ok_or_else(|| Denied::Topic {
-            access,
-            key: Name::from(key),
-            exchange: Name::from(exchange),
-            vhost: Name::from(vhost),
-            user: Name::from(user),
-        })
+        allowed
+            .then_some(())
+            .ok_or_else(|| Denied::topic(access, exchange, key, vhost, user))
     }
 
     /// Gives a user a permission in place of the one before.

@@ -9,13 +9,16 @@
 //! thread that may block. [`Accounts::log_in_again`] costs microseconds, and serves the second and every further
 //! login of a user, for applications that open hundreds of connections at once.
 //!
-//! `EXTERNAL` and `ANONYMOUS` are not offered: there are no client certificates yet, and nobody is let in unnamed.
+//! Who is logged in is an [`Identity`]: a user of the registry, or the bearer of an OAuth 2 token that a
+//! [`TokenAuthority`] has verified, whose rights are the token's alone.
 
 mod accounts;
 mod definitions;
 mod denied;
 mod grants;
+mod identity;
 mod login;
+mod oauth;
 mod password;
 mod pattern;
 mod sasl;
@@ -23,7 +26,12 @@ mod sasl;
 pub use accounts::{AccountError, Accounts, Login};
 pub use definitions::{Permission, Tags, TopicPermission, User, UserLimits};
 pub use denied::{Access, Denied, LoginRefused, Resource};
+pub use identity::Identity;
 pub use login::may_log_in_from;
+pub use oauth::{
+    ALGORITHMS as TOKEN_ALGORITHMS, KeySet, KeySetError, KeySource, TokenAuthority, TokenError, TokenRights,
+    TokenSettings,
+};
 pub use password::{HashingCost, PasswordError, PasswordHash, hash_as_rabbitmq};
 pub use pattern::{Pattern, PatternError};
 pub use sasl::{Credentials, Mechanism, SaslError};

@@ -1,10 +1,13 @@
 //! Users and permissions: logging in, and keeping them in the store.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::auth::{Credentials, LoginRefused, Permission, Tags, TopicPermission, User, may_log_in_from};
+use crate::auth::{
+    Credentials, Identity, LoginRefused, Permission, Tags, TokenAuthority, TopicPermission, User, may_log_in_from,
+};
 use crate::model::{AmqpError, Name, ReplyCode};
 use crate::store::{StateChange, Table};
 
@@ -22,14 +25,31 @@ enum StoredGrant {
 }
 
 impl Broker {
-    /// Checks a login. Slow on purpose for the first of a user; the thread's other tasks go on meanwhile.
+    /// Takes tokens in place of passwords from now on, or no longer. Who is logged in with one stays so.
+    pub fn set_token_authority(&self, authority: Option<Arc<TokenAuthority>>) {
+        *self.tokens.write() = authority;
+    }
+
+    /// Who verifies tokens, where they are taken.
+    #[must_use]
+    pub fn token_authority(&self) -> Option<Arc<TokenAuthority>> {
+        self.tokens.read().clone()
+    }
+
+    /// Checks a login. Slow on purpose for the first of a user; the thread's other tasks go on meanwhile. A password of
+    /// a token's form is a token where those are taken, whatever the user's name, and no password then.
     pub fn log_in(
         &self,
         credentials: &Credentials,
         peer: IpAddr,
         loopback_users: &[String],
-    ) -> Result<Name, LoginRefused> {
+    ) -> Result<Identity, LoginRefused> {
         let Credentials { user, password } = credentials;
+        if TokenAuthority::is_token(password)
+            && let Some(authority) = self.token_authority()
+        {
+            return self.log_in_with_token(&authority, password, peer, loopback_users);
+        }
         let login = match self.accounts.log_in_again(user, password) {
             Some(login) => login,
             None => blocking(|| self.accounts.log_in(user, password))?,
@@ -40,7 +60,35 @@ impl Broker {
         if !may_log_in_from(peer, user, loopback_users) {
             return Err(LoginRefused);
         }
-        Ok(user.clone())
+        Ok(Identity::account(user.clone()))
+    }
+
+    /// Lets the bearer of a token in. May wait for keys; the thread's other tasks go on meanwhile.
+    pub fn log_in_bearer(
+        &self,
+        token: &[u8],
+        peer: IpAddr,
+        loopback_users: &[String],
+    ) -> Result<Identity, LoginRefused> {
+        let authority = self.token_authority().ok_or(LoginRefused)?;
+        self.log_in_with_token(&authority, token, peer, loopback_users)
+    }
+
+    fn log_in_with_token(
+        &self,
+        authority: &TokenAuthority,
+        token: &[u8],
+        peer: IpAddr,
+        loopback_users: &[String],
+    ) -> Result<Identity, LoginRefused> {
+        let identity = blocking(|| authority.verify(token, self.now())).map_err(|error| {
+            tracing::warn!(%error, "a token was refused");
+            LoginRefused
+        })?;
+        match may_log_in_from(peer, identity.user(), loopback_users) {
+            true => Ok(identity),
+            false => Err(LoginRefused),
+        }
     }
 
     /// Checks a login against the password that was right last: `None` says nothing but that [`Broker::log_in`] has to
@@ -51,41 +99,56 @@ impl Broker {
         credentials: &Credentials,
         peer: IpAddr,
         loopback_users: &[String],
-    ) -> Option<Result<Name, LoginRefused>> {
+    ) -> Option<Result<Identity, LoginRefused>> {
         let Credentials { user, password } = credentials;
         let login = self.accounts.log_in_again(user, password)?;
         if login.should_be_rehashed {
             return None;
         }
         let may = may_log_in_from(peer, user, loopback_users);
-        Some(if may { Ok(user.clone()) } else { Err(LoginRefused) })
+        Some(match may {
+            true => Ok(Identity::account(user.clone())),
+            false => Err(LoginRefused),
+        })
     }
 
-    /// Lets the user in whom a verified client certificate names; a password is not asked for.
-    pub fn log_in_by_certificate(
+    /// Lets a user in without a password: one whom a verified client certificate names, or whom the configuration
+    /// names for everybody.
+    pub fn log_in_unasked(
         &self,
         user: &Name,
         peer: IpAddr,
         loopback_users: &[String],
-    ) -> Result<Name, LoginRefused> {
+    ) -> Result<Identity, LoginRefused> {
         let known = self.accounts.user(user).is_some();
         if known && may_log_in_from(peer, user, loopback_users) {
-            return Ok(user.clone());
+            return Ok(Identity::account(user.clone()));
         }
         Err(LoginRefused)
     }
 
-    /// Checks a new secret of a user that is logged in (`connection.update-secret`).
-    pub fn renew_login(&self, user: &Name, secret: &[u8]) -> Result<(), AmqpError> {
-        let known = self.accounts.log_in_again(user, secret).is_some()
-            || blocking(|| self.accounts.log_in(user, secret)).is_ok();
-        if known {
-            return Ok(());
-        }
-        Err(AmqpError::connection(
-            ReplyCode::NotAllowed,
-            "New secret was refused by one of the backends",
-        ))
+    /// Checks a new secret of somebody who is logged in (`connection.update-secret`), and gives who that is from now
+    /// on. A new token has to be the same user's.
+    pub fn renew_login(&self, identity: &Identity, secret: &[u8]) -> Result<Identity, AmqpError> {
+        let user = identity.user();
+        let renewed = match (identity.is_bearer(), self.token_authority()) {
+            (true, Some(authority)) => match blocking(|| authority.verify(secret, self.now())) {
+                Ok(renewed) => (renewed.user() == user).then_some(renewed),
+                Err(error) => {
+                    tracing::warn!(%user, %error, "a new token was refused");
+                    None
+                }
+            },
+            (true, None) => None,
+            (false, _) => {
+                let known = self.accounts.log_in_again(user, secret).is_some()
+                    || blocking(|| self.accounts.log_in(user, secret)).is_ok();
+                known.then(|| identity.clone())
+            }
+        };
+        renewed.ok_or_else(|| {
+            AmqpError::connection(ReplyCode::NotAllowed, "New secret was refused by one of the backends")
+        })
     }
 
     /// A hash taken over from elsewhere is replaced by one of our own at its first login.
@@ -158,6 +221,10 @@ impl Broker {
         self.store(&changes)?;
         if existed {
             self.tell_user("user.deleted", name);
+        }
+        // As RabbitMQ does: who is no longer known is no longer served.
+        for connection in self.connections().iter().filter(|connection| *connection.user == *name) {
+            connection.link.close(&format!("user '{name}' was deleted"));
         }
         Ok(existed)
     }

@@ -55,7 +55,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use dashmap::DashMap;
 use parking_lot::RwLock;
 
-use crate::auth::Accounts;
+use crate::auth::{Accounts, TokenAuthority};
 use crate::model::{AmqpError, Clock, Millis, Name, ReplyCode};
 use crate::store::{Latency, MessageStore, QueueId, StateChange, StateStore, StoreError};
 
@@ -100,6 +100,7 @@ pub use vhost_limits::{CountedConnection, VhostLimits};
 pub struct Broker {
     clock: Arc<dyn Clock>,
     accounts: Arc<Accounts>,
+    tokens: RwLock<Option<Arc<TokenAuthority>>>,
     state: Arc<dyn StateStore>,
     messages: MessageStore,
     limits: RwLock<BrokerLimits>,

@@ -70,6 +70,7 @@ impl Broker {
         let mut broker = Self {
             clock: parts.clock,
             accounts: Arc::new(parts.accounts),
+            tokens: parking_lot::RwLock::default(),
             state: parts.state,
             messages: parts.messages,
             limits: parts.limits.into(),

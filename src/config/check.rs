@@ -113,7 +113,12 @@ pub(crate) fn check_options(config: &Config, reader: &mut Reader) {
             reader.fault_of_option(path, format!("{address} is listeners.http too"));
         }
     }
+    check_https(config, reader);
+    check_oauth(config, reader);
     let mechanisms = &config.auth.mechanisms;
+    if mechanisms.contains(&Mechanism::Anonymous) && config.auth.anonymous_user.is_empty() {
+        reader.fault_of_option("auth.mechanisms", "ANONYMOUS needs auth.anonymous_user");
+    }
     let distinct: BTreeSet<_> = mechanisms.iter().collect();
     if mechanisms.is_empty() || distinct.len() < mechanisms.len() {
         reader.fault_of_option("auth.mechanisms", "needs one mechanism or more, each once");
@@ -130,12 +135,81 @@ pub(crate) fn check_options(config: &Config, reader: &mut Reader) {
     }
 }
 
+/// Reports what HTTPS lacks, and an address that is taken.
+fn check_https(config: &Config, reader: &mut Reader) {
+    let listeners = &config.listeners;
+    let Some(https) = listeners.https.address() else {
+        return;
+    };
+    let path = "listeners.https";
+    if https.port() != 0 {
+        for (other, taken) in [
+            ("listeners.amqp", listeners.amqp.contains(&https)),
+            ("listeners.amqps", listeners.amqps.contains(&https)),
+            ("listeners.http", listeners.http.address() == Some(https)),
+        ] {
+            if taken {
+                reader.fault_of_option(path, format!("{https} is in {other} too"));
+            }
+        }
+    }
+    if config.tls.certificate_file.path().is_none() || config.tls.key_file.path().is_none() {
+        reader.fault_of_option(path, "needs tls.certificate_file and tls.key_file");
+    }
+}
+
+/// Reports what tokens lack.
+fn check_oauth(config: &Config, reader: &mut Reader) {
+    let oauth = &config.oauth;
+    let (file, url) = (oauth.jwks_file.path().is_some(), !oauth.jwks_url.is_empty());
+    let path = "oauth.resource_server_id";
+    if oauth.resource_server_id.is_empty() {
+        for (key, is_set) in [("oauth.jwks_file", file), ("oauth.jwks_url", url)] {
+            if is_set {
+                reader.fault_of_option(key, "needs oauth.resource_server_id");
+            }
+        }
+        return;
+    }
+    if file == url {
+        reader.fault_of_option(path, "needs one of oauth.jwks_file and oauth.jwks_url");
+    }
+    if url
+        && !["http://", "https://"]
+            .iter()
+            .any(|scheme| oauth.jwks_url.starts_with(scheme))
+    {
+        reader.fault_of_option("oauth.jwks_url", "has to begin with http:// or https://");
+    }
+    if oauth.jwks_ca_file.path().is_some() && !oauth.jwks_url.starts_with("https://") {
+        reader.fault_of_option("oauth.jwks_ca_file", "is for an https address in oauth.jwks_url");
+    }
+    if oauth.algorithms.is_empty() {
+        reader.fault_of_option("oauth.algorithms", "needs one algorithm or more");
+    }
+    if oauth.username_claims.is_empty() {
+        reader.fault_of_option("oauth.username_claims", "needs one claim or more");
+    }
+}
+
 /// Reports what TLS lacks.
 fn check_tls(config: &Config, reader: &mut Reader) {
     let tls = &config.tls;
     let serves = !config.listeners.amqps.is_empty();
     if serves && (tls.certificate_file.path().is_none() || tls.key_file.path().is_none()) {
         reader.fault_of_option("listeners.amqps", "needs tls.certificate_file and tls.key_file");
+    }
+    if tls.further_certificate_files.len() != tls.further_key_files.len() {
+        reader.fault_of_option(
+            "tls.further_key_files",
+            "needs one file for each of tls.further_certificate_files",
+        );
+    }
+    if !tls.further_certificate_files.is_empty() && tls.certificate_file.path().is_none() {
+        reader.fault_of_option(
+            "tls.further_certificate_files",
+            "needs tls.certificate_file, for all other names",
+        );
     }
     if tls.client_certificates != ClientCertificates::None && tls.client_ca_file.path().is_none() {
         reader.fault_of_option("tls.client_certificates", "needs tls.client_ca_file");

@@ -16,7 +16,7 @@
 //!   Each gives a [`Config`] or a [`Report`] with every fault, one a line:
 //!   `FILE:LINE:COLUMN: key.path: what is wrong; hint`.
 //! - A [`Config`] holds the sections ([`Node`], [`Listeners`], [`Tls`], [`Limits`],
-//!   [`Store`], [`Auth`], [`Log`], [`Metrics`], [`Pages`], [`Tracing`], [`Events`]) and the declared entries
+//!   [`Store`], [`Auth`], [`OAuth`], [`Log`], [`Metrics`], [`Pages`], [`Tracing`], [`Events`]) and the declared entries
 //!   ([`Vhost`], [`User`], [`Permission`], [`Exchange`], [`Queue`],
 //!   [`Binding`], [`Policy`]), each with the place where it stands
 //!   ([`Declared::at`]), so that the broker can name it when an entry
@@ -64,7 +64,7 @@ pub use reference::markdown;
 pub use report::{Fault, Location, Report, Source};
 pub use sections::{
     Auth, CertificateName, ClientCertificates, Events, Limits, Listeners, Log, LogFormat, LogLevel, Mechanism,
-    MessageEngine, Metrics, Node, Pages, Store, SyncMode, Tls, TlsVersion, Tracing,
+    MessageEngine, Metrics, Node, OAuth, Pages, Store, SyncMode, Tls, TlsVersion, TokenAlgorithm, Tracing,
 };
 pub use topology::{
     ApplyTo, Binding, Credential, DestinationType, Exchange, ExchangeType, Permission, Policy, Queue, User, Vhost,
@@ -169,6 +169,7 @@ config! {
         limits: Limits,
         store: Store,
         auth: Auth,
+        oauth: OAuth,
         log: Log,
         metrics: Metrics,
         pages: Pages,

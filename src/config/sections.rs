@@ -41,6 +41,10 @@ section! {
         proxy_protocol_from: Vec<AddressRange> = Vec::new(), reload;
         /// Address of the HTTP API, the pages and `/metrics`; "off" for none.
         http: Listener = Listener::On(loopback(15672)), restart;
+        /// Address of the same over TLS; 15671 is the usual port. Needs
+        /// tls.certificate_file and tls.key_file. Client certificates are asked for
+        /// here as on listeners.amqps, and log nobody in.
+        https: Listener = Listener::Off, restart;
     }
 }
 
@@ -77,7 +81,7 @@ choice! {
 }
 
 section! {
-    /// `[tls]`: certificates for `listeners.amqps`. On SIGHUP the files are read
+    /// `[tls]`: certificates for `listeners.amqps` and `listeners.https`. On SIGHUP the files are read
     /// again for connections to come; where that fails, the old ones stay. Paths
     /// are relative to where the broker is started.
     Tls = "tls" {
@@ -86,6 +90,12 @@ section! {
         certificate_file: OptionalFile = OptionalFile::default(), reload;
         /// The key of that certificate in PEM.
         key_file: OptionalFile = OptionalFile::default(), reload;
+        /// Further certificates for clients that ask for another name (SNI), each
+        /// for the DNS names in it: files like certificate_file, with its key_file
+        /// of the same place below. Who asks for no known name gets the first one.
+        further_certificate_files: Vec<PathBuf> = Vec::new(), reload;
+        /// Keys of further_certificate_files, in the same order.
+        further_key_files: Vec<PathBuf> = Vec::new(), reload;
         /// Whether clients show a certificate: "none" does not ask for one,
         /// "optional" refuses one that does not hold, "required" refuses clients
         /// without.
@@ -123,6 +133,12 @@ section! {
         /// Largest message body; a larger one closes the channel with 406.
         /// RabbitMQ's default, at most 512 MiB.
         message_max_bytes: u64 = 16_777_216, reload, 1_024..=536_870_912;
+        /// How deep arrays and tables in a field table may be nested. Deeper ones
+        /// serve no client and cost stack.
+        table_depth_max: u8 = 32, reload, 1..=32;
+        /// Values in a method's field table, nested ones counted: small ones take
+        /// a hundred times their size in memory.
+        table_values_max: u32 = 4_096, reload, 16..=1_000_000;
         /// Seconds between heartbeats, offered in `tune`; a peer silent for twice
         /// as long is gone. 0 asks for none. RabbitMQ's default.
         heartbeat_s: u16 = 60, reload, 0..=65_535;
@@ -150,6 +166,14 @@ section! {
         /// Seconds that a delivery may stay unacked before its channel is closed
         /// with 406; 0 for ever. RabbitMQ's default, half an hour.
         ack_timeout_s: u32 = 1_800, reload, 0..=31_536_000;
+        /// Largest body of an HTTP request: a file of definitions, or a message in
+        /// base64. RabbitMQ's default is 20 MB.
+        http_body_max_bytes: u32 = 20_971_520, restart, 1_024..=1_073_741_824;
+        /// HTTP connections at a time; more wait. Each costs a descriptor.
+        http_connections_max: u32 = 1_024, restart, 1..=1_000_000;
+        /// Seconds for the head of an HTTP request, and between two requests of a
+        /// connection. Frees what clients hold that connect and say nothing.
+        http_head_timeout_s: u32 = 30, restart, 1..=3_600;
         /// Bytes that may wait to be written to one connection. A client that does
         /// not read is sent nothing more until it does.
         outgoing_buffer_bytes: u32 = 1_048_576, reload, 65_536..=1_073_741_824;
@@ -218,15 +242,21 @@ choice! {
         Amqplain = "AMQPLAIN",
         /// The name in the client's certificate, without a password.
         External = "EXTERNAL",
+        /// Nothing: everybody is auth.anonymous_user.
+        Anonymous = "ANONYMOUS",
     }
 }
 
 section! {
     /// `[auth]`: who may log in, and how.
     Auth = "auth" {
-        /// Mechanisms that are offered, in this order: "PLAIN", "AMQPLAIN", and
-        /// "EXTERNAL" for clients whose certificate names a user.
+        /// Mechanisms that are offered, in this order: "PLAIN", "AMQPLAIN",
+        /// "EXTERNAL" for clients whose certificate names a user, and "ANONYMOUS",
+        /// which lets everybody in as anonymous_user.
         mechanisms: Vec<Mechanism> = vec![Mechanism::Plain, Mechanism::Amqplain], reload;
+        /// User that the mechanism ANONYMOUS logs in, with that user's permissions and
+        /// without a password. RabbitMQ's default is guest; here it has to be named.
+        anonymous_user: String = String::new(), reload;
         /// Whether the user `guest` is let in from this machine only. Its password
         /// is known to everybody.
         guest_loopback_only: bool = true, reload;
@@ -236,6 +266,86 @@ section! {
         /// Password of default_user. WARREN_AUTH__DEFAULT_PASSWORD__FILE names a
         /// file that holds it.
         default_password: Secret = Secret::new("guest"), reload;
+    }
+}
+
+choice! {
+    /// An algorithm of a token's signature (RFC 7518, RFC 8037).
+    TokenAlgorithm {
+        /// RSA, PKCS #1 v1.5, SHA-256.
+        Rs256 = "RS256",
+        /// RSA, PKCS #1 v1.5, SHA-384.
+        Rs384 = "RS384",
+        /// RSA, PKCS #1 v1.5, SHA-512.
+        Rs512 = "RS512",
+        /// RSA, PSS, SHA-256.
+        Ps256 = "PS256",
+        /// RSA, PSS, SHA-384.
+        Ps384 = "PS384",
+        /// RSA, PSS, SHA-512.
+        Ps512 = "PS512",
+        /// ECDSA on P-256.
+        Es256 = "ES256",
+        /// ECDSA on P-384.
+        Es384 = "ES384",
+        /// Ed25519.
+        EdDsa = "EdDSA",
+    }
+}
+
+impl TokenAlgorithm {
+    fn all() -> Vec<Self> {
+        use TokenAlgorithm::{EdDsa, Es256, Es384, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
+        vec![Rs256, Rs384, Rs512, Ps256, Ps384, Ps512, Es256, Es384, EdDsa]
+    }
+}
+
+section! {
+    /// `[oauth]`: OAuth 2 tokens (JWT) in place of passwords, in AMQP and in the
+    /// HTTP API (there also as `Authorization: Bearer`). Off without
+    /// resource_server_id. What a token's scopes grant counts alone; its user need
+    /// not exist here.
+    OAuth = "oauth" {
+        /// Who this broker is among the resource servers: has to be in a token's
+        /// `aud`.
+        resource_server_id: String = String::new(), reload;
+        /// JSON Web Key Set with the keys that tokens are signed with: a file.
+        jwks_file: OptionalFile = OptionalFile::default(), reload;
+        /// The same from an address, http or https. Name one of the two.
+        jwks_url: String = String::new(), reload;
+        /// Certificates in PEM that the https address has to lead to; without it the
+        /// roots of Mozilla's browsers count.
+        jwks_ca_file: OptionalFile = OptionalFile::default(), reload;
+        /// Seconds after which the keys are fetched again.
+        jwks_refresh_s: u32 = 3_600, reload, 10..=604_800;
+        /// Least seconds between fetches because a token names a key that is not
+        /// known, so that made-up tokens do not set off requests.
+        jwks_refetch_pause_s: u32 = 10, reload, 1..=3_600;
+        /// Seconds that fetching may take; a login with a new key waits so long.
+        jwks_timeout_s: u32 = 5, reload, 1..=60;
+        /// Largest key set.
+        jwks_max_bytes: u32 = 1_048_576, reload, 1_024..=67_108_864;
+        /// What a token's `iss` has to be; "" for any.
+        issuer: String = String::new(), reload;
+        /// Algorithms that a token may be signed with.
+        algorithms: Vec<TokenAlgorithm> = TokenAlgorithm::all(), reload;
+        /// Seconds by which clocks may differ, for `exp` and `nbf`.
+        leeway_s: u32 = 5, reload, 0..=300;
+        /// Longest token. Logging in with one over 8 KiB needs a higher
+        /// limits.frame_max_before_tune_bytes too.
+        token_max_bytes: u32 = 16_384, reload, 512..=131_072;
+        /// What scopes begin with that are meant for this broker; "" for
+        /// resource_server_id and a dot.
+        scope_prefix: String = String::new(), reload;
+        /// Scopes that stand for others, separated by spaces, such as
+        /// { operator = "rabbitmq.tag:administrator rabbitmq.read:*/*" }.
+        scope_aliases: BTreeMap<String, String> = BTreeMap::new(), reload;
+        /// Further claims that hold scopes, with dots between the keys of nested
+        /// ones, such as "realm_access.roles".
+        additional_scopes_keys: Vec<String> = Vec::new(), reload;
+        /// Claims that name the user; the first that is there counts. RabbitMQ's
+        /// defaults.
+        username_claims: Vec<String> = vec!["sub".into(), "client_id".into()], reload;
     }
 }
 

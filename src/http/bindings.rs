@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use crate::auth::{Access, Resource};
 use crate::broker::Vhost;
 use crate::model::{FieldTable, Name, encode_table};
-use crate::routing::{Binding, DestinationName, ExchangeKind};
+use crate::routing::{Binding, DestinationName};
 
 use super::arguments::{from_json, to_json};
 use super::body;
@@ -249,7 +249,7 @@ pub async fn post(
         routing_key: body.routing_key.into(),
         arguments: from_json(&body.arguments)?,
     };
-    check_permissions(&api, &caller, &vhost, &binding)?;
+    check_permissions(&caller, &vhost, &binding)?;
     let key = utf8_percent_encode(&properties_key(&binding), KEY_ESCAPES).to_string();
     let last = utf8_percent_encode(binding.destination.name(), KEY_ESCAPES).to_string();
     blocking(move || Ok(api.broker.bind(&vhost, binding, OPERATOR)?)).await?;
@@ -257,7 +257,7 @@ pub async fn post(
 }
 
 /// Binding and unbinding need write permission on the destination and read on the source (RabbitMQ: "Access Control").
-fn check_permissions(api: &Api, caller: &Caller, vhost: &Vhost, binding: &Binding) -> Result<(), ApiError> {
+fn check_permissions(caller: &Caller, vhost: &Vhost, binding: &Binding) -> Result<(), ApiError> {
     crate::broker::check_binding_names(&binding.source, &binding.destination)?;
     let destination = match &binding.destination {
         DestinationName::Queue(name) => Resource::Queue(name),
@@ -265,19 +265,7 @@ fn check_permissions(api: &Api, caller: &Caller, vhost: &Vhost, binding: &Bindin
     };
     caller.check(vhost, destination, Access::Write)?;
     caller.check(vhost, Resource::Exchange(&binding.source), Access::Read)?;
-    if vhost.exchange_kind(&binding.source) == Some(ExchangeKind::Topic) {
-        let accounts = api.broker.accounts();
-        accounts
-            .check_topic(
-                &caller.user,
-                &vhost.name,
-                &binding.source,
-                &binding.routing_key,
-                Access::Read,
-            )
-            .map_err(crate::model::AmqpError::from)?;
-    }
-    Ok(())
+    caller.check_topic(vhost, &binding.source, &binding.routing_key, Access::Read)
 }
 
 /// A binding as paths name it: vhost, exchange, `q` or `e`, destination, properties key.
@@ -315,7 +303,7 @@ pub async fn delete(
 ) -> Result<StatusCode, ApiError> {
     let vhost = caller.vhost(&path.0)?;
     let binding = find(&vhost, &path)?;
-    check_permissions(&api, &caller, &vhost, &binding)?;
+    check_permissions(&caller, &vhost, &binding)?;
     blocking(move || {
         api.broker.unbind(&vhost, &binding)?;
         Ok(StatusCode::NO_CONTENT)

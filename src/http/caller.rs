@@ -1,4 +1,4 @@
-//! Who asks: HTTP Basic credentials, checked against the broker's users, or the session of a page.
+//! Who asks: HTTP Basic credentials, checked against the broker's users, the token of a bearer, or the session of a page.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -10,9 +10,11 @@ use axum::http::request::Parts;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use crate::auth::{Access, Credentials, Resource, Tags, may_log_in_from};
+use crate::auth::{Access, Credentials, Identity, Resource, Tags, TokenAuthority, may_log_in_from};
 use crate::broker::{Broker, Vhost};
-use crate::model::Name;
+use crate::model::{AmqpError, Name};
+
+use crate::routing::ExchangeKind;
 
 use super::Api;
 use super::error::ApiError;
@@ -28,10 +30,16 @@ pub struct Caller {
     pub user: Name,
     /// Its tags.
     pub tags: Tags,
+    identity: Identity,
     broker: Arc<Broker>,
 }
 
 impl Caller {
+    /// Whether a token says who it is, and no user of the registry.
+    pub fn is_bearer(&self) -> bool {
+        self.identity.is_bearer()
+    }
+
     /// May see everything of everybody.
     pub fn is_monitor(&self) -> bool {
         self.is_administrator() || self.tags.contains("monitoring")
@@ -68,7 +76,7 @@ impl Caller {
 
     /// Whether the user sees a vhost in lists.
     pub fn sees(&self, vhost: &str) -> bool {
-        self.is_monitor() || self.broker.accounts().check_vhost(&self.user, vhost).is_ok()
+        self.is_monitor() || self.identity.check_vhost(self.broker.accounts(), vhost).is_ok()
     }
 
     /// The vhost, to look at.
@@ -83,7 +91,7 @@ impl Caller {
     /// The vhost, to work in: even an administrator needs a permission there.
     pub fn vhost(&self, name: &str) -> Result<Arc<Vhost>, ApiError> {
         let vhost = self.broker.vhost(name).ok_or_else(ApiError::no_object)?;
-        match self.broker.accounts().check_vhost(&self.user, name) {
+        match self.identity.check_vhost(self.broker.accounts(), name) {
             Ok(()) => Ok(vhost),
             Err(_) => Err(not_in_vhost()),
         }
@@ -106,10 +114,20 @@ impl Caller {
 
     /// 401 without the permission.
     pub fn check(&self, vhost: &Vhost, resource: Resource<'_>, access: Access) -> Result<(), ApiError> {
+        let checked = self
+            .identity
+            .check(self.broker.accounts(), &vhost.name, resource, access);
+        checked.map_err(|denied| AmqpError::from(denied).into())
+    }
+
+    /// 401 without the permission for a routing key, where the exchange is a topic exchange.
+    pub fn check_topic(&self, vhost: &Vhost, exchange: &str, key: &str, access: Access) -> Result<(), ApiError> {
+        if vhost.exchange_kind(exchange) != Some(ExchangeKind::Topic) {
+            return Ok(());
+        }
         let accounts = self.broker.accounts();
-        accounts
-            .check(&self.user, &vhost.name, resource, access)
-            .map_err(|denied| crate::model::AmqpError::from(denied).into())
+        let checked = self.identity.check_topic(accounts, &vhost.name, exchange, key, access);
+        checked.map_err(|denied| AmqpError::from(denied).into())
     }
 }
 
@@ -142,15 +160,15 @@ impl FromRequestParts<Arc<Api>> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, ApiError> {
-        if let Some(credentials) = credentials(parts) {
+        if let Some(given) = Given::of(parts) {
             check_origin(parts, false)?;
-            return Self::log_in(api, Peer::of(parts), credentials)
+            return Self::log_in(api, Peer::of(parts), given)
                 .await
                 .map_err(ApiError::with_challenge);
         }
-        if let Some(user) = api.session_user(&parts.headers) {
+        if let Some(identity) = api.session_identity(&parts.headers) {
             check_origin(parts, true)?;
-            return Self::known(api, user);
+            return Self::known(api, identity);
         }
         // A page asks for credentials itself; a browser's own question would stand in its way.
         match is_page(parts) {
@@ -171,25 +189,40 @@ impl Caller {
     ///
     /// # Errors
     /// 401: they are wrong, may not come from there, or their user has no tag that lets it in.
-    pub(super) async fn log_in(api: &Arc<Api>, Peer(ip): Peer, credentials: Credentials) -> Result<Self, ApiError> {
-        let local = ip.is_some_and(|ip| may_log_in_from(ip, &credentials.user, &api.settings.loopback_users));
-        if !local || !api.knows(&credentials).await {
-            tracing::warn!(user = %credentials.user, peer = ?ip, "HTTP login refused");
+    pub(super) async fn log_in(api: &Arc<Api>, Peer(ip): Peer, given: Given) -> Result<Self, ApiError> {
+        let login = match ip {
+            Some(ip) => api.log_in(given, ip).await,
+            None => None,
+        };
+        let Some(identity) = login else {
+            tracing::warn!(peer = ?ip, "HTTP login refused");
             return Err(ApiError::expired("Login failed"));
-        }
-        Self::known(api, credentials.user)
+        };
+        Self::known(api, identity)
+    }
+
+    /// On what ground it is logged in.
+    pub(super) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Whether it still is who it was when it came: the user stands with the same tags, the token has not ended.
+    pub(super) fn still_stands(&self) -> bool {
+        let now_s = self.broker.now() / 1000;
+        let lasts = self.identity.expires_at_s().is_none_or(|end| now_s < end);
+        lasts && self.identity.tags(self.broker.accounts()) == self.tags
     }
 
     /// Somebody who has shown who it is.
-    fn known(api: &Api, user: Name) -> Result<Self, ApiError> {
-        let standing = api.broker.accounts().user(&user);
-        let tags = standing.map(|user| user.tags).unwrap_or_default();
+    fn known(api: &Api, identity: Identity) -> Result<Self, ApiError> {
+        let tags = identity.tags(api.broker.accounts());
         if !MANAGEMENT_TAGS.iter().any(|tag| tags.contains(tag)) {
             return Err(ApiError::not_authorised("Not management user"));
         }
         Ok(Self {
-            user,
+            user: identity.user().clone(),
             tags,
+            identity,
             broker: Arc::clone(&api.broker),
         })
     }
@@ -200,9 +233,51 @@ impl Caller {
     }
 }
 
+/// What a request gives to log in with.
+pub(super) enum Given {
+    /// RFC 7617.
+    Basic(Credentials),
+    /// RFC 6750: a token by itself.
+    Bearer(Vec<u8>),
+}
+
+impl Given {
+    fn of(parts: &Parts) -> Option<Self> {
+        if let Some(credentials) = credentials(parts) {
+            return Some(Self::Basic(credentials));
+        }
+        let (scheme, token) = parts.headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+        let bears = scheme.eq_ignore_ascii_case("bearer");
+        bears.then(|| Self::Bearer(token.trim().as_bytes().to_vec()))
+    }
+}
+
 impl Api {
-    /// Whether the password is right. A hash is computed on a thread of its own, a few at a time, so that guessing
-    /// costs no message its turn.
+    /// Who that is, if what was given is right and may come from there. A hash is computed on a thread of its own, a few
+    /// at a time, so that guessing costs no message its turn; a token may wait for keys there.
+    async fn log_in(self: &Arc<Self>, given: Given, ip: IpAddr) -> Option<Identity> {
+        let token = match given {
+            Given::Bearer(token) => token,
+            Given::Basic(credentials) if self.is_token(&credentials) => credentials.password,
+            Given::Basic(credentials) => {
+                let local = may_log_in_from(ip, &credentials.user, &self.settings.loopback_users);
+                let known = local && self.knows(&credentials).await;
+                return known.then(|| Identity::account(credentials.user));
+            }
+        };
+        let api = Arc::clone(self);
+        let login = tokio::task::spawn_blocking(move || {
+            let loopback_users = &api.settings.loopback_users;
+            api.broker.log_in_bearer(&token, ip, loopback_users).ok()
+        });
+        login.await.ok().flatten()
+    }
+
+    fn is_token(&self, credentials: &Credentials) -> bool {
+        TokenAuthority::is_token(&credentials.password) && self.broker.token_authority().is_some()
+    }
+
+    /// Whether the password is right.
     async fn knows(self: &Arc<Self>, credentials: &Credentials) -> bool {
         let Credentials { user, password } = credentials;
         if self.broker.accounts().log_in_again(user, password).is_some() {

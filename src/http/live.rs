@@ -172,8 +172,7 @@ impl Follower {
 
     /// Whether the session, or the user who came with a password, still is what it was.
     fn still_stands(&self) -> bool {
-        let known = self.headers.contains_key(AUTHORIZATION) || self.api.session_user(&self.headers).is_some();
-        let user = self.api.broker.accounts().user(&self.caller.user);
-        known && user.is_some_and(|user| user.tags == self.caller.tags)
+        let known = self.headers.contains_key(AUTHORIZATION) || self.api.session_identity(&self.headers).is_some();
+        known && self.caller.still_stands()
     }
 }

@@ -13,9 +13,9 @@ use serde_json::{Map, Value, json};
 
 use crate::auth::{Access, Resource};
 use crate::broker::AfterGet;
-use crate::model::{AmqpError, Message, Name, Properties};
+use crate::model::{Message, Name, Properties};
 use crate::queue::Delivery;
-use crate::routing::{ExchangeKind, sender_selected_keys};
+use crate::routing::sender_selected_keys;
 
 use super::arguments::{from_json, to_json};
 use super::caller::Caller;
@@ -77,19 +77,16 @@ pub async fn publish(
     }
     check_properties(&caller, &properties)?;
     caller.check(&vhost, Resource::Exchange(&exchange), Access::Write)?;
-    if vhost.exchange_kind(&exchange) == Some(ExchangeKind::Topic) {
-        let accounts = api.broker.accounts();
-        accounts
-            .check_topic(&caller.user, &vhost.name, &exchange, &body.routing_key, Access::Write)
-            .map_err(AmqpError::from)?;
+    let mut keys = vec![body.routing_key];
+    if let Some(headers) = &mut properties.headers {
+        let further = sender_selected_keys(headers).map_err(ApiError::bad_request)?;
+        keys.extend(further.into_iter().map(str::to_owned));
+        headers.remove("BCC");
+    }
+    for key in &keys {
+        caller.check_topic(&vhost, &exchange, key, Access::Write)?;
     }
     blocking(move || {
-        let mut keys = vec![body.routing_key];
-        if let Some(headers) = &mut properties.headers {
-            let further = sender_selected_keys(headers).map_err(ApiError::bad_request)?;
-            keys.extend(further.into_iter().map(str::to_owned));
-            headers.remove("BCC");
-        }
         let message = Message::new(&exchange, &keys[0], &properties.encode(), &[&payload]);
         let keys = keys.iter().map(String::as_str);
         let reached = api.broker.publish_one(&vhost, &message, keys)?;

@@ -34,6 +34,7 @@ mod queues;
 mod replays;
 mod route_tests;
 mod routes;
+mod serve;
 mod sessions;
 mod statistics;
 mod users;
@@ -44,6 +45,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -52,10 +54,12 @@ use crate::model::Millis;
 
 use error::ApiError;
 use live::Live;
+use serve::Door;
 use sessions::Sessions;
 use vitals::Vitals;
 
 pub use log_ring::{LogRing, RingLayer};
+pub use serve::{Certificates, ConnectionLimits, Scheme};
 pub use sessions::SessionLimits;
 
 /// How often counters are sampled for rates.
@@ -77,6 +81,10 @@ pub struct HttpSettings {
     pub amqp: Vec<SocketAddr>,
     /// The largest body of a message in bytes.
     pub message_max_bytes: u64,
+    /// The largest body of a request in bytes.
+    pub body_max_bytes: usize,
+    /// What connections may take.
+    pub connections: ConnectionLimits,
     /// `/metrics` is served.
     pub metrics: bool,
     /// `/metrics/per-object` is served as well.
@@ -120,21 +128,36 @@ impl Api {
     }
 }
 
-/// Starts serving; gives the real address, or `None` where HTTP is off.
+/// Where HTTP is listened for; `None` for nowhere.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Addresses {
+    /// In the open.
+    pub http: Option<SocketAddr>,
+    /// Over TLS.
+    pub https: Option<SocketAddr>,
+}
+
+/// Starts serving; gives the real addresses.
 ///
 /// # Errors
-/// The address cannot be listened on; the text names it.
+/// An address cannot be listened on; the text names it.
 pub async fn start(
-    address: Option<SocketAddr>,
+    addresses: Addresses,
     broker: Arc<Broker>,
     settings: HttpSettings,
-) -> Result<Option<SocketAddr>, String> {
-    let Some(address) = address else {
-        return Ok(None);
+    certificates: Certificates,
+) -> Result<Addresses, String> {
+    let http = listen(addresses.http, "listeners.http").await?;
+    let https = listen(addresses.https, "listeners.https").await?;
+    let real = |listener: &Option<(TcpListener, SocketAddr)>| listener.as_ref().map(|(_, address)| *address);
+    let addresses = Addresses {
+        http: real(&http),
+        https: real(&https),
     };
-    let refused = |error| format!("cannot listen on {address} (listeners.http): {error}");
-    let listener = tokio::net::TcpListener::bind(address).await.map_err(refused)?;
-    let address = listener.local_addr().map_err(refused)?;
+    let Some(address) = addresses.http.or(addresses.https) else {
+        return Ok(addresses);
+    };
+    let limits = settings.connections;
     let pages = settings.pages.clone();
     let api = Arc::new(Api {
         started_at: broker.now(),
@@ -149,13 +172,24 @@ pub async fn start(
         node_history: History::default(),
     });
     tokio::spawn(sample(Arc::clone(&api)));
-    let routes = routes::routes(api).into_make_service_with_connect_info::<SocketAddr>();
-    tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, routes).await {
-            tracing::error!(%error, "HTTP ended");
-        }
-    });
-    Ok(Some(address))
+    let door = Door::new(routes::routes(api), limits);
+    if let Some((listener, _)) = http {
+        tokio::spawn(Arc::clone(&door).open(listener, None));
+    }
+    if let Some((listener, _)) = https {
+        tokio::spawn(door.open(listener, Some(certificates)));
+    }
+    Ok(addresses)
+}
+
+async fn listen(address: Option<SocketAddr>, option: &str) -> Result<Option<(TcpListener, SocketAddr)>, String> {
+    let Some(address) = address else {
+        return Ok(None);
+    };
+    let refused = |error| format!("cannot listen on {address} ({option}): {error}");
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    Ok(Some((listener, address)))
 }
 
 /// Samples everything that is counted for as long as the runtime lives.

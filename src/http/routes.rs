@@ -15,14 +15,11 @@ use super::{
     route_tests, sessions, users, vhosts, vitals,
 };
 
-/// The largest body of a request in bytes: a large file of definitions, or a message in base64. RabbitMQ's default is
-/// 20 MB.
-const BODY_MAX_BYTES: usize = 20 << 20;
-
 const WELCOME: &str = "Warren, an AMQP 0-9-1 broker.\nThe management API is at /api, metrics are at /metrics.\n";
 
 /// All routes.
 pub fn routes(api: Arc<Api>) -> Router {
+    let body_max_bytes = api.settings.body_max_bytes;
     Router::new()
         .route("/api", get(async || WELCOME))
         .merge(web(&api))
@@ -39,7 +36,7 @@ pub fn routes(api: Arc<Api>) -> Router {
         )
         .fallback(async || ApiError::no_object())
         .method_not_allowed_fallback(async || ApiError::wrong_method())
-        .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
+        .layer(DefaultBodyLimit::max(body_max_bytes))
         .layer(map_response(secured))
         .with_state(api)
 }

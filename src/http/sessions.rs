@@ -21,10 +21,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::auth::Credentials;
+use crate::auth::{Credentials, Identity};
 use crate::model::{Millis, Name};
 
-use super::caller::{Caller, Peer};
+use super::caller::{Caller, Given, Peer};
 use super::error::ApiError;
 use super::{Api, body};
 
@@ -48,8 +48,8 @@ pub struct SessionLimits {
 type Digested = [u8; 32];
 
 struct Session {
-    user: Name,
-    /// As it was at sign-in: another password ends the session.
+    identity: Identity,
+    /// As it was at sign-in: another password ends the session. Empty for the bearer of a token.
     password_hash: String,
     began_at: Millis,
     used_at: Millis,
@@ -70,7 +70,7 @@ impl Sessions {
     }
 
     /// Begins one; gives its token.
-    fn begin(&self, user: Name, password_hash: String, now: Millis) -> Result<String, ApiError> {
+    fn begin(&self, identity: Identity, password_hash: String, now: Millis) -> Result<String, ApiError> {
         let mut token = [0; TOKEN_BYTES];
         getrandom::fill(&mut token).map_err(ApiError::internal)?;
         let token = BASE64.encode(token);
@@ -83,7 +83,7 @@ impl Sessions {
             }
         }
         let session = Session {
-            user,
+            identity,
             password_hash,
             began_at: now,
             used_at: now,
@@ -93,7 +93,7 @@ impl Sessions {
     }
 
     /// Whose session a token is, and the password's hash at sign-in; `touch` says whether the user did something.
-    fn find(&self, token: &str, now: Millis, touch: bool) -> Option<(Name, String)> {
+    fn find(&self, token: &str, now: Millis, touch: bool) -> Option<(Identity, String)> {
         let digest = digest(token);
         let mut standing = self.standing.lock();
         let session = standing.get_mut(&digest)?;
@@ -104,7 +104,7 @@ impl Sessions {
         if touch {
             session.used_at = now;
         }
-        Some((session.user.clone(), session.password_hash.clone()))
+        Some((session.identity.clone(), session.password_hash.clone()))
     }
 
     fn end(&self, token: &str) {
@@ -140,13 +140,20 @@ impl Api {
     /// Whose session the cookie is, as long as its user and password stand.
     ///
     /// What a page asks for by itself (`X-Warren-Request: auto`, and the stream of updates) keeps no session awake.
-    pub(super) fn session_user(&self, headers: &HeaderMap) -> Option<Name> {
+    pub(super) fn session_identity(&self, headers: &HeaderMap) -> Option<Identity> {
         let token = self.session_token(headers)?;
         let touch = headers.get(REQUEST_HEADER).is_some_and(|value| value != "auto");
-        let (user, password_hash) = self.sessions.find(token, self.broker.now(), touch)?;
-        let standing = self.broker.accounts().user(&user);
-        if standing.is_some_and(|standing| standing.password_hash == password_hash) {
-            return Some(user);
+        let now = self.broker.now();
+        let (identity, password_hash) = self.sessions.find(token, now, touch)?;
+        let stands = match identity.expires_at_s() {
+            Some(end) => now / 1000 < end,
+            None => {
+                let standing = self.broker.accounts().user(identity.user());
+                standing.is_some_and(|standing| standing.password_hash == password_hash)
+            }
+        };
+        if stands {
+            return Some(identity);
         }
         self.sessions.end(token);
         None
@@ -217,14 +224,14 @@ pub async fn sign_in(
         user: user.as_str().into(),
         password: password.into_bytes(),
     };
-    let caller = Caller::log_in(&api, peer, credentials).await?;
-    let standing = api.broker.accounts().user(&caller.user);
+    let caller = Caller::log_in(&api, peer, Given::Basic(credentials)).await?;
+    let standing = api.broker.accounts().user(&caller.user).filter(|_| !caller.is_bearer());
     let hash = standing.map(|user| user.password_hash).unwrap_or_default();
     let now = api.broker.now();
     if let Some(token) = api.session_token(&headers) {
         api.sessions.end(token);
     }
-    let token = api.sessions.begin(caller.user.clone(), hash, now)?;
+    let token = api.sessions.begin(caller.identity().clone(), hash, now)?;
     let cookie = api.set_cookie(&token, api.sessions.limits.max_ms / 1000, is_https(&headers));
     tracing::info!(user = %caller.user, "signed in to the pages");
     let headers = [(SET_COOKIE, cookie), (CACHE_CONTROL, "no-store".to_owned())];
@@ -275,6 +282,10 @@ mod tests {
         })
     }
 
+    fn identity(user: &str) -> Identity {
+        Identity::account(user.into())
+    }
+
     fn is_there(sessions: &Sessions, token: &str, now: Millis, touch: bool) -> bool {
         sessions.find(token, now, touch).is_some()
     }
@@ -282,10 +293,10 @@ mod tests {
     #[test]
     fn a_session_ends_when_it_is_idle_or_old() {
         let sessions = sessions(10);
-        let token = sessions.begin("ann".into(), "hash".into(), 0).unwrap();
+        let token = sessions.begin(identity("ann"), "hash".into(), 0).unwrap();
         assert!(is_there(&sessions, &token, 99, false));
         assert!(!is_there(&sessions, &token, 100, false), "looking on is not using");
-        let token = sessions.begin("ann".into(), "hash".into(), 0).unwrap();
+        let token = sessions.begin(identity("ann"), "hash".into(), 0).unwrap();
         for now in (0..1_000).step_by(90) {
             assert!(is_there(&sessions, &token, now, true), "{now}");
         }
@@ -296,12 +307,12 @@ mod tests {
     #[test]
     fn the_idlest_makes_room_and_an_ended_one_is_gone() {
         let sessions = sessions(2);
-        let first = sessions.begin("a".into(), String::new(), 0).unwrap();
-        let second = sessions.begin("b".into(), String::new(), 1).unwrap();
+        let first = sessions.begin(identity("a"), String::new(), 0).unwrap();
+        let second = sessions.begin(identity("b"), String::new(), 1).unwrap();
         assert!(is_there(&sessions, &first, 2, true));
-        let third = sessions.begin("c".into(), String::new(), 3).unwrap();
+        let third = sessions.begin(identity("c"), String::new(), 3).unwrap();
         assert!(!is_there(&sessions, &second, 4, true));
-        assert_eq!(sessions.find(&first, 4, true).unwrap().0, *"a");
+        assert_eq!(*sessions.find(&first, 4, true).unwrap().0.user(), *"a");
         sessions.end(&third);
         assert!(!is_there(&sessions, &third, 4, true));
         assert_ne!(first, second);

@@ -30,7 +30,7 @@ impl Listed for User {
 
 /// Who asks.
 pub async fn whoami(caller: Caller) -> Json<Value> {
-    Json(json!({ "name": &*caller.user, "tags": caller.tags, "is_internal_user": true }))
+    Json(json!({ "name": &*caller.user, "tags": caller.tags, "is_internal_user": !caller.is_bearer() }))
 }
 
 /// All users.

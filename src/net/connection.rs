@@ -17,10 +17,11 @@ use tracing::Instrument;
 
 use crate::broker::{Broker, Raised};
 use crate::model::{AmqpError, ReplyCode};
-use crate::session::{Next, Session};
+use crate::session::{EXPIRED, Next, Session};
 
 use super::contain::contain;
 use super::duplex::Duplex;
+use super::expiry::Expiry;
 use super::logins::Logins;
 use super::proxy;
 use super::pulse::{Pulse, every, tick};
@@ -223,15 +224,18 @@ async fn run<S>(
         }
         .in_current_span()
     });
-    let alarms = connections.broker.alarms().subscribe();
+    let news = News {
+        stop,
+        alarms: connections.broker.alarms().subscribe(),
+        rights: connections.broker.accounts().subscribe(),
+    };
     // A fault of ours ends this connection and nothing else; what it held is given back all the same.
     let why = contain(read(
         &mut read_half,
         &mut session,
         &connections.logins,
         settings.handshake_timeout,
-        stop,
-        alarms,
+        news,
     ))
     .await;
     let why = why.unwrap_or_else(|| "a fault of the broker".to_owned());
@@ -251,18 +255,28 @@ async fn drain(stream: &mut (impl AsyncRead + Unpin)) {
     while matches!(stream.read(&mut bytes).await, Ok(length) if length > 0) {}
 }
 
+/// What a connection hears besides its client.
+struct News {
+    /// The broker stops.
+    stop: watch::Receiver<bool>,
+    /// Alarms come or go.
+    alarms: watch::Receiver<Raised>,
+    /// Users or permissions change.
+    rights: watch::Receiver<()>,
+}
+
 /// Reads until the connection ends; says why it did.
 async fn read(
     stream: &mut (impl AsyncRead + Unpin),
     session: &mut Session,
     logins: &Logins,
     handshake_timeout: Duration,
-    mut stop: watch::Receiver<bool>,
-    mut alarms: watch::Receiver<Raised>,
+    mut news: News,
 ) -> String {
     let mut reader = Reader::default();
     let mut pulse = Pulse::default();
     let mut looks = session.look_interval().map(every);
+    let mut expiry = Expiry::default();
     // For the handshake that opens the connection, and later for the one that closes it.
     let handshake = tokio::time::sleep(handshake_timeout);
     tokio::pin!(handshake);
@@ -274,13 +288,14 @@ async fn read(
         if session.is_open() && !pulse.is_set() {
             pulse.set(session.heartbeat_s());
         }
+        expiry.follow(session);
         if session.is_closing() && !is_closing {
             is_closing = true;
             handshake.as_mut().reset(Instant::now() + handshake_timeout);
         }
         tokio::select! {
             biased;
-            () = stopped(&mut stop) => return shut_down(stream, session, reader, SHUTDOWN).await,
+            () = stopped(&mut news.stop) => return shut_down(stream, session, reader, SHUTDOWN).await,
             reason = &mut close_requested, if session.is_open() => {
                 return shut_down(stream, session, reader, &reason).await;
             }
@@ -293,7 +308,9 @@ async fn read(
                     return why.to_owned();
                 }
             }
-            Ok(()) = alarms.changed() => session.heed_alarms(),
+            Ok(()) = news.alarms.changed() => session.heed_alarms(),
+            Ok(()) = news.rights.changed() => session.heed_rights(),
+            () = expiry.reached() => return shut_down(stream, session, reader, EXPIRED).await,
             () = tick(&mut looks) => session.close_overdue_channels(),
             result = reader.read(stream, session), if outbox.has_room() && !session.is_blocked() => {
                 pulse.heard();

@@ -6,8 +6,7 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use crate::auth::LoginRefused;
-use crate::model::Name;
+use crate::auth::{Identity, LoginRefused};
 use crate::session::LoginCheck;
 
 /// How long the next guess waits after a wrong one.
@@ -33,7 +32,7 @@ impl Logins {
     }
 
     /// Checks one login when its turn comes.
-    pub async fn check(&self, check: LoginCheck) -> Result<Name, LoginRefused> {
+    pub async fn check(&self, check: LoginCheck) -> Result<Identity, LoginRefused> {
         if !check.is_suspect() {
             let _turn = self.trusted.acquire().await;
             // The address may have become one while it waited, with many connections at once.
@@ -50,6 +49,6 @@ impl Logins {
     }
 }
 
-async fn run(check: LoginCheck) -> Result<Name, LoginRefused> {
+async fn run(check: LoginCheck) -> Result<Identity, LoginRefused> {
     spawn_blocking(|| check.run()).await.unwrap_or(Err(LoginRefused))
 }

@@ -3,6 +3,7 @@
 mod connection;
 mod contain;
 mod duplex;
+mod expiry;
 mod listener;
 mod logins;
 mod proxy;

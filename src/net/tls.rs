@@ -8,8 +8,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::crypto::ring::default_provider;
-use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
+use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{Error, RootCertStore, ServerConfig};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
@@ -43,6 +44,8 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// Its key, in PEM.
     pub key: PathBuf,
+    /// Further certificates with their keys, for clients that ask for another name.
+    pub further: Vec<(PathBuf, PathBuf)>,
     /// The certificates that client certificates must lead to, in PEM.
     pub client_ca: Option<PathBuf>,
     /// What clients have to show.
@@ -79,12 +82,16 @@ impl TlsError {
 /// A file cannot be read or holds no PEM of its kind, a certificate is not valid today, or the key is not the
 /// certificate's.
 pub fn load(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
-    let chain = read_certificates("certificate_file", &files.certificate)?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    check_validity(&chain, now.as_secs() as i64)
-        .map_err(|why| TlsError::new("certificate_file", &files.certificate, why))?;
-    let key = PrivateKeyDer::from_pem_file(&files.key)
-        .map_err(|error| TlsError::new("key_file", &files.key, pem_fault(&error, "private key")))?;
+    let first = certified_key(["certificate_file", "key_file"], &files.certificate, &files.key)?;
+    let options = ["further_certificate_files", "further_key_files"];
+    let mut further = Vec::new();
+    for (certificate, key) in &files.further {
+        further.push(NamedKey::new(certified_key(options, certificate, key)?));
+        if further.last().is_some_and(|named| named.names.is_empty()) {
+            let why = "names no DNS name that a client could ask for";
+            return Err(TlsError::new(options[0], certificate, why));
+        }
+    }
     let versions: &[_] = if files.only_tls_1_3 {
         &[&TLS13]
     } else {
@@ -97,15 +104,83 @@ pub fn load(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
         Some(verifier) => builder.with_client_cert_verifier(verifier),
         None => builder.with_no_client_auth(),
     };
-    let config = builder.with_single_cert(chain, key).map_err(|error| {
-        let certificate = files.certificate.display();
+    let config = builder.with_cert_resolver(Arc::new(ByName { first, further }));
+    Ok(Arc::new(config))
+}
+
+/// A chain and its key, from two files that two options name.
+fn certified_key(options: [&'static str; 2], certificate: &Path, key: &Path) -> Result<Arc<CertifiedKey>, TlsError> {
+    let chain = read_certificates(options[0], certificate)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    check_validity(&chain, now.as_secs() as i64).map_err(|why| TlsError::new(options[0], certificate, why))?;
+    let private = PrivateKeyDer::from_pem_file(key)
+        .map_err(|error| TlsError::new(options[1], key, pem_fault(&error, "private key")))?;
+    let pair = CertifiedKey::from_der(chain, private, &default_provider()).map_err(|error| {
+        let certificate = certificate.display();
         let why = match error {
             Error::InconsistentKeys(_) => format!("is not the key of {certificate}"),
             other => format!("cannot be used with {certificate}: {other}"),
         };
-        TlsError::new("key_file", &files.key, why)
+        TlsError::new(options[1], key, why)
     })?;
-    Ok(Arc::new(config))
+    Ok(Arc::new(pair))
+}
+
+/// Gives each client the certificate for the name that it asks for (SNI, RFC 6066, section 3), the first one where
+/// there is none.
+#[derive(Debug)]
+struct ByName {
+    first: Arc<CertifiedKey>,
+    further: Vec<NamedKey>,
+}
+
+impl ResolvesServerCert for ByName {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let fitting = hello.server_name().and_then(|name| {
+            let mut further = self.further.iter();
+            further.find(|named| named.is_for(name))
+        });
+        Some(Arc::clone(fitting.map_or(&self.first, |named| &named.key)))
+    }
+}
+
+#[derive(Debug)]
+struct NamedKey {
+    names: Vec<String>,
+    key: Arc<CertifiedKey>,
+}
+
+impl NamedKey {
+    fn new(key: Arc<CertifiedKey>) -> Self {
+        let names = key.cert.first().map(|certificate| dns_names(certificate));
+        Self {
+            names: names.unwrap_or_default(),
+            key,
+        }
+    }
+
+    /// A name of the certificate may begin with `*`, which stands for one label (RFC 6125, section 6.4.3). rustls gives
+    /// the client's name in lower case.
+    fn is_for(&self, name: &str) -> bool {
+        let domain = name.split_once('.').map(|(_, domain)| domain);
+        let is_same = |own: &String| own == name || own.strip_prefix("*.").is_some_and(|own| domain == Some(own));
+        self.names.iter().any(is_same)
+    }
+}
+
+/// The DNS names in a certificate, in lower case.
+fn dns_names(certificate: &[u8]) -> Vec<String> {
+    let Ok((_, parsed)) = X509Certificate::from_der(certificate) else {
+        return Vec::new();
+    };
+    let Ok(Some(alternatives)) = parsed.subject_alternative_name() else {
+        return Vec::new();
+    };
+    let names = alternatives.value.general_names.iter().filter_map(|name| match name {
+        GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
+        _ => None,
+    });
+    names.collect()
 }
 
 fn client_verifier(files: &TlsFiles) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {

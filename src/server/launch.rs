@@ -16,13 +16,16 @@ use tokio_rustls::rustls::ServerConfig;
 use crate::auth::{Accounts, HashingCost};
 use crate::broker::{Broker, BrokerParts};
 use crate::config::Config;
-use crate::http::LogRing;
+use crate::http::{self, LogRing};
 use crate::net::{Connections, listen};
 use crate::store::{MessageStore, StoreError};
 
 use super::clock::SystemClock;
 use super::log::{self, Levels};
-use super::{REFUSED, STORAGE, ServeArguments, descriptors, reload, resources, settings, systemd, telemetry, topology};
+use super::{
+    REFUSED, STORAGE, ServeArguments, descriptors, reload, resources, settings, systemd, telemetry, token_keys,
+    topology,
+};
 
 /// How often systemd is told that the broker lives, where it did not say how often it wants to hear it.
 const IDLE_TICK: Duration = Duration::from_secs(3600);
@@ -32,7 +35,7 @@ pub(super) struct Running {
     pub broker: Arc<Broker>,
     pub connections: Arc<Connections>,
     /// What was last read of the files of TLS without a fault.
-    pub tls: Mutex<Option<Arc<ServerConfig>>>,
+    pub tls: Arc<Mutex<Option<Arc<ServerConfig>>>>,
     pub levels: Levels,
     /// The last lines of the log; empty where nobody asks for them.
     pub log_ring: Arc<LogRing>,
@@ -113,7 +116,7 @@ fn start(config: Config, logging: Logging, arguments: &ServeArguments) -> Result
     let running = Running {
         broker: Arc::clone(&broker),
         connections,
-        tls: Mutex::new(tls),
+        tls: Arc::new(Mutex::new(tls)),
         levels: logging.levels,
         log_ring: logging.ring.unwrap_or_default(),
         name_seed,
@@ -187,17 +190,35 @@ async fn run(config: Config, running: &Running, arguments: &ServeArguments) -> R
     // Before anybody can publish.
     resources::check(&running.broker);
     tokio::spawn(resources::watch(Arc::clone(&running.broker)));
+    // In the runtime, since an answer may take a while; before anybody can log in.
+    let refresh = tokio::task::block_in_place(|| token_keys::apply(&running.broker, &config));
+    if let Some(refresh) = refresh.map_err(Failure::refused)? {
+        tokio::spawn(refresh.run(Arc::clone(&running.broker)));
+    }
     let amqps = start_tls_listeners(&config, running)?;
     let addresses = start_listeners(&config, running)?;
-    let http = settings::http(&config, addresses.clone(), Arc::clone(&running.log_ring));
-    let http = crate::http::start(config.listeners.http.address(), Arc::clone(&running.broker), http)
-        .await
-        .map_err(Failure::refused)?;
-    let http = http.map_or_else(|| "off".to_owned(), |address| address.to_string());
+    let settings = settings::http(&config, addresses.clone(), Arc::clone(&running.log_ring));
+    let mut listened = [&addresses[..], &amqps].concat();
+    let wanted = http::Addresses {
+        http: config.listeners.http.address(),
+        https: config.listeners.https.address(),
+    };
+    let certificates = Arc::clone(&running.tls);
+    let certificates = Arc::new(move || certificates.lock().clone());
+    let opened = http::start(wanted, Arc::clone(&running.broker), settings, certificates);
+    let opened = opened.await.map_err(Failure::refused)?;
+    listened.extend(opened.http.iter().chain(&opened.https));
+    warn_of_guest(&running.broker, &listened);
+    let http = opened
+        .http
+        .map_or_else(|| "off".to_owned(), |address| address.to_string());
     let version = env!("CARGO_PKG_VERSION");
     let mut ready = format!("warren {version} ready amqp={} http={http}", joined(&addresses));
     if !amqps.is_empty() {
         ready.push_str(&format!(" amqps={}", joined(&amqps)));
+    }
+    if let Some(https) = opened.https {
+        ready.push_str(&format!(" https={https}"));
     }
     // Whoever waits for the line may be gone; the broker runs all the same.
     let _ = writeln!(std::io::stdout(), "{ready}").and_then(|()| std::io::stdout().flush());
@@ -207,6 +228,24 @@ async fn run(config: Config, running: &Running, arguments: &ServeArguments) -> R
     systemd::notify(NotifyState::Stopping);
     running.connections.shut_down().await;
     Ok(())
+}
+
+/// Everybody knows guest's password; while it stands, only the look at where guest comes from keeps the network out.
+fn warn_of_guest(broker: &Broker, listened: &[SocketAddr]) {
+    let Some(open) = listened
+        .iter()
+        .find(|address| !address.ip().to_canonical().is_loopback())
+    else {
+        return;
+    };
+    let unchanged = tokio::task::block_in_place(|| broker.accounts().log_in("guest", b"guest").is_ok());
+    if unchanged {
+        tracing::warn!(
+            listener = %open,
+            "the user guest has its known password, and a listener is open to the network: change it (warren users \
+             passwd guest), delete the user (warren users delete guest), or declare [[users]]"
+        );
+    }
 }
 
 fn start_listeners(config: &Config, running: &Running) -> Result<Vec<SocketAddr>, Failure> {

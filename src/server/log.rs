@@ -1,10 +1,13 @@
 //! Logs: readable on a terminal, JSON for machines, a level a module.
 
+use std::fmt::{Debug, Display, Formatter, Write};
 use std::io::{IsTerminal, stderr};
 use std::sync::Arc;
 
 use tracing::Subscriber;
+use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::fmt::format::debug_fn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -48,7 +51,38 @@ fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(json: bool) -> Box<dyn Layer<S>
         return layer.with_current_span(true).with_span_list(false).boxed();
     }
     let colours = stderr().is_terminal();
-    fmt::layer().with_writer(stderr).with_ansi(colours).boxed()
+    // Names come from clients: none of them may end a line, begin one of its own, or steer the terminal.
+    let fields = debug_fn(|writer, field, value| match field.name() {
+        "message" => write!(writer, "{}", OneLine(value)),
+        name => write!(writer, "{name}={}", OneLine(value)),
+    });
+    let layer = fmt::layer().with_writer(stderr).with_ansi(colours);
+    layer.fmt_fields(fields.delimited(" ")).boxed()
+}
+
+/// A value with its control characters escaped.
+struct OneLine<'a>(&'a dyn Debug);
+
+impl Display for OneLine<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(Escaping(f), "{:?}", self.0)
+    }
+}
+
+/// Escapes what is written through it.
+struct Escaping<'a, 'b>(&'a mut Formatter<'b>);
+
+impl Write for Escaping<'_, '_> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        for part in text.split_inclusive(char::is_control) {
+            let plain = part.trim_end_matches(char::is_control);
+            self.0.write_str(plain)?;
+            for control in part[plain.len()..].chars() {
+                write!(self.0, "{}", control.escape_default())?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The level of all, and of modules: `amqp` in the configuration means `warren::amqp` here.

@@ -10,6 +10,7 @@ mod settings;
 mod store_tools;
 mod systemd;
 mod telemetry;
+mod token_keys;
 mod topology;
 
 use std::net::SocketAddr;

@@ -7,7 +7,7 @@ use tokio_rustls::rustls::ServerConfig;
 use crate::config::Config;
 
 use super::launch::Running;
-use super::{ServeArguments, resources, settings, topology};
+use super::{ServeArguments, resources, settings, token_keys, topology};
 
 /// Reads the configuration anew and applies it; a faulty one changes nothing.
 pub fn reload(config: &mut Config, running: &Running, arguments: &ServeArguments) {
@@ -36,6 +36,12 @@ pub fn reload(config: &mut Config, running: &Running, arguments: &ServeArguments
         .connections
         .reload(settings::connections(&new, tls, running.name_seed));
     running.broker.set_limits(settings::broker(&new));
+    let is_same = config.oauth == new.oauth;
+    match tokio::task::block_in_place(|| token_keys::reload(&running.broker, &new, is_same)) {
+        Ok(Some(refresh)) => _ = tokio::spawn(refresh.run(Arc::clone(&running.broker))),
+        Ok(None) => {}
+        Err(error) => tracing::error!(%error, "the keys for tokens were not reloaded; the old ones stay"),
+    }
     running.broker.alarms().set_limits(resources::limits(&new));
     running.broker.set_history_max_bytes(settings::history_max_bytes(&new));
     running.broker.set_memory_budget(resources::budget(&new));

@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::amqp::WireLimits;
+use crate::amqp::{TableLimits, WireLimits};
 use crate::broker::BrokerLimits;
 use tokio_rustls::rustls::ServerConfig;
 
 use crate::config::{self, Config, MessageEngine, SyncMode as ConfiguredSync};
-use crate::http::{HttpSettings, LogRing, PageSettings, SessionLimits};
+use crate::http::{ConnectionLimits, HttpSettings, LogRing, PageSettings, SessionLimits};
+use crate::model::Name;
 use crate::net::{
     CertificateName, ClientCertificates, ConnectionSettings, Network, TlsError, TlsFiles, TlsSettings, load_tls,
 };
@@ -54,6 +55,9 @@ pub fn tls(config: &Config) -> Result<Option<Arc<ServerConfig>>, TlsError> {
     let files = TlsFiles {
         certificate: certificate.to_owned(),
         key: key.to_owned(),
+        further: std::iter::zip(&tls.further_certificate_files, &tls.further_key_files)
+            .map(|(certificate, key)| (certificate.clone(), key.clone()))
+            .collect(),
         client_ca: tls.client_ca_file.path().map(ToOwned::to_owned),
         client_certificates: match tls.client_certificates {
             config::ClientCertificates::None => ClientCertificates::None,
@@ -81,6 +85,10 @@ fn sessions(config: &Config, name_seed: u64) -> SessionSettings {
             frame_max_before_tune_bytes: limits.frame_max_before_tune_bytes,
             bytes_before_open: limits.bytes_before_login as usize,
             message_max_bytes: limits.message_max_bytes,
+            tables: TableLimits {
+                depth: limits.table_depth_max.into(),
+                method_values: limits.table_values_max as usize,
+            },
         },
         mechanisms: mechanisms.join(" "),
         cluster_name: config.node.name.clone(),
@@ -90,6 +98,9 @@ fn sessions(config: &Config, name_seed: u64) -> SessionSettings {
         connections_per_user: limits.connections_per_user,
         unacked_per_channel: limits.unacked_per_channel,
         ack_timeout_ms: u64::from(limits.ack_timeout_s) * 1_000,
+        anonymous_user: Some(config.auth.anonymous_user.as_str())
+            .filter(|name| !name.is_empty())
+            .map(Name::from),
         loopback_users: loopback_users(config),
         name_seed,
     }
@@ -119,6 +130,12 @@ pub fn http(config: &Config, amqp: Vec<SocketAddr>, log: Arc<LogRing>) -> HttpSe
         loopback_users: loopback_users(config),
         amqp,
         message_max_bytes: config.limits.message_max_bytes,
+        body_max_bytes: config.limits.http_body_max_bytes as usize,
+        connections: ConnectionLimits {
+            count: config.limits.http_connections_max as usize,
+            head_timeout: Duration::from_secs(config.limits.http_head_timeout_s.into()),
+            tls_handshake_timeout: Duration::from_secs(config.tls.handshake_timeout_s.into()),
+        },
         metrics: config.metrics.enabled,
         metrics_per_object: config.metrics.per_queue,
         pages: PageSettings {

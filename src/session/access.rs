@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::auth::{Access as Wanted, Accounts, Resource};
+use crate::auth::{Access as Wanted, Accounts, Identity, Resource};
 use crate::broker::Vhost;
 use crate::model::{AmqpError, Name};
 use crate::routing::ExchangeKind;
@@ -12,36 +12,44 @@ use crate::routing::ExchangeKind;
 #[derive(Debug)]
 pub(super) struct Access {
     accounts: Arc<Accounts>,
-    user: Name,
+    identity: Identity,
     vhost: Name,
     impersonator: bool,
+    /// How often the login was renewed: each time the rights may be others.
+    renewed: u64,
 }
 
 impl Access {
-    pub fn new(accounts: Arc<Accounts>, user: Name, vhost: Name) -> Self {
-        let impersonator = accounts
-            .user(&user)
-            .is_some_and(|user| user.tags.contains("impersonator"));
+    pub fn new(accounts: Arc<Accounts>, identity: Identity, vhost: Name) -> Self {
         Self {
+            impersonator: identity.tags(&accounts).contains("impersonator"),
             accounts,
-            user,
+            identity,
             vhost,
-            impersonator,
+            renewed: 0,
         }
     }
 
+    /// Goes on with the rights of a renewed login.
+    pub fn renew(&mut self, identity: Identity) {
+        self.impersonator = identity.tags(&self.accounts).contains("impersonator");
+        self.identity = identity;
+        self.renewed += 1;
+    }
+
     pub fn user(&self) -> &Name {
-        &self.user
+        self.identity.user()
     }
 
     /// Moves whenever an answer may change.
     pub fn generation(&self) -> u64 {
-        self.accounts.generation()
+        // Both only grow, so their sum moves with either.
+        self.accounts.generation() + self.renewed
     }
 
     /// Whether a message may name `claimed` as its user (RabbitMQ: "Validated User-ID").
     pub fn may_publish_as(&self, claimed: &[u8]) -> bool {
-        claimed == self.user.as_bytes() || self.impersonator
+        claimed == self.user().as_bytes() || self.impersonator
     }
 
     pub fn configure_exchange(&self, name: &str) -> Result<(), AmqpError> {
@@ -70,25 +78,43 @@ impl Access {
 
     /// Topic permission to publish with `key` to a topic exchange; the channel knows which exchange is one.
     pub fn check_topic_write(&self, exchange: &str, key: &str) -> Result<(), AmqpError> {
-        self.check_topic(exchange, key, Wanted::Write)
+        self.check_key(exchange, key, Wanted::Write)
     }
 
-    /// Topic permission to bind with `key`.
-    pub fn check_topic_read(&self, vhost: &Vhost, exchange: &str, key: &str) -> Result<(), AmqpError> {
+    /// Topic permission to bind with `key`, or to have dead letters published with it.
+    pub fn check_topic(&self, vhost: &Vhost, exchange: &str, key: &str, wanted: Wanted) -> Result<(), AmqpError> {
         // Topic permissions concern topic exchanges only (RabbitMQ: "Topic Authorisation").
         if vhost.exchange_kind(exchange) != Some(ExchangeKind::Topic) {
             return Ok(());
         }
-        self.check_topic(exchange, key, Wanted::Read)
+        self.check_key(exchange, key, wanted)
     }
 
-    fn check_topic(&self, exchange: &str, key: &str, wanted: Wanted) -> Result<(), AmqpError> {
+    /// Whether the user may know of an exchange: any right on it will do. RabbitMQ tells everybody.
+    pub fn see_exchange(&self, name: &str) -> Result<(), AmqpError> {
+        self.see(Resource::Exchange(name))
+    }
+
+    /// The same for a queue, whose messages and consumers a passive declaration counts.
+    pub fn see_queue(&self, name: &str) -> Result<(), AmqpError> {
+        self.see(Resource::Queue(name))
+    }
+
+    fn see(&self, resource: Resource<'_>) -> Result<(), AmqpError> {
+        let any = [Wanted::Read, Wanted::Write].map(|wanted| self.check(resource, wanted).is_ok());
+        match any.contains(&true) {
+            true => Ok(()),
+            false => self.check(resource, Wanted::Configure),
+        }
+    }
+
+    fn check_key(&self, exchange: &str, key: &str, wanted: Wanted) -> Result<(), AmqpError> {
         Ok(self
-            .accounts
-            .check_topic(&self.user, &self.vhost, exchange, key, wanted)?)
+            .identity
+            .check_topic(&self.accounts, &self.vhost, exchange, key, wanted)?)
     }
 
     fn check(&self, resource: Resource<'_>, wanted: Wanted) -> Result<(), AmqpError> {
-        Ok(self.accounts.check(&self.user, &self.vhost, resource, wanted)?)
+        Ok(self.identity.check(&self.accounts, &self.vhost, resource, wanted)?)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::amqp::{LoginRefusal, StartOk};
-use crate::auth::{LoginRefused, Mechanism};
+use crate::auth::{Identity, LoginRefused, Mechanism};
 use crate::broker::{LoginEvent, NewConnection};
 use crate::model::{AmqpError, FieldTable, FieldValue, Name, ReplyCode};
 
@@ -15,6 +15,9 @@ pub const COMPATIBLE_VERSION: &str = "4.0.0";
 
 /// The mechanism of client certificates (RFC 4422, appendix A).
 const EXTERNAL: &str = "EXTERNAL";
+
+/// The mechanism of those who say nothing of themselves (RFC 4505).
+const ANONYMOUS: &str = "ANONYMOUS";
 
 /// What RabbitMQ announces and this broker does.
 const CAPABILITIES: [&str; 9] = [
@@ -60,10 +63,15 @@ impl Session {
     pub(super) fn log_in(&mut self, start_ok: &StartOk) {
         self.introduction = Some((start_ok.mechanism.clone(), start_ok.client_properties.clone()));
         let offered = self.offered_mechanisms().contains(&&*start_ok.mechanism);
-        if offered && start_ok.mechanism == EXTERNAL {
-            let name = self.certificate_name.clone().unwrap_or_default();
+        let unasked = match &*start_ok.mechanism {
+            EXTERNAL => self.certificate_name.clone(),
+            // What the client says of itself is for the eyes of operators (RFC 4505, section 2).
+            ANONYMOUS => self.settings.anonymous_user.clone(),
+            _ => None,
+        };
+        if let Some(name) = unasked.filter(|_| offered) {
             let loopback_users = &self.settings.loopback_users;
-            let login = self.broker.log_in_by_certificate(&name, self.peer.ip(), loopback_users);
+            let login = self.broker.log_in_unasked(&name, self.peer.ip(), loopback_users);
             return self.logged_in(login);
         }
         let mechanism = Mechanism::parse(&start_ok.mechanism).filter(|_| offered);
@@ -91,20 +99,28 @@ impl Session {
         }
     }
 
-    /// `EXTERNAL` is for clients with a certificate that names somebody, as RabbitMQ has it.
+    /// `EXTERNAL` is for clients with a certificate that names somebody, as RabbitMQ has it, and `ANONYMOUS` needs
+    /// somebody whom it stands for.
     fn offered_mechanisms(&self) -> Vec<&str> {
-        let has_name = self.certificate_name.is_some();
-        let all = self.settings.mechanisms.split(' ');
-        all.filter(|name| *name != EXTERNAL || has_name).collect()
+        let stands_for_somebody = |name: &&str| match *name {
+            EXTERNAL => self.certificate_name.is_some(),
+            ANONYMOUS => self.settings.anonymous_user.is_some(),
+            _ => true,
+        };
+        self.settings
+            .mechanisms
+            .split(' ')
+            .filter(stands_for_somebody)
+            .collect()
     }
 
     /// Takes the outcome of a login.
-    pub fn logged_in(&mut self, login: Result<Name, LoginRefused>) {
+    pub fn logged_in(&mut self, login: Result<Identity, LoginRefused>) {
         match login {
-            Ok(user) => {
-                self.tell_login(&user, None);
-                tracing::Span::current().record("user", &*user);
-                self.user = Some(user);
+            Ok(identity) => {
+                self.tell_login(identity.user(), None);
+                tracing::Span::current().record("user", &**identity.user());
+                self.identity = Some(identity);
                 self.wire.tune(&mut self.scratch);
                 self.write_scratch();
             }
@@ -153,10 +169,10 @@ impl Session {
             return;
         };
         let (mechanism, client_properties) = self.introduction.take().unwrap_or_default();
-        let _acting = self.broker.acting(self.user.as_ref());
+        let _acting = self.broker.acting(self.identity.as_ref().map(Identity::user));
         let entry = self.broker.add_connection(NewConnection {
             id: self.id,
-            user: self.user.clone().unwrap_or_default(),
+            user: self.user(),
             vhost: place.vhost.name.clone(),
             peer: self.peer,
             local: self.local,
@@ -172,7 +188,10 @@ impl Session {
 
     fn place_at(&mut self, name: &str) -> Result<Place, AmqpError> {
         let not_allowed = |text: String| AmqpError::connection(ReplyCode::NotAllowed, text);
-        let user: Name = self.user.clone().unwrap_or_default();
+        let identity = self
+            .identity
+            .clone()
+            .ok_or_else(|| not_allowed("nobody is logged in".to_owned()))?;
         let vhost = self
             .broker
             .vhost(name)
@@ -180,13 +199,13 @@ impl Session {
         let settings = &self.settings;
         let counted = self.broker.count_connection(
             &vhost,
-            &user,
+            identity.user(),
             settings.connections_per_vhost,
             settings.connections_per_user,
         )?;
         self.counted = Some(counted);
-        self.broker.accounts().check_vhost(&user, name)?;
-        let access = Access::new(Arc::clone(self.broker.accounts()), user, vhost.name.clone());
+        identity.check_vhost(self.broker.accounts(), name)?;
+        let access = Access::new(Arc::clone(self.broker.accounts()), identity, vhost.name.clone());
         Ok(Place { vhost, access })
     }
 }

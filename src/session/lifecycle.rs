@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::amqp::Response;
+use crate::auth::Identity;
 use crate::broker::{ChannelLink, ConsumerEvent};
 use crate::model::Method;
 use crate::queue::Outcome;
@@ -12,7 +13,7 @@ use super::channel::Channel;
 
 impl Session {
     pub(super) fn open_channel(&mut self, number: u16) {
-        let counted = match self.broker.count_channel(&self.user.clone().unwrap_or_default()) {
+        let counted = match self.broker.count_channel(&self.user()) {
             Ok(counted) => counted,
             Err(error) => return self.fail(number, &error.caused_by(Method::new(20, 10))),
         };
@@ -28,7 +29,7 @@ impl Session {
         if let Some(entry) = &self.entry {
             let link: Arc<dyn ChannelLink> = Arc::clone(&channel.deliveries) as _;
             entry.add_channel(number, &link);
-            let _acting = self.broker.acting(self.user.as_ref());
+            let _acting = self.broker.acting(self.identity.as_ref().map(Identity::user));
             self.broker.tell_channel("channel.created", entry, number);
         }
         self.channels.insert(number, channel);
@@ -68,7 +69,7 @@ impl Session {
         let Some(entry) = &self.entry else {
             return;
         };
-        let _acting = self.broker.acting(self.user.as_ref());
+        let _acting = self.broker.acting(self.identity.as_ref().map(Identity::user));
         let name = entry.channel_name(number);
         for (tag, consumer) in &channel.consumers {
             self.broker.tell_consumer_deleted(ConsumerEvent {

@@ -3,9 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::auth::{Credentials, LoginRefused};
+use crate::auth::{Credentials, Identity, LoginRefused};
 use crate::broker::Broker;
-use crate::model::Name;
 
 use super::{Session, SessionSettings};
 
@@ -29,7 +28,7 @@ impl LoginCheck {
     ///
     /// # Errors
     /// Unknown user, wrong password, or not from there.
-    pub fn run(self) -> Result<Name, LoginRefused> {
+    pub fn run(self) -> Result<Identity, LoginRefused> {
         let loopback_users = &self.settings.loopback_users;
         let login = self.broker.log_in(&self.credentials, self.peer, loopback_users);
         if login.is_err() {

@@ -17,6 +17,7 @@ mod names;
 mod outbox;
 mod publish;
 mod requests;
+mod rights;
 mod settings;
 mod settle;
 mod tally;
@@ -32,7 +33,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::amqp::{self, Event, OutBuffer, Response, Step};
-use crate::auth::Credentials;
+use crate::auth::{Credentials, Identity};
 use crate::broker::{Aftermath, Broker, ConnectionEntry, CountedConnection, PublishBatch, QueueCell, Vhost};
 use crate::model::{AmqpError, ErrorScope, FieldTable, Method, Name, ReplyCode};
 use crate::telemetry::PublishSpan;
@@ -45,6 +46,7 @@ use settle::SettleBatch;
 pub use handshake::COMPATIBLE_VERSION;
 pub use login::LoginCheck;
 pub use outbox::Outbox;
+pub use rights::EXPIRED;
 pub use settings::SessionSettings;
 
 /// What the reader does next.
@@ -71,7 +73,8 @@ pub struct Session {
     wire: amqp::Connection,
     /// What the protocol core writes, before it goes to the outbox.
     scratch: OutBuffer,
-    user: Option<Name>,
+    /// Who is logged in.
+    identity: Option<Identity>,
     /// Who a login claims to be from.
     claimed: Option<Name>,
     /// How the client logged in and what it says about itself, until the connection is open.
@@ -127,7 +130,7 @@ impl Session {
             outbox: Arc::new(Outbox::new(settings.outgoing_buffer_bytes)),
             wire: amqp::Connection::new(settings.wire.clone()),
             scratch: OutBuffer::new(),
-            user: None,
+            identity: None,
             claimed: None,
             introduction: None,
             entry: None,
@@ -268,7 +271,7 @@ impl Session {
     pub fn end(&mut self) {
         if !std::mem::replace(&mut self.ended, true) {
             self.broker.remove_connection(self.id);
-            let _acting = self.broker.acting(self.user.as_ref());
+            let _acting = self.broker.acting(self.identity.as_ref().map(Identity::user));
             self.flush();
             self.release_all();
             if let Some(entry) = &self.entry {
@@ -335,7 +338,7 @@ impl Session {
             }
             Event::Request { channel, request } => {
                 let method = requests::method(&request);
-                let _acting = self.broker.acting(self.user.as_ref());
+                let _acting = self.broker.acting(self.identity.as_ref().map(Identity::user));
                 let done = self.request(channel, request);
                 self.check(channel, method, done);
                 if let Some(channel) = self.channels.get(&channel) {

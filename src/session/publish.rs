@@ -61,6 +61,11 @@ impl Session {
             true => Traits::default(),
             false => read_traits(place, channel, properties)?,
         };
+        if channel.to_topic {
+            for key in &traits.extra_keys {
+                place.access.check_topic_write(exchange, key)?;
+            }
+        }
         let sent_on = traits.replaced.as_deref().unwrap_or(publish.properties_bytes());
         let mut message = Message::new(exchange, publish.routing_key(), sent_on, &[publish.body()]);
         let from = channel.watched.then(SystemTime::now);

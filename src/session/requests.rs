@@ -79,9 +79,16 @@ impl Session {
     }
 
     fn update_secret(&mut self, secret: &[u8]) -> Result<(), AmqpError> {
-        let user = self.user.clone().unwrap_or_default();
-        self.broker.renew_login(&user, secret)?;
+        let Some(identity) = &self.identity else {
+            return Err(AmqpError::connection(ReplyCode::NotAllowed, "nobody is logged in"));
+        };
+        let renewed = self.broker.renew_login(identity, secret)?;
+        self.identity = Some(renewed.clone());
+        if let Some(place) = &mut self.place {
+            place.access.renew(renewed);
+        }
         self.write(0, Response::UpdateSecretOk);
+        self.heed_rights();
         Ok(())
     }
 

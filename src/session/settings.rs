@@ -1,6 +1,7 @@
 //! What every session needs to know of the configuration.
 
 use crate::amqp::WireLimits;
+use crate::model::Name;
 
 /// Settings of sessions; a reload makes new ones for new connections.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct SessionSettings {
     pub unacked_per_channel: u32,
     /// Milliseconds that a delivery may stay unacked, 0 for ever.
     pub ack_timeout_ms: u64,
+    /// Whom the mechanism ANONYMOUS logs in.
+    pub anonymous_user: Option<Name>,
     /// Users that are let in from this machine only.
     pub loopback_users: Vec<String>,
     /// Makes generated names differ from those of an earlier run.

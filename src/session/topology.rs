@@ -1,6 +1,7 @@
 //! The exchange and queue classes.
 
 use crate::amqp::{Request, Response};
+use crate::auth::Access as Wanted;
 use crate::broker::{DIRECT_REPLY_QUEUE, DeleteCondition, ExchangeDeclare, QueueDeclare, check_not_reserved};
 use crate::model::{AmqpError, FieldTable, Name};
 use crate::routing::{Binding, DestinationName};
@@ -148,6 +149,7 @@ impl Session {
     fn declare_exchange(&self, declare: ExchangeDeclare, passive: bool) -> Result<(), AmqpError> {
         let place = self.place()?;
         if passive {
+            place.access.see_exchange(&declare.name)?;
             return self.broker.check_exchange(&place.vhost, &declare.name);
         }
         self.broker.check_exchange_declare(&place.vhost, &declare)?;
@@ -171,6 +173,7 @@ impl Session {
         }
         let place = self.place()?;
         let declared = if passive {
+            place.access.see_queue(&declare.name)?;
             self.broker.find_queue(&place.vhost, &declare.name, self.id)?
         } else {
             if declare.name.is_empty() {
@@ -183,6 +186,10 @@ impl Session {
             if let Some(exchange) = text_of(&declare.arguments, "x-dead-letter-exchange") {
                 place.access.read_queue(&declare.name)?;
                 place.access.write_exchange(exchange)?;
+                // Whoever may publish with some keys only gets no further by way of a dead letter.
+                if let Some(key) = text_of(&declare.arguments, "x-dead-letter-routing-key") {
+                    place.access.check_topic(&place.vhost, exchange, key, Wanted::Write)?;
+                }
             }
             self.broker.declare_queue(&place.vhost, declare, self.id)?
         };
@@ -266,7 +273,9 @@ impl Session {
             DestinationName::Exchange(name) => place.access.write_exchange(name)?,
         }
         place.access.read_exchange(&source)?;
-        place.access.check_topic_read(&place.vhost, &source, &routing_key)?;
+        place
+            .access
+            .check_topic(&place.vhost, &source, &routing_key, Wanted::Read)?;
         Ok(Binding {
             source,
             destination,

@@ -79,6 +79,7 @@ fn start_with_budget(dir: Option<&Path>, memory_budget_bytes: u64) -> Running {
         connections_per_user: 100,
         unacked_per_channel: 1_000,
         ack_timeout_ms: 0,
+        anonymous_user: None,
         loopback_users: Vec::new(),
         name_seed: 1,
     };

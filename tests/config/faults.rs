@@ -57,6 +57,47 @@ fn options() {
             &["2:23: tls.client_certificates: needs tls.client_ca_file"],
         ),
         (
+            "[auth]\nmechanisms = [\"PLAIN\", \"ANONYMOUS\"]",
+            &["2:14: auth.mechanisms: ANONYMOUS needs auth.anonymous_user"],
+        ),
+        (
+            "[listeners]\nhttp = \"127.0.0.1:15671\"\nhttps = \"127.0.0.1:15671\"",
+            &[
+                "3:9: listeners.https: 127.0.0.1:15671 is in listeners.http too",
+                "3:9: listeners.https: needs tls.certificate_file and tls.key_file",
+            ],
+        ),
+        (
+            "[tls]\nfurther_certificate_files = [\"a\", \"b\"]\nfurther_key_files = [\"c\"]",
+            &[
+                "2:29: tls.further_certificate_files: needs tls.certificate_file, for all other names",
+                "3:21: tls.further_key_files: needs one file for each of tls.further_certificate_files",
+            ],
+        ),
+        (
+            "[oauth]\njwks_url = \"https://a/keys\"",
+            &["2:12: oauth.jwks_url: needs oauth.resource_server_id"],
+        ),
+        (
+            "[oauth]\nresource_server_id = \"rabbitmq\"",
+            &["2:22: oauth.resource_server_id: needs one of oauth.jwks_file and oauth.jwks_url"],
+        ),
+        (
+            "[oauth]\nresource_server_id = \"r\"\njwks_url = \"ldap://a\"\njwks_ca_file = \"ca.pem\"\nalgorithms = []\nusername_claims = []",
+            &[
+                "3:12: oauth.jwks_url: has to begin with http:// or https://",
+                "4:16: oauth.jwks_ca_file: is for an https address in oauth.jwks_url",
+                "5:14: oauth.algorithms: needs one algorithm or more",
+                "6:19: oauth.username_claims: needs one claim or more",
+            ],
+        ),
+        (
+            "[oauth]\nresource_server_id = \"r\"\njwks_file = \"keys.json\"\nalgorithms = [\"HS256\"]",
+            &[
+                "4:15: oauth.algorithms[0]: expected one of \"RS256\", \"RS384\", \"RS512\", \"PS256\", \"PS384\", \"PS512\", \"ES256\", \"ES384\", \"EdDSA\", found \"HS256\"; did you mean \"ES256\"?",
+            ],
+        ),
+        (
             "[auth]\nmechanisms = [\"EXTERNAL\"]",
             &["2:14: auth.mechanisms: EXTERNAL needs tls.client_certificates = \"optional\" or \"required\""],
         ),
@@ -147,7 +188,7 @@ fn options() {
         (
             "[auth]\nmechanisms = [\"plain\"]",
             &[
-                "2:15: auth.mechanisms[0]: expected one of \"PLAIN\", \"AMQPLAIN\", \"EXTERNAL\", found \"plain\"; did you mean \"PLAIN\"?",
+                "2:15: auth.mechanisms[0]: expected one of \"PLAIN\", \"AMQPLAIN\", \"EXTERNAL\", \"ANONYMOUS\", found \"plain\"; did you mean \"PLAIN\"?",
             ],
         ),
         (

@@ -55,6 +55,7 @@ pub fn session() -> SessionSettings {
         connections_per_user: 10_000,
         unacked_per_channel: 1_000_000,
         ack_timeout_ms: 0,
+        anonymous_user: None,
         loopback_users: vec!["guest".to_owned()],
         name_seed: 1,
     }

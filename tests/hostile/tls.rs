@@ -6,7 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair, SanType,
+    SerialNumber,
+};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::crypto::ring::default_provider;
@@ -51,8 +54,18 @@ impl Authority {
     }
 
     fn sign(&self, common_name: &str) -> (String, String) {
+        self.signed(params(common_name))
+    }
+
+    fn sign_as(&self, common_name: &str, serial: SerialNumber) -> (String, String) {
+        let mut params = params(common_name);
+        params.serial_number = Some(serial);
+        self.signed(params)
+    }
+
+    fn signed(&self, params: CertificateParams) -> (String, String) {
         let key = KeyPair::generate().unwrap();
-        let certificate = params(common_name).signed_by(&key, &self.issuer).unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
         (certificate.pem(), key.serialize_pem())
     }
 
@@ -63,10 +76,27 @@ impl Authority {
         std::fs::write(self.path("key.pem"), key).unwrap();
     }
 
+    /// Certificates for other names, where [`Authority::add_name`] has made some.
+    fn further(&self) -> Vec<(PathBuf, PathBuf)> {
+        let pair = (self.path("named.pem"), self.path("named.key.pem"));
+        if pair.0.exists() { vec![pair] } else { Vec::new() }
+    }
+
+    /// Adds a certificate for another name.
+    fn add_name(&self, name: &str) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = params("the other broker");
+        params.subject_alt_names = vec![SanType::DnsName(name.try_into().unwrap())];
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        std::fs::write(self.path("named.pem"), certificate.pem()).unwrap();
+        std::fs::write(self.path("named.key.pem"), key.serialize_pem()).unwrap();
+    }
+
     fn tls(&self, client_certificates: ClientCertificates, only_tls_1_3: bool) -> TlsSettings {
         let config = load_tls(&TlsFiles {
             certificate: self.path("certificate.pem"),
             key: self.path("key.pem"),
+            further: self.further(),
             client_ca: Some(self.path("ca.pem")),
             client_certificates,
             only_tls_1_3,
@@ -85,6 +115,17 @@ impl Authority {
         identity: Option<(String, String)>,
         version: &'static SupportedProtocolVersion,
     ) -> TlsClient {
+        self.connect_to(broker, identity, version, "localhost")
+    }
+
+    /// The same, asking for a name.
+    fn connect_to(
+        &self,
+        broker: &TestBroker,
+        identity: Option<(String, String)>,
+        version: &'static SupportedProtocolVersion,
+        name: &'static str,
+    ) -> TlsClient {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone()).unwrap();
         let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
@@ -99,7 +140,7 @@ impl Authority {
                 config.with_client_auth_cert(chain, key).unwrap()
             }
         };
-        let connection = ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
+        let connection = ClientConnection::new(Arc::new(config), name.try_into().unwrap()).unwrap();
         Client {
             stream: StreamOwned::new(connection, tcp(broker.tls_address)),
         }
@@ -186,8 +227,13 @@ fn a_certificate_logs_its_user_in() {
 fn certificates_of_strangers_are_refused() {
     let authority = Authority::new();
     let broker = TestBroker::start(with_tls(authority.tls(ClientCertificates::Required, false)));
-    // The same names and the same issuer's name, signed by somebody else.
-    let forged = Authority::new().sign("ann");
+    // The same names, serial number and issuer's name, signed by somebody else: who trusts by issuer and serial number
+    // alone lets it in.
+    let serial = SerialNumber::from(4711);
+    let genuine = authority.sign_as("ann", serial.clone());
+    let mut client = authority.connect(&broker, Some(genuine), &TLS13);
+    client.authenticate("EXTERNAL", b"").unwrap();
+    let forged = Authority::new().sign_as("ann", serial);
     for identity in [Some(forged), None] {
         let mut client = authority.connect(&broker, identity, &TLS13);
         assert!(client.stream.read(&mut [0]).is_err());
@@ -211,6 +257,25 @@ fn certificates_are_renewed_without_a_drop() {
     after.log_in("ann", "ann", "/").unwrap();
     assert_ne!(shown(&before), shown(&after));
     before.open_channel(1);
+}
+
+#[test]
+fn each_name_has_its_certificate() {
+    let authority = Authority::new();
+    authority.add_name("*.other.example");
+    let broker = TestBroker::start(with_tls(authority.tls(ClientCertificates::None, false)));
+    let shown = |name| {
+        let mut client = authority.connect_to(&broker, None, &TLS13, name);
+        client.log_in("ann", "ann", "/").unwrap();
+        client.stream.conn.peer_certificates().unwrap()[0].to_vec()
+    };
+    // The client itself checks that the name is the certificate's.
+    assert_ne!(shown("localhost"), shown("mq.other.example"));
+    let mut stranger = authority.connect_to(&broker, None, &TLS13, "nobody.example");
+    assert!(
+        stranger.stream.read(&mut [0]).is_err(),
+        "the first certificate is not for that name"
+    );
 }
 
 #[test]

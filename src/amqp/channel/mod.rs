@@ -17,6 +17,7 @@ use crate::model::{AmqpError, Method};
 use super::arguments::{self, Shape};
 use super::event::CloseReason;
 use super::fault;
+use super::limits::TableLimits;
 
 pub use request::Request;
 
@@ -40,14 +41,14 @@ pub(super) enum ChannelMethod {
 }
 
 /// Decodes a method that is not hot. `payload` begins with the method's ids.
-pub(super) fn decode(method: Method, payload: &[u8]) -> Result<ChannelMethod, AmqpError> {
+pub(super) fn decode(method: Method, payload: &[u8], tables: TableLimits) -> Result<ChannelMethod, AmqpError> {
     let shape = match shape(method) {
         Shape::Client(shape) => shape,
         Shape::ServerOnly => return Err(fault::unimplemented_method(method)),
         Shape::Unknown => return Err(fault::unknown_method(method)),
     };
     let fields = payload.get(4..).unwrap_or_default();
-    arguments::check(method, fields, shape)?;
+    arguments::check(method, fields, shape, tables)?;
     let Ok(([], class)) = parse_class(payload) else {
         return Err(fault::cannot_decode(method, fields));
     };

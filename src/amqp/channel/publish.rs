@@ -3,6 +3,7 @@
 use crate::amqp::content::Publish;
 use crate::amqp::fault;
 use crate::amqp::frame::{BODY, FrameHead, HEAD_LEN, HEADER, METHOD};
+use crate::amqp::limits::{TableLimits, WireLimits};
 use crate::amqp::reader::Reader;
 use crate::amqp::table_scan::scan_table;
 use crate::model::{AmqpError, PropertiesView};
@@ -67,7 +68,7 @@ pub(in crate::amqp) struct ContentHeader<'a> {
 
 /// Decodes a header frame's payload; the properties are checked, a headers table in them included.
 #[inline]
-pub(in crate::amqp) fn header(payload: &[u8]) -> Result<ContentHeader<'_>, AmqpError> {
+pub(in crate::amqp) fn header(payload: &[u8], tables: TableLimits) -> Result<ContentHeader<'_>, AmqpError> {
     let Some((&[c1, c0, w1, w0, size @ ..], properties)) = payload.split_first_chunk::<12>() else {
         return Err(fault::unknown_frame(HEADER, payload));
     };
@@ -79,7 +80,7 @@ pub(in crate::amqp) fn header(payload: &[u8]) -> Result<ContentHeader<'_>, AmqpE
         return Err(fault::header_of_other_class(class_id));
     }
     if properties != [0, 0] {
-        check_properties(properties)?;
+        check_properties(properties, tables)?;
     }
     Ok(ContentHeader {
         body_size: u64::from_be_bytes(size),
@@ -87,12 +88,12 @@ pub(in crate::amqp) fn header(payload: &[u8]) -> Result<ContentHeader<'_>, AmqpE
     })
 }
 
-fn check_properties(properties: &[u8]) -> Result<(), AmqpError> {
+fn check_properties(properties: &[u8], tables: TableLimits) -> Result<(), AmqpError> {
     let view = PropertiesView::new(properties);
     view.check().map_err(|why| fault::malformed_properties(&why))?;
     match view.headers_bytes() {
         // What goes through undecoded costs nothing to hold, so the number of values needs no bound.
-        Some(table) => scan_table(table, usize::MAX).map_err(|why| fault::malformed_properties(&why)),
+        Some(table) => scan_table(table, tables.depth, usize::MAX).map_err(|why| fault::malformed_properties(&why)),
         None => Ok(()),
     }
 }
@@ -119,7 +120,7 @@ pub(in crate::amqp) fn channel_of(input: &[u8]) -> Option<u16> {
 /// Looks for method, header and at most one body frame of one publish lying together. Faults are left to the long
 /// way, which finds them again. The caller has asked [`channel_of`], and whether that channel may publish.
 #[inline]
-pub(in crate::amqp) fn in_place(input: &[u8], frame_max: u32, message_max: u64) -> InPlace<'_> {
+pub(in crate::amqp) fn in_place<'a>(input: &'a [u8], frame_max: u32, limits: &WireLimits) -> InPlace<'a> {
     let limit = if frame_max == 0 { usize::MAX } else { frame_max as usize };
     let Some((head, payload, rest)) = whole_frame(input, limit) else {
         return InPlace::Other;
@@ -134,10 +135,10 @@ pub(in crate::amqp) fn in_place(input: &[u8], frame_max: u32, message_max: u64) 
     if head.kind != HEADER || head.channel != channel {
         return InPlace::Other;
     }
-    let Ok(header) = header(payload) else {
+    let Ok(header) = header(payload, limits.tables) else {
         return InPlace::Other;
     };
-    if header.body_size > message_max {
+    if header.body_size > limits.message_max_bytes {
         return InPlace::Other;
     }
     let size = header.body_size as usize;

@@ -50,11 +50,11 @@ fn nesting_is_bounded_where_the_models_decoder_bounds_it() {
             let mut table = (content.len() as u32).to_be_bytes().to_vec();
             table.extend(&content);
             let decoded = decode_table(&table).map(|_| ());
-            let scanned = scan_table(&content, usize::MAX);
+            let scanned = scan_table(&content, 32, usize::MAX);
             match scanned {
                 Ok(()) => assert_eq!(decoded, Ok(()), "depth {depth}"),
                 Err(error) => {
-                    assert_eq!(error, ScanError::TooDeep);
+                    assert_eq!(error, ScanError::TooDeep(32));
                     assert_eq!(decoded, Err(TableError::TooDeep), "depth {depth}");
                 }
             }
@@ -71,8 +71,8 @@ fn a_methods_table_may_hold_so_many_values() {
         content.extend(std::iter::repeat_n(b'V', count));
         content
     };
-    assert_eq!(scan_table(&voids(4095), 4096), Ok(()));
-    assert_eq!(scan_table(&voids(4096), 4096), Err(ScanError::TooMany(4096)));
+    assert_eq!(scan_table(&voids(4095), 32, 4096), Ok(()));
+    assert_eq!(scan_table(&voids(4096), 32, 4096), Err(ScanError::TooMany(4096)));
     let mut driver = Driver::running();
     driver.feed(
         &Args::new()
@@ -130,7 +130,7 @@ proptest! {
     )) {
         let mut table = (content.len() as u32).to_be_bytes().to_vec();
         table.extend(&content);
-        prop_assert_eq!(scan_table(&content, usize::MAX).is_ok(), decode_table(&table).is_ok());
+        prop_assert_eq!(scan_table(&content, 32, usize::MAX).is_ok(), decode_table(&table).is_ok());
     }
 
     #[test]
@@ -138,6 +138,6 @@ proptest! {
         let table: FieldTable = names.iter().map(|name| (name.as_str(), FieldValue::text(name))).collect();
         let mut bytes = Vec::new();
         encode_table(&table, &mut bytes);
-        prop_assert_eq!(scan_table(&bytes[4..], usize::MAX), Ok(()));
+        prop_assert_eq!(scan_table(&bytes[4..], 32, usize::MAX), Ok(()));
     }
 }

@@ -31,6 +31,7 @@ impl Files {
         TlsFiles {
             certificate: self.path("certificate.pem"),
             key: self.path("key.pem"),
+            further: Vec::new(),
             client_ca: None,
             client_certificates: ClientCertificates::None,
             only_tls_1_3: false,
@@ -106,6 +107,53 @@ fn the_key_of_another_certificate() {
         files.fault(&files.tls()),
         "tls.key_file: key.pem: is not the key of certificate.pem"
     );
+}
+
+#[test]
+fn a_further_certificate_has_names_and_its_own_key() {
+    let files = Files::new();
+    let mut named = params("other");
+    named.subject_alt_names = vec![SanType::DnsName("Other.example".try_into().unwrap())];
+    let (certificate, key) = pair(named);
+    files.write("other.pem", &certificate);
+    files.write("other.key.pem", &key);
+    let mut tls = files.tls();
+    tls.further = vec![(files.path("other.pem"), files.path("other.key.pem"))];
+    load(&tls).unwrap();
+    tls.further[0].1 = files.path("key.pem");
+    assert_eq!(
+        files.fault(&tls),
+        "tls.further_key_files: key.pem: is not the key of other.pem"
+    );
+    tls.further[0] = (files.path("certificate.pem"), files.path("key.pem"));
+    assert_eq!(
+        files.fault(&tls),
+        "tls.further_certificate_files: certificate.pem: names no DNS name that a client could ask for"
+    );
+}
+
+#[test]
+fn a_certificate_is_for_its_names() {
+    let mut wide = params("wide");
+    for name in ["*.example", "MQ.other"] {
+        wide.subject_alt_names.push(SanType::DnsName(name.try_into().unwrap()));
+    }
+    let key = KeyPair::generate().unwrap();
+    let certificate = wide.self_signed(&key).unwrap();
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let pair = CertifiedKey::from_der(vec![certificate.der().clone()], key, &default_provider()).unwrap();
+    let named = NamedKey::new(Arc::new(pair));
+    for (name, expected) in [
+        ("a.example", true),
+        ("mq.other", true),
+        ("example", false),
+        ("a.b.example", false),
+        ("x.mq.other", false),
+        (".example", true),
+        ("", false),
+    ] {
+        assert_eq!(named.is_for(name), expected, "{name}");
+    }
 }
 
 #[test]
