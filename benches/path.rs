@@ -225,6 +225,7 @@ fn settings() -> SessionSettings {
         connections_per_user: 100,
         unacked_per_channel: 1_000_000,
         ack_timeout_ms: 0,
+        anonymous_user: None,
         loopback_users: Vec::new(),
         name_seed: 1,
     }

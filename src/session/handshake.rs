@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::amqp::{LoginRefusal, StartOk};
 use crate::auth::{Identity, LoginRefused, Mechanism};
 use crate::broker::{LoginEvent, NewConnection};
-use crate::model::{AmqpError, FieldTable, FieldValue, Name, ReplyCode};
+use crate::model::{AmqpError, FieldTable, FieldValue, ReplyCode};
 
 use super::access::Access;
 use super::{Next, Place, Session};
