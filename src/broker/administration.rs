@@ -3,9 +3,9 @@
 use std::sync::atomic::Ordering;
 
 use crate::auth::{AccountError, TopicPermission, User};
-use crate::model::{AmqpError, Name};
+use crate::model::{AmqpError, Name, PropertiesView};
 use crate::queue::ConsumerKey;
-use crate::routing::{Binding, DestinationName, ExchangeSpec};
+use crate::routing::{Binding, DestinationName, ExchangeSpec, RouteStep};
 use crate::store::{StateChange, Table};
 
 use super::definitions::{VhostRecord, key, put};
@@ -75,6 +75,19 @@ impl Vhost {
     #[must_use]
     pub fn bindings_of_destination(&self, destination: &DestinationName) -> Vec<Binding> {
         self.router.read().bindings_of_destination(destination)
+    }
+
+    /// The exchanges that a message would visit and the bindings that it would take there; `None` where there is no
+    /// such exchange. What an exchange has beside its bindings (delays, deduplication, a history) is not looked at.
+    #[must_use]
+    pub fn explain_route(
+        &self,
+        exchange: &str,
+        keys: &[&str],
+        properties: PropertiesView<'_>,
+        random: u64,
+    ) -> Option<Vec<RouteStep>> {
+        self.router.read().explain(exchange, keys, properties, random)
     }
 
     /// How many bindings there are, without those of the default exchange.

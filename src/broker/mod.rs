@@ -62,7 +62,7 @@ use parking_lot::RwLock;
 
 use crate::auth::{Accounts, TokenAuthority};
 use crate::model::{AmqpError, Clock, Millis, Name, ReplyCode};
-use crate::store::{MessageStore, QueueId, StateChange, StateStore, StoreError};
+use crate::store::{Latency, MessageStore, QueueId, StateChange, StateStore, StoreError};
 
 use timers::Timed;
 
@@ -124,6 +124,7 @@ pub struct Broker {
     connection_counts: ConnectionCounts,
     login_attempts: LoginAttempts,
     login_failures: LoginFailures,
+    confirm_latency: Arc<Latency>,
     alerts: dead_letter_queues::Alerts,
     alert_watch: Arc<dead_letter_queues::AlertWatch>,
     replays: dead_letter_queues::Replays,
@@ -186,6 +187,12 @@ impl Broker {
     #[must_use]
     pub fn login_attempts(&self) -> &LoginAttempts {
         &self.login_attempts
+    }
+
+    /// How long publishers waited for their confirms of late: one publish in flight a channel is timed.
+    #[must_use]
+    pub fn confirm_latency(&self) -> &Arc<Latency> {
+        &self.confirm_latency
     }
 
     /// A number for a new connection; never given twice in the life of a process.

@@ -16,7 +16,7 @@
 //!   Each gives a [`Config`] or a [`Report`] with every fault, one a line:
 //!   `FILE:LINE:COLUMN: key.path: what is wrong; hint`.
 //! - A [`Config`] holds the sections ([`Node`], [`Listeners`], [`Tls`], [`Limits`],
-//!   [`Store`], [`Auth`], [`OAuth`], [`Log`], [`Metrics`], [`Tracing`], [`Events`]) and the declared entries
+//!   [`Store`], [`Auth`], [`OAuth`], [`Log`], [`Metrics`], [`Pages`], [`Tracing`], [`Events`]) and the declared entries
 //!   ([`Vhost`], [`User`], [`Permission`], [`Exchange`], [`Queue`],
 //!   [`Binding`], [`Policy`]), each with the place where it stands
 //!   ([`Declared::at`]), so that the broker can name it when an entry
@@ -64,7 +64,7 @@ pub use reference::markdown;
 pub use report::{Fault, Location, Report, Source};
 pub use sections::{
     Auth, CertificateName, ClientCertificates, Events, Limits, Listeners, Log, LogFormat, LogLevel, Mechanism,
-    MessageEngine, Metrics, Node, OAuth, Store, SyncMode, Tls, TlsVersion, TokenAlgorithm, Tracing,
+    MessageEngine, Metrics, Node, OAuth, Pages, Store, SyncMode, Tls, TlsVersion, TokenAlgorithm, Tracing,
 };
 pub use topology::{
     ApplyTo, Binding, Credential, DestinationType, Exchange, ExchangeType, OperatorApplyTo, OperatorPolicy, Permission,
@@ -173,6 +173,7 @@ config! {
         oauth: OAuth,
         log: Log,
         metrics: Metrics,
+        pages: Pages,
         tracing: Tracing,
         events: Events,
     }

@@ -408,6 +408,26 @@ section! {
 }
 
 section! {
+    /// `[pages]`: the web pages at `/` of the HTTP address.
+    Pages = "pages" {
+        /// Whether the pages are served.
+        enabled: bool = true, restart;
+        /// Seconds after which somebody who does nothing has to sign in again.
+        session_idle_s: u32 = 1_800, restart, 60..=604_800;
+        /// Seconds after which everybody has to sign in again: a working day.
+        session_max_s: u32 = 43_200, restart, 60..=2_592_000;
+        /// Sessions at a time; the one that was idle longest makes room. A session
+        /// takes about 300 bytes.
+        sessions_max: u32 = 1_000, restart, 1..=100_000;
+        /// Pages that are kept up to date at a time; others are refused and ask
+        /// again later. Each holds a connection.
+        live_clients_max: u32 = 100, restart, 1..=10_000;
+        /// Lines of the log that are kept for the live log.
+        log_lines: u32 = 1_000, restart, 10..=100_000;
+    }
+}
+
+section! {
     /// `[tracing]`: spans of sampled messages, which an OpenTelemetry collector gets by
     /// OTLP over HTTP, as protobuf.
     Tracing = "tracing" {

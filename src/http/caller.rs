@@ -1,10 +1,11 @@
-//! Who asks: HTTP Basic credentials, checked against the broker's users, or the token of a bearer.
+//! Who asks: HTTP Basic credentials, checked against the broker's users, the token of a bearer, or the session of a page.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
-use axum::http::header::AUTHORIZATION;
+use axum::http::HeaderValue;
+use axum::http::header::{ACCEPT, AUTHORIZATION};
 use axum::http::request::Parts;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -17,6 +18,7 @@ use crate::routing::ExchangeKind;
 
 use super::Api;
 use super::error::ApiError;
+use super::sessions::check_origin;
 
 /// Tags that let their users in (RabbitMQ: "Management Plugin", permissions).
 const MANAGEMENT_TAGS: [&str; 4] = ["administrator", "monitoring", "policymaker", "management"];
@@ -58,7 +60,7 @@ impl Caller {
 
     /// 401 for all but administrators and those who make policies.
     pub fn require_policymaker(&self) -> Result<(), ApiError> {
-        match self.is_administrator() || self.tags.contains("policymaker") {
+        match self.is_policymaker() {
             true => Ok(()),
             false => Err(ApiError::not_authorised("Not policymaker user")),
         }
@@ -133,13 +135,61 @@ fn not_in_vhost() -> ApiError {
     ApiError::not_authorised("User not authorised to access virtual host")
 }
 
+/// The address that a request comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(Option<IpAddr>);
+
+impl Peer {
+    fn of(parts: &Parts) -> Self {
+        let connection = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        Self(connection.map(|ConnectInfo(address)| address.ip()))
+    }
+}
+
+impl FromRequestParts<Arc<Api>> for Peer {
+    type Rejection = ApiError;
+
+    /// Where it changes something, it must not come from another site.
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Api>) -> Result<Self, ApiError> {
+        check_origin(parts, true)?;
+        Ok(Self::of(parts))
+    }
+}
+
 impl FromRequestParts<Arc<Api>> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, ApiError> {
-        let given = Given::of(parts).ok_or_else(|| ApiError::not_logged_in("Not_Authorized"))?;
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let ip = peer.map(|ConnectInfo(address)| address.ip());
+        if let Some(given) = Given::of(parts) {
+            check_origin(parts, false)?;
+            return Self::log_in(api, Peer::of(parts), given)
+                .await
+                .map_err(ApiError::with_challenge);
+        }
+        if let Some(identity) = api.session_identity(&parts.headers) {
+            check_origin(parts, true)?;
+            return Self::known(api, identity);
+        }
+        // A page asks for credentials itself; a browser's own question would stand in its way.
+        match is_page(parts) {
+            true => Err(ApiError::expired("the session is over: sign in again")),
+            false => Err(ApiError::not_logged_in("Not_Authorized")),
+        }
+    }
+}
+
+/// Whether one of our pages asks, and no program.
+fn is_page(parts: &Parts) -> bool {
+    let accept = parts.headers.get(ACCEPT).map(HeaderValue::as_bytes);
+    parts.headers.contains_key("x-warren-request") || accept == Some(b"text/event-stream")
+}
+
+impl Caller {
+    /// Checks credentials, for one request or for a session.
+    ///
+    /// # Errors
+    /// 401: they are wrong, may not come from there, or their user has no tag that lets it in.
+    pub(super) async fn log_in(api: &Arc<Api>, Peer(ip): Peer, given: Given) -> Result<Self, ApiError> {
         let login = match ip {
             Some(ip) => api.log_in(given, ip).await,
             None => None,
@@ -147,13 +197,23 @@ impl FromRequestParts<Arc<Api>> for Caller {
         api.broker.login_attempts().http.note(login.is_some());
         let Some(identity) = login else {
             tracing::warn!(peer = ?ip, "HTTP login refused");
-            return Err(ApiError::not_logged_in("Login failed"));
+            return Err(ApiError::expired("Login failed"));
         };
         Self::known(api, identity)
     }
-}
 
-impl Caller {
+    /// On what ground it is logged in.
+    pub(super) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Whether it still is who it was when it came: the user stands with the same tags, the token has not ended.
+    pub(super) fn still_stands(&self) -> bool {
+        let now_s = self.broker.now() / 1000;
+        let lasts = self.identity.expires_at_s().is_none_or(|end| now_s < end);
+        lasts && self.identity.tags(self.broker.accounts()) == self.tags
+    }
+
     /// Somebody who has shown who it is.
     fn known(api: &Api, identity: Identity) -> Result<Self, ApiError> {
         let tags = identity.tags(api.broker.accounts());
@@ -167,10 +227,15 @@ impl Caller {
             broker: Arc::clone(&api.broker),
         })
     }
+
+    /// May set policies and parameters.
+    pub fn is_policymaker(&self) -> bool {
+        self.is_administrator() || self.tags.contains("policymaker")
+    }
 }
 
 /// What a request gives to log in with.
-enum Given {
+pub(super) enum Given {
     /// RFC 7617.
     Basic(Credentials),
     /// RFC 6750: a token by itself.

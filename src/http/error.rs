@@ -46,9 +46,27 @@ impl ApiError {
         }
     }
 
+    /// 401 without a challenge: a page asks for credentials itself.
+    pub fn expired(reason: impl ToString) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "not_logged_in", reason)
+    }
+
+    /// The same for a program, which is told what to send; another refusal stays as it is.
+    pub fn with_challenge(self) -> Self {
+        match self.error {
+            "not_logged_in" => Self::not_logged_in(self.reason),
+            _ => self,
+        }
+    }
+
     /// 401 for somebody who is known and may not; RabbitMQ answers no 403.
     pub fn not_authorised(reason: impl ToString) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "not_authorised", reason)
+    }
+
+    /// 503: nothing is wrong with the request, there are too many of its kind.
+    pub fn too_many(reason: impl ToString) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many", reason)
     }
 
     /// 404 for a path that leads to nothing.

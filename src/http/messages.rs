@@ -118,7 +118,7 @@ fn check_properties(caller: &Caller, properties: &Properties) -> Result<(), ApiE
     Ok(())
 }
 
-fn properties_from(mut given: Map<String, Value>) -> Result<Properties, ApiError> {
+pub(super) fn properties_from(mut given: Map<String, Value>) -> Result<Properties, ApiError> {
     let wrong = |name: &str, what: &str| ApiError::bad_request(format!("property {name} is no {what}"));
     let mut text = |name: &str| match given.remove(name) {
         None | Some(Value::Null) => Ok(None),

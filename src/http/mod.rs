@@ -10,6 +10,7 @@ mod body;
 mod caller;
 mod certificates;
 mod channels;
+mod comparison;
 mod connections;
 mod consumers;
 mod dead_letters;
@@ -20,22 +21,28 @@ mod global_parameters;
 mod health;
 mod limits;
 mod listing;
+mod live;
+mod log_ring;
 mod messages;
 mod metrics;
 mod nodes;
 mod openapi;
 mod operations;
 mod overview;
+mod pages;
 mod parameters;
 mod permissions;
 mod policies;
 mod queues;
 mod replays;
+mod route_tests;
 mod routes;
 mod serve;
+mod sessions;
 mod statistics;
 mod users;
 mod vhosts;
+mod vitals;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -50,9 +57,14 @@ use crate::broker::{Broker, History};
 use crate::model::Millis;
 
 use error::ApiError;
+use live::Live;
 use serve::Door;
+use sessions::Sessions;
+use vitals::Vitals;
 
+pub use log_ring::{LogRing, RingLayer};
 pub use serve::{Certificates, ConnectionLimits, Scheme};
+pub use sessions::SessionLimits;
 
 /// How often counters are sampled for rates.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
@@ -85,6 +97,21 @@ pub struct HttpSettings {
     pub metrics: bool,
     /// `/metrics/per-object` is served as well.
     pub metrics_per_object: bool,
+    /// The web pages.
+    pub pages: PageSettings,
+}
+
+/// What concerns the pages.
+#[derive(Clone, Debug)]
+pub struct PageSettings {
+    /// They are served.
+    pub enabled: bool,
+    /// How long people stay signed in.
+    pub sessions: SessionLimits,
+    /// Pages that are kept up to date at a time.
+    pub live_clients_max: usize,
+    /// The last lines of the log.
+    pub log: Arc<LogRing>,
 }
 
 /// What all requests share.
@@ -96,6 +123,9 @@ struct Api {
     hashing: Semaphore,
     /// Held from reading limits to writing them back with one of them changed.
     limit_changes: parking_lot::Mutex<()>,
+    sessions: Sessions,
+    vitals: Vitals,
+    live: Live,
     /// What the node used.
     node_history: History<{ nodes::MEASURED }>,
 }
@@ -147,6 +177,7 @@ pub async fn start(
         return Ok(addresses);
     };
     let limits = settings.connections;
+    let pages = settings.pages.clone();
     let api = Arc::new(Api {
         started_at: broker.now(),
         broker,
@@ -154,6 +185,9 @@ pub async fn start(
         address,
         hashing: Semaphore::new(HASHING_AT_A_TIME),
         limit_changes: parking_lot::Mutex::default(),
+        sessions: Sessions::new(pages.sessions),
+        vitals: Vitals::default(),
+        live: Live::new(pages.live_clients_max, pages.log),
         node_history: History::default(),
     });
     tokio::spawn(sample(Arc::clone(&api)));
@@ -187,6 +221,10 @@ async fn sample(api: Arc<Api>) {
         let sampled = tokio::task::spawn_blocking(move || {
             let mut round = api.broker.sample_statistics();
             api.node_history.sample(&mut round, nodes::measure(&api));
+            if api.settings.pages.enabled {
+                api.vitals.sample(&api.broker);
+                live::tell(&api);
+            }
         })
         .await;
         if let Err(error) = sampled {

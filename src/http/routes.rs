@@ -5,15 +5,16 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::Uri;
-use axum::response::IntoResponse;
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use tower::ServiceExt;
 
 use super::error::ApiError;
 use super::{
-    Api, attempts, bindings, certificates, channels, connections, consumers, dead_letters, definitions, exchanges,
-    global_parameters, health, limits, messages, metrics, nodes, openapi, operations, overview, parameters, permissions,
-    policies, queues, users, vhosts,
+    Api, attempts, bindings, certificates, channels, comparison, connections, consumers, dead_letters, definitions,
+    exchanges, global_parameters, health, limits, live, messages, metrics, nodes, openapi, operations, overview, pages,
+    parameters, permissions, policies, queues, route_tests, sessions, users, vhosts, vitals,
 };
 
 const WELCOME: &str = "Warren, an AMQP 0-9-1 broker.\nThe management API is at /api, metrics are at /metrics.\n";
@@ -46,8 +47,8 @@ fn shortened(uri: &Uri) -> Option<Uri> {
 fn table(api: Arc<Api>) -> Router {
     let body_max_bytes = api.settings.body_max_bytes;
     Router::new()
-        .route("/", get(async || WELCOME))
         .route("/api", get(async || WELCOME))
+        .merge(web(&api))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .merge(prometheus(&api))
@@ -62,7 +63,30 @@ fn table(api: Arc<Api>) -> Router {
         .fallback(async || ApiError::no_object())
         .method_not_allowed_fallback(async || ApiError::wrong_method())
         .layer(DefaultBodyLimit::max(body_max_bytes))
+        .layer(map_response(secured))
         .with_state(api)
+}
+
+/// The pages and what only they ask for; a line of text where they are off.
+fn web(api: &Api) -> Router<Arc<Api>> {
+    if !api.settings.pages.enabled {
+        return Router::new().route("/", get(async || WELCOME));
+    }
+    let session = get(sessions::show).post(sessions::sign_in).delete(sessions::sign_out);
+    Router::new()
+        .merge(pages::routes())
+        .route("/api/warren/session", session)
+        .route("/api/warren/live", get(live::stream))
+        .route("/api/warren/route-tests/{vhost}", post(route_tests::run))
+        .route("/api/warren/definitions/comparison", post(comparison::compare))
+        .route("/api/warren/vitals", get(vitals::show))
+        .route("/api/warren/vitals/history", get(vitals::history))
+}
+
+/// Every answer tells browsers what they may not do with it.
+async fn secured(mut response: Response) -> Response {
+    response.headers_mut().extend(pages::SECURITY_HEADERS);
+    response
 }
 
 /// What Prometheus scrapes, as far as the configuration wants it.

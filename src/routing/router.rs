@@ -354,6 +354,10 @@ impl<Q: Clone + Ord> Router<Q> {
         self.queues.get(id as usize).map(|queue| queue.handle.clone())
     }
 
+    pub(super) fn knows_queue(&self, name: &str) -> bool {
+        self.queue_ids.contains_key(name)
+    }
+
     /// The bindings to a queue.
     pub(super) fn links_into(&self, queue: &str) -> impl Iterator<Item = u32> {
         let id = self.queue_ids.get(queue).copied();
@@ -410,7 +414,7 @@ impl<Q: Clone + Ord> Router<Q> {
         .unwrap_or(Chain::EMPTY)
     }
 
-    fn binding(&self, link: u32) -> Option<Binding> {
+    pub(super) fn binding(&self, link: u32) -> Option<Binding> {
         let link = self.links.get(link)?;
         let source = self.exchange(link.source)?;
         Some(Binding {

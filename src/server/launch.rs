@@ -16,7 +16,7 @@ use tokio_rustls::rustls::ServerConfig;
 use crate::auth::{Accounts, HashingCost};
 use crate::broker::{Broker, BrokerParts};
 use crate::config::Config;
-use crate::http;
+use crate::http::{self, LogRing};
 use crate::net::{Connections, listen};
 use crate::store::{MessageStore, StoreError};
 
@@ -37,6 +37,8 @@ pub(super) struct Running {
     /// What was last read of the files of TLS without a fault.
     pub tls: Arc<Mutex<Option<Arc<ServerConfig>>>>,
     pub levels: Levels,
+    /// The last lines of the log; empty where nobody asks for them.
+    pub log_ring: Arc<LogRing>,
     pub name_seed: u64,
 }
 
@@ -49,8 +51,13 @@ pub(super) fn serve(arguments: &ServeArguments) -> ExitCode {
             return REFUSED.into();
         }
     };
-    let levels = log::start(&config.log);
-    match start(config, levels, arguments) {
+    let ring = config
+        .pages
+        .enabled
+        .then(|| Arc::new(LogRing::new(config.pages.log_lines as usize)));
+    let levels = log::start(&config.log, ring.clone());
+    let parts = Logging { levels, ring };
+    match start(config, parts, arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("warren: {failure}");
@@ -88,7 +95,13 @@ impl std::fmt::Display for Failure {
     }
 }
 
-fn start(config: Config, levels: Levels, arguments: &ServeArguments) -> Result<(), Failure> {
+/// What was set up before anything could be logged.
+struct Logging {
+    levels: Levels,
+    ring: Option<Arc<LogRing>>,
+}
+
+fn start(config: Config, logging: Logging, arguments: &ServeArguments) -> Result<(), Failure> {
     descriptors::prepare(config.limits.connections_max);
     let tls = settings::tls(&config).map_err(Failure::refused)?;
     let broker = open(&config)?;
@@ -104,7 +117,8 @@ fn start(config: Config, levels: Levels, arguments: &ServeArguments) -> Result<(
         broker: Arc::clone(&broker),
         connections,
         tls: Arc::new(Mutex::new(tls)),
-        levels,
+        levels: logging.levels,
+        log_ring: logging.ring.unwrap_or_default(),
         name_seed,
     };
     let timers = std::thread::Builder::new().name("timers".to_owned()).spawn({
@@ -183,7 +197,7 @@ async fn run(config: Config, running: &Running, arguments: &ServeArguments) -> R
     }
     let amqps = start_tls_listeners(&config, running)?;
     let addresses = start_listeners(&config, running)?;
-    let settings = settings::http(&config, addresses.clone(), amqps.clone());
+    let settings = settings::http(&config, addresses.clone(), amqps.clone(), Arc::clone(&running.log_ring));
     let mut listened = [&addresses[..], &amqps].concat();
     let wanted = http::Addresses {
         http: config.listeners.http.address(),

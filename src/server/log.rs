@@ -2,6 +2,7 @@
 
 use std::fmt::{Debug, Display, Formatter, Write};
 use std::io::{IsTerminal, stderr};
+use std::sync::Arc;
 
 use tracing::Subscriber;
 use tracing_subscriber::field::MakeExt;
@@ -13,6 +14,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt, reload};
 
 use crate::config::{Log, LogFormat};
+use crate::http::{LogRing, RingLayer};
 
 /// Changes the levels while the broker runs.
 pub struct Levels(reload::Handle<EnvFilter, Registry>);
@@ -26,15 +28,18 @@ impl Levels {
     }
 }
 
-/// Starts logging to standard error.
-pub fn start(log: &Log) -> Levels {
+/// Starts logging to standard error and, where there is one, into the ring of the live log.
+pub fn start(log: &Log, ring: Option<Arc<LogRing>>) -> Levels {
     let (filter, handle) = reload::Layer::new(filter(log));
     let json = match log.format {
         LogFormat::Auto => !stderr().is_terminal(),
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
-    let subscriber = tracing_subscriber::registry().with(filter).with(layer(json));
+    let subscriber = tracing_subscriber::registry()
+        .with(filter)
+        .with(layer(json))
+        .with(ring.map(RingLayer));
     // Fails only where a test has set one before; then that one stays.
     let _ = subscriber.try_init();
     Levels(handle)

@@ -9,7 +9,7 @@ use crate::broker::BrokerLimits;
 use tokio_rustls::rustls::ServerConfig;
 
 use crate::config::{self, Config, MessageEngine, SyncMode as ConfiguredSync};
-use crate::http::{ConnectionLimits, HttpSettings};
+use crate::http::{ConnectionLimits, HttpSettings, LogRing, PageSettings, SessionLimits};
 use crate::model::Name;
 use crate::net::{
     CertificateName, ClientCertificates, ConnectionSettings, Network, TlsError, TlsFiles, TlsSettings, load_tls,
@@ -122,7 +122,8 @@ pub fn history_max_bytes(config: &Config) -> usize {
 }
 
 /// What the HTTP API says of the broker, and whom it lets in.
-pub fn http(config: &Config, amqp: Vec<SocketAddr>, amqps: Vec<SocketAddr>) -> HttpSettings {
+pub fn http(config: &Config, amqp: Vec<SocketAddr>, amqps: Vec<SocketAddr>, log: Arc<LogRing>) -> HttpSettings {
+    let pages = &config.pages;
     HttpSettings {
         node_name: node_name(config),
         cluster_name: config.node.name.clone(),
@@ -139,6 +140,16 @@ pub fn http(config: &Config, amqp: Vec<SocketAddr>, amqps: Vec<SocketAddr>) -> H
         },
         metrics: config.metrics.enabled,
         metrics_per_object: config.metrics.per_queue,
+        pages: PageSettings {
+            enabled: pages.enabled,
+            sessions: SessionLimits {
+                idle_ms: u64::from(pages.session_idle_s) * 1_000,
+                max_ms: u64::from(pages.session_max_s) * 1_000,
+                count: pages.sessions_max as usize,
+            },
+            live_clients_max: pages.live_clients_max as usize,
+            log,
+        },
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
 use crate::amqp::{OutBuffer, encode};
 use crate::broker::{Count, Counters};
 use crate::model::{ConfirmSink, ConfirmTicket};
+use crate::store::Latency;
 
 use super::outbox::Outbox;
 
@@ -22,6 +24,7 @@ pub struct ConfirmTracker {
     this: Weak<ConfirmTracker>,
     channel: u16,
     outbox: Arc<Outbox>,
+    latency: Arc<Latency>,
     /// Where confirms are counted: of the channel, and of its vhost.
     counted: [Arc<Counters>; 2],
     state: Mutex<State>,
@@ -32,22 +35,26 @@ struct State {
     /// The number of the publish at the front of `owed`.
     first: u64,
     owed: VecDeque<u32>,
+    /// The one publish that is timed, and since when: a clock is read once a way to the disk and back.
+    timed: Option<(u64, Instant)>,
     /// The writer has been asked to come for confirms.
     asked: bool,
 }
 
 impl ConfirmTracker {
-    /// A tracker whose first publish has the number 1.
+    /// A tracker whose first publish has the number 1; `latency` is told how long confirms take.
     #[must_use]
-    pub fn new(channel: u16, outbox: Arc<Outbox>, counted: [Arc<Counters>; 2]) -> Arc<Self> {
+    pub fn new(channel: u16, outbox: Arc<Outbox>, latency: Arc<Latency>, counted: [Arc<Counters>; 2]) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             this: this.clone(),
             channel,
             outbox,
+            latency,
             counted,
             state: Mutex::new(State {
                 first: 1,
                 owed: VecDeque::new(),
+                timed: None,
                 asked: false,
             }),
         })
@@ -63,6 +70,9 @@ impl ConfirmTracker {
     /// their tickets can be answered.
     pub fn register(&self, queues: &mut Vec<u32>) {
         let mut state = self.state.lock();
+        if state.timed.is_none() && !queues.is_empty() {
+            state.timed = Some((state.first + state.owed.len() as u64, Instant::now()));
+        }
         state.owed.extend(queues.drain(..));
         self.ask_writer(state);
     }
@@ -88,7 +98,12 @@ impl ConfirmTracker {
                 confirmed += run as u64;
             }
         }
+        let first = state.first;
+        let timed = state.timed.take_if(|(tag, _)| *tag < first);
         drop(state);
+        if let Some((_, since)) = timed {
+            self.latency.note(since.elapsed().as_micros() as u64);
+        }
         for counters in &self.counted {
             counters.add(Count::Confirm, confirmed);
         }

@@ -94,6 +94,7 @@ impl Session {
 
     fn select_confirms(&mut self, number: u16, nowait: bool) -> Result<(), AmqpError> {
         let outbox = Arc::clone(&self.outbox);
+        let latency = Arc::clone(self.broker.confirm_latency());
         let of_vhost = Arc::clone(self.place()?.vhost.traffic());
         let channel = self.channel_mut(number)?;
         if channel.transaction.is_some() {
@@ -104,7 +105,7 @@ impl Session {
         }
         let counted = [Arc::clone(&channel.deliveries.counters), of_vhost];
         channel.confirms.get_or_insert_with(|| Confirms {
-            tracker: ConfirmTracker::new(number, outbox, counted),
+            tracker: ConfirmTracker::new(number, outbox, latency, counted),
             last: 0,
             reached: Vec::new(),
         });

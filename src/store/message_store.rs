@@ -22,7 +22,7 @@ use super::sled_engine::SledEngine;
 use super::state::{Database, MemoryState, SledState};
 use super::statistics::{Counters, Statistics};
 use super::wake::Urgency;
-use super::{EngineKind, QueueId, StateStore, StoreError, StoreOptions, StoredMessage, SyncMode};
+use super::{EngineKind, Latency, QueueId, StateStore, StoreError, StoreOptions, StoredMessage, SyncMode};
 
 /// How often somebody who waits for the commit thread looks again.
 const LOOK_AGAIN: Duration = Duration::from_micros(500);
@@ -189,6 +189,12 @@ impl MessageStore {
             dropped: self.shared.dropped.load(Ordering::Relaxed),
             ..self.counters.read()
         }
+    }
+
+    /// How long syncs took of late.
+    #[must_use]
+    pub fn sync_latency(&self) -> &Latency {
+        &self.counters.sync
     }
 
     /// Takes another sync mode. What was written and not synced is synced as the new mode says.

@@ -84,6 +84,7 @@ mod engine;
 mod folder;
 mod index;
 mod journal;
+mod latency;
 mod log;
 mod memory;
 mod message_store;
@@ -97,6 +98,7 @@ mod wake;
 
 pub use engine::Recovered;
 pub use journal::QueueJournal;
+pub use latency::{Latency, Quantiles};
 pub use message_store::{FatalHook, MessageStore};
 pub use offline::{Inspection, QueueInspection, SegmentInspection, convert, engine_of, inspect};
 pub use options::{EngineKind, StoreOptions, SyncMode};

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::latency::Latency;
+
 /// Figures of the store since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
@@ -47,6 +49,7 @@ pub(super) struct Counters {
     commit_last_us: AtomicU64,
     commit_max_us: AtomicU64,
     commit_total_us: AtomicU64,
+    pub(super) sync: Latency,
 }
 
 impl Counters {

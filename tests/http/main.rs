@@ -9,6 +9,7 @@ mod definitions;
 mod lists;
 mod messages;
 mod openapi;
+mod pages;
 mod paths;
 mod settings;
 mod statistics;
