@@ -83,6 +83,7 @@ impl Broker {
             connection_counts: super::ConnectionCounts::default(),
             login_failures: super::LoginFailures::default(),
             observers: std::sync::OnceLock::new(),
+            ending: std::sync::atomic::AtomicBool::new(false),
             next_queue: AtomicU64::new(1),
             next_connection: AtomicU64::new(1),
         };

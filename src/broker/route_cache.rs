@@ -104,6 +104,7 @@ impl RouteCache {
         extra_keys: &[String],
         properties: PropertiesView<'_>,
     ) -> bool {
+        vhost.count_route_miss();
         // Numbers for exchanges that route at random: a Weyl sequence, mixed by the router.
         self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let queues = &mut self.scratch.queues;

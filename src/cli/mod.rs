@@ -12,6 +12,7 @@ mod queue;
 mod status;
 mod table;
 mod topology;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -82,6 +83,9 @@ pub enum Operation {
     /// Close connections
     #[command(subcommand)]
     Connections(status::Connections),
+    /// Switch the firehose of a vhost
+    #[command(subcommand)]
+    Trace(trace::Trace),
     /// Check that the broker is well; exit code 6 where it is not
     Health(status::Health),
 }
@@ -104,6 +108,7 @@ pub fn run(operation: &Operation) -> ExitCode {
         Operation::Permissions(permissions) => permissions.run(),
         Operation::Definitions(definitions) => definitions.run(),
         Operation::Connections(connections) => connections.run(),
+        Operation::Trace(trace) => trace.run(),
         Operation::Health(health) => health.run(),
     };
     match done {

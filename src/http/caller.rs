@@ -132,6 +132,7 @@ impl FromRequestParts<Arc<Api>> for Caller {
         if !MANAGEMENT_TAGS.iter().any(|tag| tags.contains(tag)) {
             return Err(ApiError::not_authorised("Not management user"));
         }
+        super::actor::note(&credentials.user);
         Ok(Self {
             user: credentials.user,
             tags,

@@ -14,6 +14,7 @@ use crate::model::{FieldTable, Message, Properties};
 
 use super::caller::Caller;
 use super::error::ApiError;
+use super::metrics;
 use super::queues::OPERATOR;
 use super::{Api, blocking};
 
@@ -25,9 +26,16 @@ pub async fn live() -> &'static str {
     "ok\n"
 }
 
-/// The listeners are open: this is answered only since then.
-pub async fn ready() -> &'static str {
-    "ok\n"
+/// Clients are served: the listeners are open, which this is answered only since, and the broker is not ending. An
+/// alarm changes nothing here, or nobody could consume what has to go; the text names it.
+pub async fn ready(State(api): State<Arc<Api>>) -> (StatusCode, String) {
+    if api.broker.is_ending() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n".to_owned());
+    }
+    match api.broker.alarms().raised().reason() {
+        None => (StatusCode::OK, "ok\n".to_owned()),
+        Some(reason) => (StatusCode::OK, format!("ok, but publishers are blocked: {reason}\n")),
+    }
 }
 
 fn ok() -> Json<Value> {
@@ -47,17 +55,59 @@ pub async fn always(_: Caller) -> Json<Value> {
     ok()
 }
 
-/// No resource alarm is set: the store has room for messages.
+/// No resource alarm is set: publishers are not blocked.
 pub async fn alarms(State(api): State<Arc<Api>>, _: Caller) -> Response {
-    let checked = blocking(move || api.broker.messages().free_space().map_err(ApiError::internal)).await;
-    match checked {
-        Ok(free) if free > 0 => ok().into_response(),
-        Ok(_) => {
-            let alarms = json!([{ "resource": "disk" }]);
-            failed("There are alarms in effect in the cluster", &[("alarms", alarms)])
-        }
-        Err(error) => error.into_response(),
+    let raised = api.broker.alarms().raised();
+    let named = [("memory", raised.memory), ("disk", raised.disk)];
+    let set = named.into_iter().filter(|(_, raised)| *raised);
+    let alarms: Vec<Value> = set
+        .map(|(resource, _)| json!({ "node": api.settings.node_name, "resource": resource }))
+        .collect();
+    if alarms.is_empty() {
+        return ok().into_response();
     }
+    failed(
+        "There are alarms in effect in the cluster",
+        &[("alarms", json!(alarms))],
+    )
+}
+
+/// No certificate of a listener ends within so many days, weeks, months (of 30 days) or years (of 365).
+pub async fn certificate_expiration(
+    State(api): State<Arc<Api>>,
+    _: Caller,
+    Path((within, unit)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    let days = match unit.as_str() {
+        "day" | "days" => 1,
+        "week" | "weeks" => 7,
+        "month" | "months" => 30,
+        "year" | "years" => 365,
+        _ => {
+            return Err(ApiError::bad_request(format!(
+                "'{unit}' is no unit: days, weeks, months or years"
+            )));
+        }
+    };
+    let count: i64 = within
+        .parse::<u16>()
+        .map_err(|_| ApiError::bad_request(format!("'{within}' is no number of {unit} up to 65535")))?
+        .into();
+    blocking(move || {
+        let Some(path) = &api.settings.certificate_file else {
+            return Ok(ok().into_response());
+        };
+        let now = api.broker.now() as i64 / 1000;
+        let file = path.display().to_string();
+        match metrics::certificate_expiry(path) {
+            Some(end) if end - now > count * days * 86_400 => Ok(ok().into_response()),
+            end => {
+                let expired = json!([{ "node": api.settings.node_name, "file": file, "not_after": end }]);
+                Ok(failed("Certificates expiring", &[("expired", expired)]))
+            }
+        }
+    })
+    .await
 }
 
 /// Something listens on the port.

@@ -4,6 +4,7 @@
 //! on a thread of its own, so that no request holds up a message; queues are locked one at a time and for a moment.
 
 mod absent;
+mod actor;
 mod arguments;
 mod bindings;
 mod body;
@@ -38,7 +39,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::broker::{Broker, History};
+use crate::broker::{Acting, Broker, History};
 use crate::model::Millis;
 
 use error::ApiError;
@@ -64,7 +65,9 @@ pub struct HttpSettings {
     pub message_max_bytes: u64,
     /// `/metrics` is served.
     pub metrics: bool,
-    /// `/metrics/per-object` is served as well.
+    /// The certificate of the TLS listeners, whose end is told.
+    pub certificate_file: Option<std::path::PathBuf>,
+    /// `/metrics/per-object` and `/metrics/detailed` are served as well.
     pub metrics_per_object: bool,
 }
 
@@ -143,5 +146,10 @@ async fn sample(api: Arc<Api>) {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
 ) -> Result<T, ApiError> {
+    let actor = actor::current();
+    let work = move || {
+        let _acting = actor.as_ref().map(Acting::on_behalf_of);
+        work()
+    };
     tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?
 }

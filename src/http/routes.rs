@@ -8,8 +8,8 @@ use axum::routing::{delete, get, post, put};
 
 use super::error::ApiError;
 use super::{
-    Api, absent, bindings, channels, connections, consumers, definitions, exchanges, health, limits, messages, metrics,
-    nodes, operations, overview, parameters, permissions, policies, queues, users, vhosts,
+    Api, absent, actor, bindings, channels, connections, consumers, definitions, exchanges, health, limits, messages,
+    metrics, nodes, operations, overview, parameters, permissions, policies, queues, users, vhosts,
 };
 
 /// The largest body of a request in bytes: a large file of definitions, or a message in base64. RabbitMQ's default is
@@ -36,6 +36,7 @@ pub fn routes(api: Arc<Api>) -> Router {
         )
         .fallback(async || ApiError::no_object())
         .method_not_allowed_fallback(async || ApiError::wrong_method())
+        .layer(axum::middleware::from_fn(actor::remember))
         .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
         .with_state(api)
 }
@@ -47,7 +48,9 @@ fn prometheus(api: &Api) -> Router<Arc<Api>> {
         routes = routes.route("/metrics", get(metrics::aggregated));
     }
     if api.settings.metrics && api.settings.metrics_per_object {
-        routes = routes.route("/metrics/per-object", get(metrics::per_object));
+        routes = routes
+            .route("/metrics/per-object", get(metrics::per_object))
+            .route("/metrics/detailed", get(metrics::by_family));
     }
     routes
 }
@@ -192,7 +195,7 @@ fn checks() -> Router<Arc<Api>> {
         .route("/health/checks/node-is-mirror-sync-critical", get(health::always))
         .route(
             "/health/checks/certificate-expiration/{within}/{unit}",
-            get(health::always),
+            get(health::certificate_expiration),
         )
         .route("/health/checks/port-listener/{port}", get(health::port_listener))
         .route(

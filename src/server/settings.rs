@@ -118,6 +118,7 @@ pub fn http(config: &Config, amqp: Vec<SocketAddr>) -> HttpSettings {
         loopback_users: loopback_users(config),
         amqp,
         message_max_bytes: config.limits.message_max_bytes,
+        certificate_file: config.tls.certificate_file.path().map(ToOwned::to_owned),
         metrics: config.metrics.enabled,
         metrics_per_object: config.metrics.per_queue,
     }

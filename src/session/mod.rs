@@ -245,7 +245,10 @@ impl Session {
             return;
         }
         let raised = self.broker.alarms().raised();
-        self.blocked = raised.any();
+        if self.blocked != raised.any() {
+            self.blocked = raised.any();
+            self.broker.alarms().note_blocked(self.blocked);
+        }
         if self.wire.capabilities().connection_blocked {
             match raised.reason() {
                 Some(reason) => self.write(0, Response::ConnectionBlocked { reason }),
@@ -267,6 +270,9 @@ impl Session {
     /// The socket is gone: everything that the connection held is given back.
     pub fn end(&mut self) {
         if !std::mem::replace(&mut self.ended, true) {
+            if std::mem::take(&mut self.blocked) {
+                self.broker.alarms().note_blocked(false);
+            }
             self.broker.remove_connection(self.id);
             let _acting = self.broker.acting(self.user.as_ref());
             self.flush();

@@ -1,5 +1,6 @@
 //! `basic.publish`: checked, routed, and put into the batch of this read.
 
+use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use crate::amqp::{Publish, encode};
@@ -239,6 +240,8 @@ fn check_exchange(broker: &Broker, place: &Place, channel: &mut Channel, exchang
     }
     place.vhost.check_publishable(exchange)?;
     channel.to_topic = place.vhost.exchange_kind(exchange) == Some(ExchangeKind::Topic);
+    let shown = &channel.deliveries.shown;
+    shown.publishes.store(true, Ordering::Relaxed);
     channel.watched = broker.tracer().is_some() || place.vhost.is_tapped();
     channel.tally.enter(place.vhost.exchange_traffic(exchange));
     channel.standing = Some((generation, exchange.into()));

@@ -224,7 +224,9 @@ impl Committer {
     /// Syncs what was written. The engine is free meanwhile: others may read.
     fn sync(&mut self) -> Result<(), StoreError> {
         let job = self.engine.lock().sync_job();
+        let start = Instant::now();
         job()?;
+        self.counters.syncs.note(start.elapsed().as_micros() as u64);
         self.engine.lock().synced();
         self.unsynced_since = None;
         Ok(())

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::timed::Times;
+
 /// Figures of the store since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
@@ -47,6 +49,9 @@ pub(super) struct Counters {
     commit_last_us: AtomicU64,
     commit_max_us: AtomicU64,
     commit_total_us: AtomicU64,
+    /// How long each round and each sync took.
+    pub(super) commits: Times,
+    pub(super) syncs: Times,
 }
 
 impl Counters {
@@ -58,6 +63,7 @@ impl Counters {
         self.commit_last_us.store(commit_us, Ordering::Relaxed);
         self.commit_max_us.fetch_max(commit_us, Ordering::Relaxed);
         self.commit_total_us.fetch_add(commit_us, Ordering::Relaxed);
+        self.commits.note(commit_us);
     }
 
     pub(super) fn read(&self) -> Statistics {

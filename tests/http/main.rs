@@ -7,6 +7,7 @@ mod connections;
 mod definitions;
 mod lists;
 mod messages;
+mod metrics;
 mod paths;
 mod settings;
 mod statistics;
