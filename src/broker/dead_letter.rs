@@ -8,6 +8,7 @@ use crate::routing::sender_selected_keys;
 use crate::store::QueueId;
 use crate::telemetry::Tracer;
 
+use super::handover::Handover;
 use super::letter_desk::LetterTry;
 use super::publish::PublishBatch;
 use super::queue_cell::{Aftermath, QueueCell, QueueRef};
@@ -106,8 +107,8 @@ struct Tried {
 }
 
 impl super::Broker {
-    /// Routes dead letters of one queue and puts them where they lead; takes out of `forgets` what the queue keeps
-    /// after all.
+    /// Routes dead letters of one queue and puts them where they lead. The queue's disk forgets what it may (`forgets`)
+    /// once the targets have the letters on theirs, but for what the queue keeps after all.
     ///
     /// A letter that its queue does not hold and that would go round for ever, or leads nowhere, is dropped (RabbitMQ:
     /// "Dead Letter Exchanges", at-most-once). One that a full target refuses goes back to its queue, unless it had to
@@ -116,13 +117,15 @@ impl super::Broker {
         &self,
         source: &Arc<QueueCell>,
         letters: Vec<DeadLetter>,
-        forgets: &mut Vec<u64>,
+        mut forgets: Vec<u64>,
         now: Millis,
         aftermath: &mut Aftermath,
     ) {
         let Some(vhost) = self.vhost(&source.vhost) else {
+            source.forget(&forgets);
             return;
         };
+        let handover = Handover::new(source);
         let mut batch = PublishBatch::default();
         let mut queues = Vec::new();
         let mut tried = Vec::new();
@@ -136,15 +139,19 @@ impl super::Broker {
             vhost.route_many(message.exchange(), keys, message.properties(), 0, &mut queues);
             queues.retain(|queue| !corpse.cycles_into(&queue.0.name));
             let answering = answering(source, &letter, &mut queues);
-            let attempt = (answering > 0).then(|| LetterTry::new(source, letter.sequence, letter.held, answering));
+            let watched = (letter.kept && !letter.held).then_some(&handover);
+            let attempt = (answering > 0).then(|| LetterTry::new(source, &letter, answering, watched.cloned()));
             let targets = queues.iter().map(|queue| queue.0.id).collect();
             for queue in queues.drain(..) {
                 let asked = letter.held || queue.0.may_refuse();
-                let ticket = attempt.as_ref().filter(|_| asked);
+                let ticket = match attempt.as_ref().filter(|_| asked) {
+                    Some(attempt) => Some(attempt.ticket(queue.0.id)),
+                    None => watched.map(|handover| handover.ticket(letter.sequence)),
+                };
                 let incoming = Incoming {
                     message: message.clone(),
                     persistent: message.properties().is_persistent(),
-                    ticket: ticket.map(|attempt| attempt.ticket(queue.0.id)),
+                    ticket,
                 };
                 batch.push(&queue, incoming);
             }
@@ -157,7 +164,8 @@ impl super::Broker {
             }
         }
         batch.flush(now, aftermath);
-        take_back(source, tried, forgets, now, aftermath);
+        take_back(source, tried, &mut forgets, now, aftermath);
+        handover.asked(forgets);
         source.settle_letters(now, aftermath);
     }
 }

@@ -20,6 +20,7 @@ mod events;
 mod exchange_side;
 mod exchanges;
 mod firehose;
+mod handover;
 mod letter_desk;
 mod limits;
 mod login_failures;
@@ -194,15 +195,12 @@ impl Broker {
     pub fn settle_aftermath(&self, aftermath: &mut Aftermath) {
         while !aftermath.is_empty() {
             let now = self.now();
-            for (source, letters, mut forgets) in std::mem::take(&mut aftermath.dead_letters) {
+            for (source, letters, forgets) in std::mem::take(&mut aftermath.dead_letters) {
                 match self.vhost(&source.vhost) {
                     Some(vhost) if vhost.is_waiting_room(&source) => {
                         self.release_delayed(&vhost, &source, letters, forgets, aftermath);
                     }
-                    _ => {
-                        self.send_dead_letters(&source, letters, &mut forgets, now, aftermath);
-                        source.forget(&forgets);
-                    }
+                    _ => self.send_dead_letters(&source, letters, forgets, now, aftermath),
                 }
             }
             if !aftermath.tapped.is_empty() {

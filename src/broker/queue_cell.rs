@@ -27,6 +27,7 @@ use crate::store::{Keep, QueueId, QueueJournal};
 
 use super::deduplication::QueueDeduplication;
 use super::firehose::Tapped;
+use super::handover::replacing;
 use super::letter_desk::LetterDesk;
 use super::paging::Paging;
 use super::statistics::{Count, Counters};
@@ -391,18 +392,24 @@ impl QueueCell {
                     expires_at,
                     ticket,
                     in_flight,
+                    replaces,
                 } => {
+                    let replacing = replaces.and_then(|old| Some(replacing(&self.this.upgrade()?, old)));
                     let keep = Keep {
                         sequence,
                         message,
                         expires_at,
-                        ticket,
-                        in_flight,
+                        // Nobody is in a hurry for a new record in place of an old one.
+                        in_flight: in_flight || replacing.is_some(),
+                        ticket: replacing.or(ticket),
                     };
                     inner.keeps.extend(match &mut inner.deduplication {
                         Some(known) => known.keep(keep, self.journal.is_some(), now),
                         None => Some(keep),
                     });
+                    if let (Some(known), Some(old)) = (&mut inner.deduplication, replaces) {
+                        known.went(old);
+                    }
                 }
                 Effect::Forget(sequence) => {
                     if let Some(deduplication) = &mut inner.deduplication {

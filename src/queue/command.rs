@@ -228,6 +228,8 @@ pub enum Effect {
         ticket: Option<ConfirmTicket>,
         /// The same command delivers it, so that its settlement may come before it has to be written.
         in_flight: bool,
+        /// The message stood under this sequence before: the store may forget that one once it has this one.
+        replaces: Option<Sequence>,
     },
     /// The store may forget these: settled, expired, dropped or purged. Asked for kept messages only.
     Forget(Sequence),

@@ -71,8 +71,8 @@ impl QueueCore {
                 expires_at: entry.expires().then_some(entry.expires_at),
                 ticket: None,
                 in_flight: false,
+                replaces: Some(sequence),
             });
-            effects.push(Effect::Forget(sequence));
         }
         let entry = Entry {
             message,

@@ -10,7 +10,8 @@ use crate::model::Millis;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Seen {
     Deliver(u32, Handed),
-    Keep(Sequence, Option<Millis>, bool, bool),
+    /// Sequence, expiry, has a ticket, in flight, which sequence it replaces.
+    Keep(Sequence, Option<Millis>, bool, bool, Option<Sequence>),
     Forget(Sequence),
     Taken(u64),
     Refused(u64),
@@ -151,7 +152,12 @@ impl Oracle {
         assert!(self.tape.is_empty());
         for (seen, _) in &tape {
             match seen {
-                Seen::Keep(sequence, ..) => assert!(self.stored.insert(*sequence), "kept twice: {sequence}"),
+                Seen::Keep(sequence, .., replaces) => {
+                    assert!(self.stored.insert(*sequence), "kept twice: {sequence}");
+                    if let Some(old) = replaces {
+                        assert!(self.stored.remove(old), "not kept: {old}");
+                    }
+                }
                 Seen::Forget(sequence) => assert!(self.stored.remove(sequence), "not kept: {sequence}"),
                 _ => {}
             }
@@ -553,7 +559,8 @@ impl Oracle {
             Some(member) => member.no_ack,
             None => ttl == Some(0),
         };
-        item.kept = durable && (!at_once || tracked);
+        let becomes_letter = member.is_none() && self.options.dead_letter.is_some();
+        item.kept = durable && (!at_once || becomes_letter || tracked);
         if new.confirm {
             self.answered(new.number);
         }
@@ -562,7 +569,8 @@ impl Oracle {
                 item.sequence,
                 item.expires_at,
                 new.confirm,
-                member.is_some(),
+                member.is_some() || at_once,
+                None,
             ));
         } else if new.confirm {
             self.expect(Seen::Taken(new.number));
@@ -663,8 +671,7 @@ impl Oracle {
         item.redelivered = true;
         item.count += 1;
         if item.kept {
-            self.expect(Seen::Keep(item.sequence, item.expires_at, false, false));
-            self.expect(Seen::Forget(old));
+            self.expect(Seen::Keep(item.sequence, item.expires_at, false, false, Some(old)));
         }
         self.later.push(item);
     }

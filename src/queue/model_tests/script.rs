@@ -225,8 +225,9 @@ fn seen(effect: &Effect) -> (Seen, Option<UnackedId>) {
             expires_at,
             ticket,
             in_flight,
+            replaces,
             ..
-        } => Seen::Keep(*sequence, *expires_at, ticket.is_some(), *in_flight),
+        } => Seen::Keep(*sequence, *expires_at, ticket.is_some(), *in_flight, *replaces),
         Effect::Forget(sequence) => Seen::Forget(*sequence),
         Effect::Taken(ticket) => Seen::Taken(tag(ticket)),
         Effect::Refused(ticket) => Seen::Refused(tag(ticket)),

@@ -36,7 +36,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    fn from_byte(byte: u8) -> Option<Self> {
+    pub(super) fn from_byte(byte: u8) -> Option<Self> {
         [Self::Publish, Self::Settle, Self::RemoveQueue, Self::Mark]
             .into_iter()
             .find(|kind| *kind as u8 == byte)
@@ -155,7 +155,7 @@ pub(super) fn settle_max_len(sequences: usize) -> usize {
     (1 + sequences / SETTLE_MAX) * (RECORD_HEADER_LEN + 8) + sequences * 13
 }
 
-fn leb128(out: &mut Vec<u8>, mut value: u64) {
+pub(super) fn leb128(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -163,7 +163,7 @@ fn leb128(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-fn take_leb128(bytes: &mut &[u8]) -> Option<u64> {
+pub(super) fn take_leb128(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0;
     for shift in (0..64).step_by(7) {
         let (byte, rest) = bytes.split_first()?;
