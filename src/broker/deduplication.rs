@@ -313,6 +313,14 @@ impl QueueDeduplication {
         }
     }
 
+    /// Whether a message with the value of this one is in the queue. A queue whose values outlive their messages does
+    /// not know.
+    pub fn has(&self, message: &Message) -> bool {
+        let options = self.options.as_ref().filter(|_| self.table.is_none());
+        let value = options.and_then(|options| options.value(message.properties()));
+        value.is_some_and(|value| self.present.contains_key(value.as_slice()))
+    }
+
     /// The queue took a message. Gives it back if the store has to keep it; one that it does not is taken at once.
     pub fn keep(&mut self, keep: Keep, has_journal: bool, now: Millis) -> Option<Keep> {
         self.came(keep.sequence, &keep.message, now);

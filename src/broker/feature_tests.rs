@@ -143,8 +143,10 @@ fn headers(message: &Message) -> FieldTable {
 }
 
 mod at_least_once;
+mod dead_letter_queues;
 mod dead_letters;
 mod groups;
 mod operations;
+mod replays;
 mod restart;
 mod retries;

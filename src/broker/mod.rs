@@ -12,6 +12,7 @@ mod bindings;
 mod connection_counts;
 mod connections;
 mod dead_letter;
+mod dead_letter_queues;
 mod deduplication;
 mod definitions;
 mod delayed;
@@ -66,6 +67,10 @@ pub use arguments::MAX_TIMER_MS;
 pub use bindings::check_binding_names;
 pub use connection_counts::{ConnectionCounts, Counted, Tally};
 pub use connections::{ChannelLink, ChannelState, Churn, ConnectionEntry, ConnectionLink, NewConnection, Traffic};
+pub use dead_letter_queues::{
+    AlertState, DeadLetterQueue, DryRun, DryRunTarget, Letter, LetterFilter, LetterSource, MayPublish, REASON_SAMPLE,
+    Reasons, Replay, ReplayCounts, ReplayReport, ReplayRequest, ReplayState, ReplayTo,
+};
 pub use definitions::stored_queues;
 pub use direct_reply::{DIRECT_REPLY_QUEUE, ReplySink};
 pub use events::{Acting, ConsumerEvent, EVENT_EXCHANGE, EventDesk, LoginEvent};
@@ -79,7 +84,9 @@ pub use operator_messages::AfterGet;
 pub use paging::PagingCounts;
 pub use policies::{ApplyTo, EffectivePolicy, Policy, PolicyError, PolicyKind};
 pub use publish::PublishBatch;
-pub use queue_cell::{Aftermath, ConsumerSink, Flow, PeekedMessage, QueueCell, QueueDeclaration, QueueRef};
+pub use queue_cell::{
+    Aftermath, ConsumerSink, Flow, PeekedMessage, QueueCell, QueueDeclaration, QueueRef, WaitingMessage,
+};
 pub use queues::{DeclaredQueue, DeleteCondition, QueueDeclare};
 pub use restore::{BrokerParts, Restoration, RestoreError};
 pub use route_cache::{Route, RouteCache};
@@ -106,6 +113,9 @@ pub struct Broker {
     statistics: statistics::BrokerStatistics,
     connection_counts: ConnectionCounts,
     login_failures: LoginFailures,
+    alerts: dead_letter_queues::Alerts,
+    alert_watch: Arc<dead_letter_queues::AlertWatch>,
+    replays: dead_letter_queues::Replays,
     observers: std::sync::OnceLock<Observers>,
     ending: std::sync::atomic::AtomicBool,
     next_queue: AtomicU64,
@@ -236,6 +246,7 @@ impl Broker {
     /// Ends [`Broker::run_timers`].
     pub fn stop_timers(&self) {
         self.timers.stop();
+        self.stop_replays();
         self.flush_sides();
     }
 
@@ -245,6 +256,7 @@ impl Broker {
             timed.tick(self.now(), &mut aftermath);
         }
         self.settle_aftermath(&mut aftermath);
+        self.check_due_alerts();
     }
 
     /// Stores changes of definitions; they are on stable storage when this returns.

@@ -213,7 +213,7 @@ impl Broker {
     }
 
     /// The bodies of the first of the wanted messages, as far as they come one behind the other.
-    fn read_bodies(
+    pub(super) fn read_bodies(
         &self,
         queue: &QueueCell,
         first: Sequence,

@@ -12,6 +12,7 @@ mod once;
 mod paging;
 mod reference;
 mod tap;
+mod waiting;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering as Atomic};
 use std::sync::{Arc, Weak};
@@ -36,6 +37,8 @@ use super::timers::Timers;
 pub use changes::PeekedMessage;
 pub use declaration::{QueueDeclaration, QueueIdentity};
 pub use reference::QueueRef;
+pub(super) use waiting::Stretch;
+pub use waiting::WaitingMessage;
 
 /// Whether a consumer can take more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -82,6 +82,9 @@ impl Broker {
             statistics: super::statistics::BrokerStatistics::default(),
             connection_counts: super::ConnectionCounts::default(),
             login_failures: super::LoginFailures::default(),
+            alerts: super::dead_letter_queues::Alerts::default(),
+            alert_watch: Arc::default(),
+            replays: super::dead_letter_queues::Replays::default(),
             observers: std::sync::OnceLock::new(),
             ending: std::sync::atomic::AtomicBool::new(false),
             next_queue: AtomicU64::new(1),
@@ -97,6 +100,7 @@ impl Broker {
         broker.restore_queues()?;
         broker.restore_bindings()?;
         let restoration = broker.restore_messages()?;
+        broker.watch_alerts();
         Ok((Arc::new(broker), restoration))
     }
 

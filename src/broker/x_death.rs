@@ -8,6 +8,9 @@
 
 use crate::model::{FieldTable, FieldValue};
 
+/// The header that tells of how many deaths `x-death` told when an operator last sent the message back.
+pub const DEATHS_BEFORE_REPLAY: &str = "x-replay-deaths";
+
 /// What there is to say about one death.
 #[derive(Clone, Copy, Debug)]
 pub struct Obituary<'a> {
@@ -27,16 +30,22 @@ pub struct Obituary<'a> {
 
 /// The deaths of a message, the latest first.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Deaths(Vec<Death>);
+pub struct Deaths {
+    list: Vec<Death>,
+    /// How many deaths there were when an operator sent the message back: those close no cycle.
+    before_replay: u64,
+}
 
+/// All deaths in one queue for one reason.
 #[derive(Clone, Debug, PartialEq)]
-struct Death {
-    queue: String,
-    reason: String,
-    count: i64,
-    time_s: u64,
-    exchange: String,
-    routing_keys: Vec<FieldValue>,
+pub struct Death {
+    pub queue: String,
+    pub reason: String,
+    pub count: i64,
+    /// The first time, in seconds since the Unix epoch.
+    pub time_s: u64,
+    pub exchange: String,
+    pub routing_keys: Vec<FieldValue>,
     original_expiration: Option<String>,
 }
 
@@ -44,37 +53,67 @@ impl Deaths {
     /// The deaths that the headers tell of; entries that no broker wrote are passed over.
     #[must_use]
     pub fn of(headers: &FieldTable) -> Self {
-        match headers.get("x-death") {
-            Some(FieldValue::Array(entries)) => Self(entries.iter().filter_map(Death::read).collect()),
-            _ => Self::default(),
+        let Some(FieldValue::Array(entries)) = headers.get("x-death") else {
+            return Self::default();
+        };
+        let before_replay = headers.get(DEATHS_BEFORE_REPLAY).and_then(FieldValue::as_integer);
+        Self {
+            list: entries.iter().filter_map(Death::read).collect(),
+            before_replay: before_replay.and_then(|count| u64::try_from(count).ok()).unwrap_or(0),
         }
+    }
+
+    /// The last one.
+    #[must_use]
+    pub fn latest(&self) -> Option<&Death> {
+        self.list.first()
+    }
+
+    /// The first one: that of which `x-first-death-queue` and `x-first-death-reason` in `headers` tell, for an entry
+    /// that was counted on has moved to the front. Without them the last entry.
+    #[must_use]
+    pub fn first(&self, headers: &FieldTable) -> Option<&Death> {
+        let text = |name| headers.get(name).and_then(FieldValue::as_text);
+        let (queue, reason) = (text("x-first-death-queue"), text("x-first-death-reason"));
+        let told = |death: &&Death| queue == Some(&death.queue) && reason == Some(&death.reason);
+        self.list.iter().find(told).or(self.list.last())
+    }
+
+    /// How often the message died.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        let counts = self.list.iter().map(|death| u64::try_from(death.count).unwrap_or(0));
+        counts.fold(0, u64::saturating_add)
     }
 
     /// Adds a death: counted on an earlier one of the same queue and reason, which it brings to the front.
     pub fn record(&mut self, obituary: &Obituary<'_>) {
         let same = |death: &Death| death.queue == obituary.queue && death.reason == obituary.reason;
-        let death = match self.0.iter().position(same) {
+        let death = match self.list.iter().position(same) {
             Some(at) => {
-                let mut earlier = self.0.remove(at);
+                let mut earlier = self.list.remove(at);
                 earlier.count = earlier.count.saturating_add(1);
                 earlier
             }
             None => Death::new(obituary),
         };
-        self.0.insert(0, death);
+        self.list.insert(0, death);
     }
 
-    /// Whether the message died in `queue` before and nobody rejected it since: it would go round for ever.
+    /// Whether the message died in `queue` before and nobody rejected it or sent it back since: it would go round for
+    /// ever.
     #[must_use]
     pub fn cycle_into(&self, queue: &str) -> bool {
-        match self.0.iter().position(|death| death.queue == queue) {
-            Some(at) => self.0[..=at].iter().all(|death| death.reason != "rejected"),
+        let since = self.total().saturating_sub(self.before_replay);
+        let since = usize::try_from(since).unwrap_or(usize::MAX).min(self.list.len());
+        match self.list[..since].iter().position(|death| death.queue == queue) {
+            Some(at) => self.list[..=at].iter().all(|death| death.reason != "rejected"),
             None => false,
         }
     }
 
     fn to_value(&self) -> FieldValue {
-        FieldValue::Array(self.0.iter().map(Death::to_value).collect())
+        FieldValue::Array(self.list.iter().map(Death::to_value).collect())
     }
 }
 

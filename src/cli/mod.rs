@@ -5,6 +5,7 @@
 mod accounts;
 mod client;
 mod definitions;
+mod dlq;
 mod list;
 mod messages;
 mod policies;
@@ -68,6 +69,9 @@ pub enum Operation {
     /// Pause and resume queues, and change their arguments while they stand
     #[command(subcommand)]
     Queue(queue::Queue),
+    /// Dead letters: list the queues that have any, show them, send them back, remove them
+    #[command(subcommand)]
+    Dlq(dlq::Dlq),
     /// Set, clear and list policies
     #[command(subcommand)]
     Policies(policies::Policies),
@@ -103,6 +107,7 @@ pub fn run(operation: &Operation) -> ExitCode {
         Operation::Get(get) => get.run(),
         Operation::Peek(peek) => peek.run(),
         Operation::Queue(queue) => queue.run(),
+        Operation::Dlq(dlq) => dlq.run(),
         Operation::Policies(policies) => policies.run(),
         Operation::Users(users) => users.run(),
         Operation::Permissions(permissions) => permissions.run(),

@@ -15,6 +15,8 @@ enum Rule {
     Boolean,
     /// A number and one of Y, M, D, h, m, s.
     Age,
+    /// A table with `count`, `age-s` or both, each at least 1.
+    Alert,
 }
 
 struct Known {
@@ -80,6 +82,7 @@ const KNOWN: &[Known] = &[
     argument("quorum-initial-group-size", Rule::Integer(1, i64::MAX)),
     argument("initial-cluster-size", Rule::Integer(1, i64::MAX)),
     policy("alternate-exchange", Rule::Text),
+    policy("dead-letter-alert", Rule::Alert),
 ];
 
 impl Rule {
@@ -92,6 +95,13 @@ impl Rule {
             (Rule::Age, ArgumentValue::String(age)) => {
                 let digits = age.strip_suffix(['Y', 'M', 'D', 'h', 'm', 's']);
                 digits.is_some_and(|digits| digits.parse::<u32>().is_ok())
+            }
+            (Rule::Alert, ArgumentValue::Table(parts)) => {
+                let known = |(name, value): (&String, &ArgumentValue)| {
+                    let enough = matches!(value, ArgumentValue::Integer(number) if *number >= 1);
+                    matches!(name.as_str(), "count" | "age-s") && enough
+                };
+                !parts.is_empty() && parts.iter().all(known)
             }
             _ => false,
         }
@@ -108,6 +118,7 @@ impl Rule {
             Rule::Text => "a string of at most 255 bytes".into(),
             Rule::Boolean => "true or false".into(),
             Rule::Age => "a number and one of Y, M, D, h, m, s, such as \"7D\"".into(),
+            Rule::Alert => "{ count = 100, age-s = 3600 }, or one of the two, of at least 1".into(),
         }
     }
 }

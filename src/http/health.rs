@@ -42,7 +42,7 @@ fn ok() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-fn failed(reason: &str, more: &[(&str, Value)]) -> Response {
+pub(super) fn failed(reason: &str, more: &[(&str, Value)]) -> Response {
     let mut body = json!({ "status": "failed", "reason": reason });
     for (name, value) in more {
         body[*name] = value.clone();

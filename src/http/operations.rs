@@ -31,7 +31,12 @@ pub fn routes() -> Router<Arc<Api>> {
 }
 
 /// The vhost and the queue, where the caller has that access and no connection owns the queue.
-fn place(caller: &Caller, vhost: &str, name: &str, access: Access) -> Result<(Arc<Vhost>, Arc<QueueCell>), ApiError> {
+pub(super) fn place(
+    caller: &Caller,
+    vhost: &str,
+    name: &str,
+    access: Access,
+) -> Result<(Arc<Vhost>, Arc<QueueCell>), ApiError> {
     let vhost = caller.vhost(vhost)?;
     let queue = find(&vhost, name)?;
     caller.check(&vhost, Resource::Queue(name), access)?;
@@ -51,7 +56,7 @@ struct PeekQuery {
 
 /// A message where it waits.
 #[derive(Serialize)]
-struct PeekedView {
+pub(super) struct PeekedView {
     position: usize,
     enqueued_at: u64,
     expires_at: Option<u64>,
@@ -76,14 +81,15 @@ async fn peek(
     blocking(move || {
         let count = query.count.unwrap_or(1);
         let found = api.broker.peek(&vhost, &name, query.position, count)?;
-        Ok(Json(found.iter().map(|peeked| view(peeked, &query)).collect()))
+        let views = found.iter().map(|peeked| view(peeked, query.truncate, query.encoding));
+        Ok(Json(views.collect()))
     })
     .await
 }
 
-fn view(peeked: &PeekedMessage, query: &PeekQuery) -> PeekedView {
+pub(super) fn view(peeked: &PeekedMessage, truncate: Option<usize>, encoding: PayloadEncoding) -> PeekedView {
     let message = &peeked.message;
-    let (payload, payload_encoding) = shown(message.body(), query.truncate, query.encoding);
+    let (payload, payload_encoding) = shown(message.body(), truncate, encoding);
     PeekedView {
         position: peeked.position,
         enqueued_at: peeked.enqueued_at,

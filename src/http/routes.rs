@@ -8,8 +8,8 @@ use axum::routing::{delete, get, post, put};
 
 use super::error::ApiError;
 use super::{
-    Api, absent, actor, bindings, channels, connections, consumers, definitions, exchanges, health, limits, messages,
-    metrics, nodes, operations, overview, parameters, permissions, policies, queues, users, vhosts,
+    Api, absent, actor, bindings, channels, connections, consumers, dead_letters, definitions, exchanges, health,
+    limits, messages, metrics, nodes, operations, overview, parameters, permissions, policies, queues, users, vhosts,
 };
 
 /// The largest body of a request in bytes: a large file of definitions, or a message in base64. RabbitMQ's default is
@@ -160,6 +160,7 @@ fn settings() -> Router<Arc<Api>> {
     Router::new()
         .merge(policies::routes())
         .merge(operations::routes())
+        .merge(dead_letters::routes())
         .route("/vhost-limits", get(limits::of_vhosts))
         .route("/vhost-limits/{vhost}", get(limits::of_vhosts))
         .route(

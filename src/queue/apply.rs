@@ -98,6 +98,7 @@ impl QueueCore {
                 }
                 self.resume(key, now, effects);
             }
+            Command::Take(places) => return self.take(places, now, effects),
             Command::Purge => return self.purge(effects),
             Command::Tick => self.tick(now, effects),
             Command::Touch => self.touch(now),

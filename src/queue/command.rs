@@ -76,6 +76,8 @@ pub enum Outcome {
     Reject,
     /// Back to their own places because their channel or connection ended, redelivered. Counts as a return.
     Release,
+    /// Back to their own places as they were: nobody has seen them, and nothing is counted.
+    Undo,
 }
 
 /// One change of a queue. The time comes with [`super::QueueCore::apply`].
@@ -110,6 +112,10 @@ pub enum Command<'a> {
     Settle(Outcome, &'a [UnackedId]),
     /// `basic.get`; answers [`Reply::Got`]. The bool is `no_ack`.
     Get(bool),
+    /// Takes those of these messages that still wait, from wherever they stand, as `basic.get` takes the head; answers
+    /// [`Reply::Taken`]. A paused queue gives them too; what belongs to a consumer's group stays.
+    /// The message is needed where the queue has left it to the store.
+    Take(&'a [(super::WaitingPlace, Message)]),
     /// Removes all that waits, for a retry too (not what is unacked, nor dead letters); answers [`Reply::Purged`].
     Purge,
     /// A deadline may have come.
@@ -152,6 +158,8 @@ pub enum Reply {
     /// The message at the head, if there was one, and how many wait behind it. Without a message the number says how
     /// many are on disk: they have to be loaded first.
     Got(Option<Delivery>, u64),
+    /// What was still there, in the order that was asked for.
+    Taken(Vec<Delivery>),
     /// How many messages were removed.
     Purged(u64),
 }

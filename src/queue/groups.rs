@@ -110,6 +110,14 @@ impl Groups {
         }
     }
 
+    /// Whether a consumer has the key of this message.
+    pub(super) fn is_with_consumer(&self, message: &Message) -> bool {
+        let group = key(message, &self.header).and_then(|key| self.by_key.get(key));
+        group
+            .and_then(|group| group.holder)
+            .is_some_and(|holder| holder != Holder::GET)
+    }
+
     /// A message that was out is settled or comes back.
     pub(super) fn settled(&mut self, message: &Message) {
         if let Some(key) = key(message, &self.header) {

@@ -28,6 +28,7 @@ mod retry;
 mod settle;
 mod single_active;
 mod spill;
+mod take;
 mod unacked;
 
 pub use apply::QueueCore;
@@ -44,6 +45,7 @@ pub use inspect::{ConsumerView, MessageView};
 pub use letters::{LETTER_RETRY_MS, LETTER_WINDOW};
 pub use options::{DeadLetterTarget, Overflow, QueueOptions};
 pub use paging::{READ_AHEAD, READ_AHEAD_BYTES};
+pub use take::{WaitingPlace, WaitingView};
 
 pub use retry::{RETRY_AT_HEADER, RETRY_COUNT_HEADER};
 

@@ -27,9 +27,9 @@ const CHUNK: usize = 512;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Paged {
     pub(super) sequence: Sequence,
-    enqueued_at: Millis,
+    pub(super) enqueued_at: Millis,
     pub(super) bytes: u32,
-    redelivered: bool,
+    pub(super) redelivered: bool,
 }
 
 impl Paged {
@@ -106,6 +106,43 @@ impl PagedRun {
             self.gone = 0;
         }
         Some(paged)
+    }
+
+    /// Takes a message out from anywhere.
+    pub(super) fn remove(&mut self, sequence: Sequence) -> Option<Paged> {
+        if self.front()?.sequence == sequence {
+            return self.pop();
+        }
+        let at = self.chunk_of(sequence);
+        let chunk = self.chunks.get_mut(at)?;
+        let gone = if at == 0 { self.gone } else { 0 };
+        let within = chunk[gone..]
+            .binary_search_by_key(&sequence, |paged| paged.sequence)
+            .ok()?;
+        let paged = chunk.remove(gone + within);
+        if chunk.is_empty() {
+            self.chunks.remove(at);
+        }
+        self.len -= 1;
+        self.bytes -= u64::from(paged.bytes);
+        Some(paged)
+    }
+
+    /// Those from a sequence on.
+    pub(super) fn iter_from(&self, from: Sequence) -> impl Iterator<Item = Paged> {
+        let first = self.chunk_of(from);
+        let chunks = self.chunks.iter().enumerate().skip(first);
+        chunks.flat_map(move |(at, chunk)| {
+            let gone = if at == 0 { self.gone } else { 0 };
+            let start = chunk.partition_point(|paged| paged.sequence < from);
+            chunk[start.max(gone)..].iter().copied()
+        })
+    }
+
+    /// The first chunk that may have a sequence.
+    fn chunk_of(&self, sequence: Sequence) -> usize {
+        let is_before = |chunk: &Vec<Paged>| chunk.last().is_some_and(|last| last.sequence < sequence);
+        self.chunks.partition_point(is_before)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = Paged> {

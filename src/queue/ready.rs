@@ -29,7 +29,7 @@ pub(super) struct Place {
 
 #[derive(Debug, Default)]
 pub(super) struct Level {
-    returned: BTreeMap<Sequence, Entry>,
+    pub(super) returned: BTreeMap<Sequence, Entry>,
     /// Ordered by sequence; neither end is a gap.
     pub(super) fresh: VecDeque<Place>,
     pub(super) gaps: usize,

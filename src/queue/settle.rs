@@ -19,12 +19,13 @@ impl QueueCore {
                 Outcome::Ack => self.discard(out.sequence, out.entry, None, effects),
                 Outcome::Reject => self.reject(out.sequence, out.entry, effects),
                 Outcome::Requeue | Outcome::Release => self.put_back(out, effects),
+                Outcome::Undo => self.return_ready(out.sequence, out.entry),
             }
         }
         if self.consumers.can_hand_over() {
             self.consumers.review_active(effects);
         }
-        if matches!(outcome, Outcome::Requeue | Outcome::Release) {
+        if matches!(outcome, Outcome::Requeue | Outcome::Release | Outcome::Undo) {
             self.expire_due(now, effects);
             self.shorten(effects);
         }

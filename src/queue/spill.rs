@@ -1,11 +1,35 @@
 //! The waiting messages of a queue some of which are on disk.
 
+use std::collections::VecDeque;
+
 use crate::model::Message;
 
 use super::Sequence;
 use super::entry::{Entry, NEVER};
 use super::paging::Paged;
 use super::ready::{Place, Ready, Spill};
+
+/// A message that waits.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Waiting<'a> {
+    Here(Sequence, &'a Entry),
+    OnDisk(Paged),
+}
+
+impl Waiting<'_> {
+    pub(super) fn sequence(&self) -> Sequence {
+        match self {
+            Self::Here(sequence, _) => *sequence,
+            Self::OnDisk(paged) => paged.sequence,
+        }
+    }
+}
+
+fn fresh_from(fresh: &VecDeque<Place>, from: Sequence) -> impl Iterator<Item = Waiting<'_>> {
+    let first = fresh.partition_point(|place| place.sequence < from);
+    let places = fresh.range(first..);
+    places.filter_map(|place| Some(Waiting::Here(place.sequence, place.entry.as_ref()?)))
+}
 
 impl Spill {
     /// Takes a message out of those behind what is on disk.
@@ -146,6 +170,41 @@ impl Ready {
         let paged = self.take_paged()?;
         self.close_up();
         Some(paged.sequence)
+    }
+
+    /// Takes a message that is on disk, wherever it stands, without its body.
+    pub(super) fn take_from_disk(&mut self, sequence: Sequence) -> Option<Paged> {
+        let paged = self.spill.as_mut()?.paged.remove(sequence)?;
+        self.len -= 1;
+        self.bytes -= u64::from(paged.bytes);
+        self.close_up();
+        Some(paged)
+    }
+
+    /// The messages of a level from a sequence on, in order of sequence, those on disk among them.
+    pub(super) fn level_from(&self, level: u8, from: Sequence) -> impl Iterator<Item = Waiting<'_>> {
+        let level = self.levels.get(usize::from(level));
+        level.into_iter().flat_map(move |level| {
+            let mut returned = level.returned.range(from..).peekable();
+            let fresh = fresh_from(&level.fresh, from);
+            let spill = self.spill.as_deref();
+            let paged = spill.into_iter().flat_map(move |spill| {
+                let on_disk = spill.paged.iter_from(from).map(Waiting::OnDisk);
+                on_disk.chain(fresh_from(&spill.tail.fresh, from))
+            });
+            let mut fresh = fresh.chain(paged).peekable();
+            std::iter::from_fn(move || match (returned.peek(), fresh.peek()) {
+                (Some((first, _)), Some(second)) if **first > second.sequence() => fresh.next(),
+                (Some(_), _) => returned.next().map(|(sequence, entry)| Waiting::Here(*sequence, entry)),
+                (None, _) => fresh.next(),
+            })
+        })
+    }
+
+    /// The message that came first, whatever its level.
+    pub(super) fn oldest(&self) -> Option<Waiting<'_>> {
+        let firsts = (0..=self.highest_level()).filter_map(|level| self.level_from(level, 0).next());
+        firsts.min_by_key(Waiting::sequence)
     }
 
     fn take_paged(&mut self) -> Option<Paged> {

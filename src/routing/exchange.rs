@@ -321,6 +321,27 @@ impl Exchange {
         }
     }
 
+    /// Whether a routing key says by itself which bindings match.
+    pub(super) fn compares_keys(&self) -> bool {
+        matches!(self.selection, Selection::ByKey | Selection::All)
+    }
+
+    /// Whether every message takes a binding as soon as there is one.
+    pub(super) fn takes_every_message(&self) -> bool {
+        !matches!(self.selection, Selection::ByKey | Selection::Headers(_))
+    }
+
+    /// The one key that all messages have which take a binding of this place; `None` where they may have others.
+    pub(super) fn only_key(&self, place: u32) -> Option<Name> {
+        let key = self.key(place);
+        let exact = match (&self.selection, &self.keys) {
+            (Selection::ByKey, Keys::Flat(_)) => true,
+            (Selection::ByKey, Keys::Trie(_)) => !key.split('.').any(|word| matches!(word, "*" | "#")),
+            _ => false,
+        };
+        exact.then_some(key)
+    }
+
     /// Gives `each` the bindings that the message takes. `id` is this exchange's own.
     pub(super) fn select(&self, id: u32, envelope: &Envelope<'_>, links: &Links, mut each: impl FnMut(u32)) {
         let keys = envelope.keys;

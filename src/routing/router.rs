@@ -336,6 +336,13 @@ impl<Q: Clone + Ord> Router<Q> {
         self.queues.get(id as usize).map(|queue| queue.handle.clone())
     }
 
+    /// The bindings to a queue.
+    pub(super) fn links_into(&self, queue: &str) -> impl Iterator<Item = u32> {
+        let id = self.queue_ids.get(queue).copied();
+        let chain = id.map_or(Chain::EMPTY, |id| self.inbound(Target::Queue(id)));
+        self.links.iter(chain, By::Target)
+    }
+
     fn find_link(&self, source: u32, target: Target, key: &str, arguments: &FieldTable) -> Option<u32> {
         let exchange = self.exchange(source)?;
         let place = exchange.find(key)?;

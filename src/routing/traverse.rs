@@ -48,13 +48,27 @@ impl<'a> Envelope<'a> {
 }
 
 /// Exchanges still to visit, and those seen in order of their ids.
-struct Agenda {
+pub(super) struct Agenda {
     waiting: SmallVec<[u32; 8]>,
     seen: SmallVec<[u32; 8]>,
 }
 
 impl Agenda {
-    fn add(&mut self, exchange: u32) {
+    /// With one exchange to visit.
+    pub fn from(exchange: u32) -> Self {
+        Self {
+            waiting: SmallVec::from_slice(&[exchange]),
+            seen: SmallVec::from_slice(&[exchange]),
+        }
+    }
+
+    /// The next one to visit.
+    pub fn next(&mut self) -> Option<u32> {
+        self.waiting.pop()
+    }
+
+    /// Visits an exchange too, unless it was seen.
+    pub fn add(&mut self, exchange: u32) {
         if let Err(at) = self.seen.binary_search(&exchange) {
             self.seen.insert(at, exchange);
             self.waiting.push(exchange);
@@ -67,11 +81,8 @@ impl<Q: Clone + Ord> Router<Q> {
     /// order of their handles.
     pub(super) fn traverse(&self, exchange: u32, envelope: &Envelope<'_>, out: &mut Vec<Q>) -> Cacheable {
         let mut cacheable = Cacheable::ByKey;
-        let mut agenda = Agenda {
-            waiting: SmallVec::from_slice(&[exchange]),
-            seen: SmallVec::from_slice(&[exchange]),
-        };
-        while let Some(id) = agenda.waiting.pop() {
+        let mut agenda = Agenda::from(exchange);
+        while let Some(id) = agenda.next() {
             if id == Self::DEFAULT {
                 self.select_by_queue_name(envelope.keys, out);
                 continue;

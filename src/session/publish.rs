@@ -1,7 +1,7 @@
 //! `basic.publish`: checked, routed, and put into the batch of this read.
 
-use std::sync::atomic::Ordering;
 use std::borrow::Cow;
+use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use crate::amqp::{Publish, encode};

@@ -42,7 +42,8 @@ fn an_ending_broker_lives_and_is_not_ready() {
 
 #[test]
 fn an_alarm_leaves_the_broker_ready_and_is_told() {
-    let broker = Setup::new("[store]\ndisk_free_limit_bytes = 1_125_899_906_842_624\n").start();
+    let setup = Setup::new("[store]\ndisk_free_limit_bytes = 1_125_899_906_842_624\n");
+    let broker = setup.start();
     let ready = (200, "ok, but publishers are blocked: low on disk\n".to_owned());
     assert_eq!(ask(&broker, "/health/ready"), ready);
     for path in ["/api/health/checks/alarms", "/api/health/checks/local-alarms"] {
@@ -67,6 +68,9 @@ fn an_alarm_leaves_the_broker_ready_and_is_told() {
     client.durable("q");
     client.publish("", "q", b"", true);
     while line("warren_blocked_connections") != "1" {}
-    drop(client);
+    setup.write("");
+    broker.signal("HUP");
     while line("warren_blocked_connections") != "0" {}
+    assert_eq!(line("rabbitmq_alarms_free_disk_space_watermark"), "0");
+    assert_eq!(ask(&broker, "/health/ready"), (200, "ok\n".to_owned()));
 }

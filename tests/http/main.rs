@@ -4,6 +4,7 @@ mod accounts;
 mod amqp;
 mod command_line;
 mod connections;
+mod dead_letters;
 mod definitions;
 mod lists;
 mod messages;

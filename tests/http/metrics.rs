@@ -236,6 +236,8 @@ fn expressions(value: &Value, found: &mut Vec<String>) {
 fn dashboard_and_alerts_ask_for_what_is_there() {
     let broker = Broker::start();
     broker.declare_queue("q");
+    let arguments = json!({ "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "q" });
+    broker.want(201, "PUT", "/api/queues/%2F/work", Some(json!({ "arguments": arguments })));
     let mut there: BTreeSet<String> = BTreeSet::new();
     for path in [
         "/metrics",

@@ -13,6 +13,7 @@ use super::super::restore::RestoreError;
 use super::super::{Broker, Vhost};
 use super::book::{Compiled, Matching, PolicyBooks, Subject};
 use super::effective::queue_settings;
+use super::settings::DeadLetterAlert;
 use super::{Policy, PolicyError, PolicyKind};
 
 /// Which policies hold for a queue or an exchange, and what they do to it.
@@ -92,6 +93,15 @@ impl Broker {
             quorum: queue.is_quorum(),
         });
         describe(&matching, &queue.current_declaration().arguments, "x-")
+    }
+
+    /// When operators want to hear of dead letters in a queue.
+    pub(in crate::broker) fn alert_policy(vhost: &Vhost, queue: &QueueCell) -> Option<DeadLetterAlert> {
+        let matching = vhost.policies.read().find(Subject::Queue {
+            name: &queue.name,
+            quorum: queue.is_quorum(),
+        });
+        matching.user_settings()?.dead_letter_alert
     }
 
     /// The policies that hold for an exchange.

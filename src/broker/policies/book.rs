@@ -140,6 +140,12 @@ impl PolicyBooks {
         }
     }
 
+    /// Whether any policy wants to hear of dead letters.
+    pub fn have_alerts(&self) -> bool {
+        let mut policies = self.user.0.iter();
+        policies.any(|compiled| compiled.settings.dead_letter_alert.is_some())
+    }
+
     pub(super) fn find(&self, subject: Subject<'_>) -> Matching {
         Matching {
             user: self.user.find(subject).cloned(),

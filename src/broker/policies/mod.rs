@@ -28,6 +28,7 @@ use crate::model::AmqpError;
 
 pub use apply::EffectivePolicy;
 pub(super) use book::PolicyBooks;
+pub(super) use settings::DeadLetterAlert;
 
 /// Whose policy it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

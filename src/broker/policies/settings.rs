@@ -16,6 +16,8 @@ enum Takes {
     Text,
     /// A number and one of Y, M, D, h, m, s.
     Age,
+    /// `count` or `age-s` or both, each at least 1.
+    Alert,
 }
 
 /// A key, its values, how RabbitMQ calls it in a fault, and whether an operator policy may set it.
@@ -24,6 +26,12 @@ struct Key(&'static str, Takes, &'static str, bool);
 /// All keys. Those from `consumer-timeout` on are taken and have no effect, as the arguments of their names.
 const KEYS: &[Key] = &[
     Key("alternate-exchange", Takes::Text, "alternate exchange name", false),
+    Key(
+        "dead-letter-alert",
+        Takes::Alert,
+        "dead letter alert: it has count, age-s or both, of at least 1",
+        false,
+    ),
     Key("dead-letter-exchange", Takes::Text, "dead letter exchange name", false),
     Key("dead-letter-routing-key", Takes::Text, "dead letter routing key", false),
     Key("delivery-limit", Takes::Integer(-1), "delivery limit", true),
@@ -88,7 +96,32 @@ impl Takes {
                 let digits = age.strip_suffix(['Y', 'M', 'D', 'h', 'm', 's']);
                 digits.is_some_and(|digits| digits.parse::<u32>().is_ok())
             }
+            (Self::Alert, Value::Object(parts)) => {
+                let known = |(name, value): (&String, &Value)| {
+                    matches!(name.as_str(), "count" | "age-s") && value.as_u64().is_some_and(|n| n >= 1)
+                };
+                !parts.is_empty() && parts.iter().all(known)
+            }
             _ => false,
+        }
+    }
+}
+
+/// When the operators want to hear of dead letters in a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeadLetterAlert {
+    /// From so many messages on.
+    pub count: Option<u64>,
+    /// Once one has been there for so many milliseconds.
+    pub age_ms: Option<Millis>,
+}
+
+impl DeadLetterAlert {
+    fn read(value: &Value) -> Self {
+        let number = |name: &str| value.get(name).and_then(Value::as_u64);
+        Self {
+            count: number("count"),
+            age_ms: number("age-s").map(|seconds| seconds.saturating_mul(1000)),
         }
     }
 }
@@ -106,6 +139,7 @@ pub(super) struct Settings {
     /// -1 for no limit.
     pub delivery_limit: Option<i64>,
     pub alternate_exchange: Option<Name>,
+    pub dead_letter_alert: Option<DeadLetterAlert>,
 }
 
 impl Settings {
@@ -150,6 +184,7 @@ impl Settings {
             dead_letter_routing_key: text("dead-letter-routing-key").map(Name::from),
             delivery_limit: definition.get("delivery-limit").and_then(Value::as_i64),
             alternate_exchange: text("alternate-exchange").map(Name::from),
+            dead_letter_alert: definition.get("dead-letter-alert").map(DeadLetterAlert::read),
         }
     }
 }

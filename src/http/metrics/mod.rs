@@ -25,6 +25,7 @@ use super::{Api, blocking};
 use text::Text;
 
 pub(super) use certificate::expiry as certificate_expiry;
+pub(super) use text::escaped;
 
 /// Sums over the whole broker.
 pub async fn aggregated(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
@@ -74,4 +75,5 @@ fn whole(text: &mut Text, api: &Api) {
     store::write(text, api);
     observers::write(text, api);
     certificate::write(text, api);
+    super::dead_letters::metrics(&mut text.0, &api.broker);
 }

@@ -38,6 +38,8 @@ pub(super) struct Item {
     pub(super) group: Option<u8>,
     pub(super) retry_at: Millis,
     pub(super) on_disk: bool,
+    /// It was out and came back.
+    pub(super) returned: bool,
 }
 
 impl Item {
@@ -544,6 +546,7 @@ impl Oracle {
             group: new.group,
             retry_at: 0,
             on_disk: false,
+            returned: false,
         };
         self.next_sequence += 1;
         let tracked = self.options.tracked;
@@ -581,7 +584,7 @@ impl Oracle {
             None => {
                 let may_go = item.kept && ttl.is_none();
                 // What came back does not stand in line.
-                let last = self.ready.iter().rfind(|last| last.count == 0);
+                let last = self.ready.iter().rfind(|last| !last.returned);
                 item.on_disk = may_go && last.is_some_and(|last| last.on_disk);
                 self.insert(item);
                 self.shorten();
@@ -637,8 +640,13 @@ impl Oracle {
             match outcome {
                 Outcome::Ack => self.gone(&item, None),
                 Outcome::Reject => self.reject(item),
+                Outcome::Undo => {
+                    item.returned = true;
+                    self.insert(item);
+                }
                 Outcome::Requeue | Outcome::Release => {
                     item.redelivered = true;
+                    item.returned = true;
                     item.count += 1;
                     if self.options.delivery_limit.is_some_and(|limit| item.count > limit) {
                         self.gone(&item, Some(DeathReason::DeliveryLimit));
@@ -651,7 +659,7 @@ impl Oracle {
         if self.active.is_some() {
             self.review();
         }
-        if matches!(outcome, Outcome::Requeue | Outcome::Release) {
+        if matches!(outcome, Outcome::Requeue | Outcome::Release | Outcome::Undo) {
             self.expire();
             self.shorten();
         }
@@ -668,6 +676,7 @@ impl Oracle {
         self.next_sequence += 1;
         item.retries += 1;
         item.retry_at = self.now + delay;
+        item.returned = true;
         item.redelivered = true;
         item.count += 1;
         if item.kept {
@@ -705,6 +714,35 @@ impl Oracle {
             });
         }
         Some(handed)
+    }
+
+    /// Takes those that wait and whose key no consumer has.
+    pub(super) fn take(&mut self, sequences: &[Sequence], ids: &[UnackedId]) -> Vec<Handed> {
+        self.touch();
+        let mut taken = Vec::new();
+        for sequence in sequences {
+            let Some(at) = self.ready.iter().position(|item| item.sequence == *sequence) else {
+                continue;
+            };
+            if self.grouped()
+                && self
+                    .holder_of(self.ready[at].group)
+                    .is_some_and(|holder| holder.is_some())
+            {
+                continue;
+            }
+            let mut item = self.ready.remove(at);
+            item.on_disk = false;
+            taken.push((item.number, item.sequence, true, item.redelivered, item.count));
+            self.out.push(Out {
+                id: ids[taken.len() - 1],
+                item,
+                holder: None,
+                in_window: false,
+            });
+        }
+        self.dispatch();
+        taken
     }
 
     pub(super) fn purge(&mut self) -> u64 {

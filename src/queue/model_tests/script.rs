@@ -24,6 +24,7 @@ pub(super) enum Op {
     Leave(usize),
     Settle(Outcome, Vec<usize>),
     Get(bool),
+    Take(Vec<usize>),
     Purge,
     Pause(usize),
     Resume(usize),
@@ -137,7 +138,8 @@ pub(super) fn ops() -> impl Strategy<Value = Op> {
         3 => Just(Outcome::Ack),
         1 => Just(Outcome::Requeue),
         1 => Just(Outcome::Reject),
-        1 => Just(Outcome::Release)
+        1 => Just(Outcome::Release),
+        1 => Just(Outcome::Undo)
     ];
     let consumer = (
         prop::bool::weighted(0.3),
@@ -155,6 +157,7 @@ pub(super) fn ops() -> impl Strategy<Value = Op> {
         1 => any::<usize>().prop_map(Op::Leave),
         8 => (outcome, prop::collection::vec(any::<usize>(), 1..5)).prop_map(|(outcome, which)| Op::Settle(outcome, which)),
         2 => any::<bool>().prop_map(Op::Get),
+        2 => prop::collection::vec(any::<usize>(), 1..4).prop_map(Op::Take),
         1 => Just(Op::Purge),
         2 => any::<usize>().prop_map(Op::Pause),
         2 => any::<usize>().prop_map(Op::Resume),
@@ -305,6 +308,7 @@ impl Test {
             Op::Leave(which) => self.leave(which),
             Op::Settle(outcome, which) => self.settle(outcome, &which),
             Op::Get(no_ack) => self.get(no_ack),
+            Op::Take(which) => self.take(&which),
             Op::Purge => {
                 self.apply(Command::Purge, |oracle, reply| {
                     let count = oracle.purge();
@@ -571,6 +575,33 @@ impl Test {
         });
     }
 
+    /// Takes some from anywhere; some come twice, some have gone meanwhile.
+    fn take(&mut self, which: &[usize]) {
+        let waiting = |from| -> Vec<_> { self.core.waiting_from(from).map(|view| view.place).collect() };
+        let all = waiting(WaitingPlace::HEAD);
+        let Some(last) = all.len().checked_sub(1) else {
+            return;
+        };
+        assert_eq!(waiting(all[last / 2].next()), all[last / 2 + 1..], "from a place on");
+        let views = which.iter().map(|which| {
+            let view = self.core.waiting_from(all[which % all.len()]).next().unwrap();
+            let message = view.message.unwrap_or_else(|| &self.bodies[&view.place.sequence]);
+            (view.place, message.clone())
+        });
+        let wanted: Vec<_> = views.collect();
+        let sequences: Vec<_> = wanted.iter().map(|(place, _)| place.sequence).collect();
+        self.apply(Command::Take(&wanted), |oracle, reply| {
+            let Reply::Taken(taken) = reply else {
+                panic!("{reply:?}");
+            };
+            let ids: Vec<_> = taken.iter().filter_map(|delivery| delivery.unacked).collect();
+            assert_eq!(
+                taken.iter().map(handed).collect::<Vec<_>>(),
+                oracle.take(&sequences, &ids)
+            );
+        });
+    }
+
     /// The broker stops without a word and starts again with what the store holds.
     fn restart(&mut self) {
         let oracle = &mut self.oracle;
@@ -592,7 +623,8 @@ impl Test {
         let (mut kept, lost): (Vec<Item>, Vec<Item>) = waiting.chain(out).chain(letters).partition(|item| item.kept);
         oracle.ledger.lost += lost.len() as u64;
         kept.sort_by_key(|item| std::cmp::Reverse(item.sequence));
-        kept.iter_mut().for_each(|item| item.on_disk = false);
+        kept.iter_mut()
+            .for_each(|item| (item.on_disk, item.returned) = (false, false));
         oracle.members.clear();
         oracle.active = None;
         oracle.touch();

@@ -52,7 +52,8 @@ fn policies_are_set_and_a_reload_changes_them() {
         format!(
             "[[queues]]\nname = \"orders\"\n\n[[policies]]\nname = \"short\"\npattern = \"^orders\"\n\
              apply_to = \"classic_queues\"\npriority = 3\n\
-             definition = {{ max-length = {length}, dead-letter-exchange = \"amq.fanout\" }}\n"
+             definition = {{ max-length = {length}, dead-letter-exchange = \"amq.fanout\", \
+             dead-letter-alert = {{ count = 5, age-s = 60 }} }}\n"
         )
     };
     for length in [5, 7] {
@@ -65,6 +66,7 @@ fn policies_are_set_and_a_reload_changes_them() {
         assert_eq!(shown.policy.as_deref(), Some("short"));
         assert_eq!(shown.definition["max-length"], length);
         assert_eq!(shown.definition["dead-letter-exchange"], "amq.fanout");
+        assert_eq!(shown.definition["dead-letter-alert"]["age-s"], 60);
     }
 }
 

@@ -1,0 +1,67 @@
+//! Which queues dead-letter into which.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::model::Name;
+use crate::queue::DeadLetterTarget;
+use crate::routing::PossibleKeys;
+
+use super::super::Vhost;
+use super::super::queue_cell::{QueueCell, QueueRef};
+
+/// A queue that dead-letters into another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LetterSource {
+    /// The vhost of both.
+    pub vhost: Name,
+    /// The queue in which messages die.
+    pub queue: Name,
+    /// Its dead-letter exchange, by argument or policy; empty for the default exchange.
+    pub exchange: Name,
+    /// The key that its dead letters get; `None` where they keep their own.
+    pub routing_key: Option<Name>,
+}
+
+/// Queues with those that dead-letter into them, in order of name.
+pub(super) type Sources = BTreeMap<Name, (Arc<QueueCell>, Vec<LetterSource>)>;
+
+impl Vhost {
+    /// The queues of this vhost into which something dead-letters.
+    ///
+    /// Where letters keep their own keys, those count with which messages come into the source. What only the message
+    /// can tell counts as possible; but if it may have any key at all, nobody can say where the default exchange
+    /// leads, and that path is left out.
+    pub(super) fn letter_sources(&self) -> Sources {
+        let mut found: Sources = BTreeMap::new();
+        // Many queues share their dead-letter exchange and key.
+        let mut known: BTreeMap<(Name, PossibleKeys), Vec<QueueRef>> = BTreeMap::new();
+        for source in self.queues() {
+            let Some(target) = source.dead_letter_target() else {
+                continue;
+            };
+            let place = (target.exchange.clone(), self.letter_keys(&source, &target));
+            let reached = known
+                .entry(place)
+                .or_insert_with_key(|(exchange, keys)| self.router.read().may_reach(exchange, keys));
+            for QueueRef(queue) in reached.iter() {
+                let entry = found.entry(queue.name.clone());
+                let (_, sources) = entry.or_insert_with(|| (Arc::clone(queue), Vec::new()));
+                sources.push(LetterSource {
+                    vhost: self.name.clone(),
+                    queue: source.name.clone(),
+                    exchange: target.exchange.clone(),
+                    routing_key: target.routing_key.clone(),
+                });
+            }
+        }
+        found
+    }
+
+    fn letter_keys(&self, source: &QueueCell, target: &DeadLetterTarget) -> PossibleKeys {
+        match &target.routing_key {
+            Some(key) => PossibleKeys::These([key.clone()].into()),
+            None => self.router.read().keys_into(&source.name),
+        }
+    }
+}
