@@ -82,7 +82,7 @@ impl Session {
         let settlement = match outcome {
             Outcome::Ack => Settlement::Ack,
             Outcome::Reject => Settlement::Reject,
-            Outcome::Requeue | Outcome::Release => Settlement::Requeue,
+            Outcome::Requeue | Outcome::Release | Outcome::Undo => Settlement::Requeue,
         };
         if let Some(tracer) = self.broker.tracer() {
             for (delivery_tag, span) in settled {
