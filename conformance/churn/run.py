@@ -7,6 +7,7 @@ by a check or by another start.
 """
 
 import argparse
+import itertools
 import random
 import shutil
 import subprocess
@@ -21,7 +22,7 @@ sys.path.insert(0, str(HERE.parent / "crash"))
 sys.path.insert(0, str(HERE.parent / "differential"))
 
 import wire
-from link import FRAME_MAX, Link
+from link import Link
 from process import Process
 
 SIZES = [200, 1000, 1000, 4000, 16000, 64000, 120000]
@@ -95,8 +96,9 @@ class Churn:
                 low = self.random.randrange(backlog // 10, backlog // 2)
                 full = self.random.randrange(max(low * 2, backlog // 3), backlog)
                 self.draining.set()
-                # Every other time the publisher rests until the backlog is down.
-                while self.random.random() < 0.5 and self.live() > low and not self.ended.is_set():
+                # Every other time the publisher rests until the backlog is down, and always while it is full.
+                rest = low if self.random.random() < 0.5 else backlog
+                while self.live() > rest and not self.ended.is_set():
                     time.sleep(0.002)
             if self.draining.is_set() and self.live() <= low:
                 self.draining.clear()
@@ -126,8 +128,11 @@ class Churn:
             if name != "basic.ack":
                 self.fail(f"{name} for a publish")
             upto = fields["delivery-tag"]
-            for tag in [tag for tag in sizes if tag == upto or (fields["multiple"] and tag < upto)]:
-                heard += sizes.pop(tag)
+            # Tags are in order; `multiple` covers all from the first on.
+            covered = [upto]
+            if fields["multiple"]:
+                covered = list(itertools.takewhile(lambda tag: tag <= upto, sizes))
+            heard += sum(sizes.pop(tag) for tag in covered)
         return heard
 
     def fail(self, text):
@@ -149,6 +154,8 @@ class Churn:
                 bytes_held += len(body)
             if bytes_held:
                 link.method("basic.ack", multiple=True, **{"delivery-tag": tag})
+                # Its reply says that the broker has handled what came before it.
+                link.call("basic.qos", **{"prefetch-count": 500})
                 with self.lock:
                     self.consumed += bytes_held
                 bytes_held = 0

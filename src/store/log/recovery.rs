@@ -42,6 +42,12 @@ impl LogEngine {
             let end = self.replay_segment(*id, &found, &mut highest)?;
             if end == found.length && !last && from < end {
                 // Written before there were checkpoints, or the checkpoint was lost.
+                if self.catalogue.is_some() && !self.distrusts {
+                    tracing::info!(
+                        segment = id,
+                        "there was no checkpoint of all of it: the segment was read"
+                    );
+                }
                 self.put_checkpoint(*id, found.salt)?;
             }
             if end < found.length {
