@@ -237,7 +237,12 @@ fn dashboard_and_alerts_ask_for_what_is_there() {
     let broker = Broker::start();
     broker.declare_queue("q");
     let arguments = json!({ "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "q" });
-    broker.want(201, "PUT", "/api/queues/%2F/work", Some(json!({ "arguments": arguments })));
+    broker.want(
+        201,
+        "PUT",
+        "/api/queues/%2F/work",
+        Some(json!({ "arguments": arguments })),
+    );
     let mut there: BTreeSet<String> = BTreeSet::new();
     for path in [
         "/metrics",
