@@ -3,7 +3,7 @@
 //! # From above
 //!
 //! ```text
-//! main → server → net ───────→ session → broker → routing, queue, store, auth → model
+//! main → server → net ───────→ session → broker → routing, queue, store, auth, telemetry → model
 //!           │   → http ──────────────────↗  │
 //!           │   → config, cli, bench             └ session → amqp → model
 //! ```
@@ -19,6 +19,7 @@
 //! | [`amqp`] | pure: the protocol of one connection, pulled out of bytes; the encoder; the outgoing buffer |
 //! | [`store`] | definitions in sled, messages through a journal a queue into an engine; the commit thread |
 //! | [`auth`] | users, password hashes, permissions, SASL |
+//! | [`telemetry`] | traces: contexts, sampling, spans, the exporter's thread |
 //! | [`broker`] | vhosts, queues in their locks, publishing, declaring, dead letters, timers |
 //! | [`session`] | one connection: protocol events ↔ broker calls, confirms, transactions, unacked deliveries |
 //! | [`net`] | tokio: listeners, TLS, PROXY headers, reading, writing, heartbeats, turns of logins |

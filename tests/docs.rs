@@ -269,7 +269,7 @@ fn the_readme_gives_the_true_balance_of_consistent_hash() {
 #[test]
 fn every_link_to_a_file_leads_somewhere() {
     let mut links = 0;
-    for page in ["README.md", "docs/configuration.md"] {
+    for page in ["README.md", "docs/configuration.md", "docs/operating.md"] {
         let text = fs::read_to_string(root().join(page)).unwrap();
         let folder = root().join(page).parent().map(Path::to_owned).unwrap();
         // Programs are no prose.
@@ -279,6 +279,18 @@ fn every_link_to_a_file_leads_somewhere() {
             if target.starts_with("https://") {
                 continue;
             }
+            let (target, heading) = target.split_once('#').unwrap_or((target, ""));
+            let page_text = match target {
+                "" => text.clone(),
+                path => fs::read_to_string(folder.join(path)).unwrap_or_default(),
+            };
+            let anchors = page_text.lines().filter_map(|line| line.strip_prefix('#'));
+            let mut anchors =
+                anchors.map(|title| title.trim_start_matches('#').trim().to_lowercase().replace(' ', "-"));
+            assert!(
+                heading.is_empty() || anchors.any(|anchor| anchor == heading),
+                "{page}: #{heading}"
+            );
             assert!(folder.join(target).exists(), "{page}: {target} is not there");
             links += 1;
         }

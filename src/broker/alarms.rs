@@ -3,7 +3,7 @@
 //! Whoever measures calls [`Alarms::check`] about once a second; connections look at one atomic once a read, and wait
 //! for changes with [`Alarms::subscribe`].
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 use tokio::sync::watch;
@@ -61,6 +61,7 @@ pub struct Alarms {
     raised: watch::Sender<Raised>,
     /// The same for who asks often.
     any: AtomicBool,
+    blocked: AtomicU64,
 }
 
 impl Default for Alarms {
@@ -73,6 +74,7 @@ impl Default for Alarms {
             }),
             raised: watch::Sender::default(),
             any: AtomicBool::new(false),
+            blocked: AtomicU64::new(0),
         }
     }
 }
@@ -128,6 +130,20 @@ impl Alarms {
     #[must_use]
     pub fn any_raised(&self) -> bool {
         self.any.load(Ordering::Acquire)
+    }
+
+    /// A connection is blocked from now on, or no longer.
+    pub fn note_blocked(&self, blocked: bool) {
+        match blocked {
+            true => self.blocked.fetch_add(1, Ordering::Relaxed),
+            false => self.blocked.fetch_sub(1, Ordering::Relaxed),
+        };
+    }
+
+    /// Connections that are blocked.
+    #[must_use]
+    pub fn blocked_connections(&self) -> u64 {
+        self.blocked.load(Ordering::Relaxed)
     }
 
     /// Tells of changes.

@@ -56,6 +56,8 @@ pub struct ChannelState {
     pub confirm: bool,
     /// In transaction mode.
     pub transactional: bool,
+    /// Something was published on it.
+    pub publishes: bool,
 }
 
 /// One open connection.

@@ -89,6 +89,7 @@ pub use login_failures::LoginFailures;
 pub use observers::Observers;
 pub use operations::{ArgumentChange, PEEK_MAX};
 pub use operator_messages::AfterGet;
+pub use paging::PagingCounts;
 pub use policies::{ApplyTo, EffectivePolicy, Policy, PolicyError, PolicyKind};
 pub use publish::PublishBatch;
 pub use queue_cell::{
@@ -131,11 +132,23 @@ pub struct Broker {
     user_quotas: DashMap<Name, Arc<Quota>>,
     quota_changes: AtomicU64,
     observers: std::sync::OnceLock<Observers>,
+    ending: std::sync::atomic::AtomicBool,
     next_queue: AtomicU64,
     next_connection: AtomicU64,
 }
 
 impl Broker {
+    /// The broker is about to end: nothing new is to be sent here.
+    pub fn begin_end(&self) {
+        self.ending.store(true, Ordering::Release);
+    }
+
+    /// Whether it is about to end.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Acquire)
+    }
+
     /// Milliseconds since the Unix epoch.
     #[must_use]
     pub fn now(&self) -> Millis {

@@ -24,8 +24,23 @@ pub const REPORT_BYTES: u64 = 64 << 10;
 pub struct Paging {
     budget_bytes: AtomicU64,
     used_bytes: AtomicU64,
+    paged_out: AtomicU64,
+    paged_in: AtomicU64,
     loads: Mutex<Loads>,
     changed: Condvar,
+}
+
+/// What was paged since the start, and what waiting messages take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PagingCounts {
+    /// Messages whose bodies were left on disk for want of memory.
+    pub paged_out: u64,
+    /// Bodies that were read back.
+    pub paged_in: u64,
+    /// Memory of waiting messages in bytes.
+    pub used_bytes: u64,
+    /// Memory of waiting messages above which bodies are left on disk, in bytes.
+    pub budget_bytes: u64,
 }
 
 #[derive(Debug, Default)]
@@ -40,6 +55,8 @@ impl Default for Paging {
         Self {
             budget_bytes: AtomicU64::new(u64::MAX),
             used_bytes: AtomicU64::new(0),
+            paged_out: AtomicU64::new(0),
+            paged_in: AtomicU64::new(0),
             loads: Mutex::default(),
             changed: Condvar::new(),
         }
@@ -61,6 +78,16 @@ impl Paging {
     pub fn presses(&self, resident_bytes: u64) -> bool {
         resident_bytes > READ_AHEAD_BYTES
             && self.used_bytes.load(Ordering::Relaxed) > self.budget_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Notes that so many more messages of a queue are on disk only.
+    pub fn note_out(&self, messages: u64) {
+        self.paged_out.fetch_add(messages, Ordering::Relaxed);
+    }
+
+    /// Notes that so many bodies were read back.
+    pub fn note_in(&self, messages: u64) {
+        self.paged_in.fetch_add(messages, Ordering::Relaxed);
     }
 
     /// A queue waits for bodies.
@@ -95,6 +122,18 @@ impl Broker {
     /// Sets how much memory waiting messages may take before bodies are left on disk, in bytes.
     pub fn set_memory_budget(&self, bytes: u64) {
         self.paging.budget_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// What was paged, and what waiting messages take.
+    #[must_use]
+    pub fn paging_counts(&self) -> PagingCounts {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        PagingCounts {
+            paged_out: read(&self.paging.paged_out),
+            paged_in: read(&self.paging.paged_in),
+            used_bytes: read(&self.paging.used_bytes),
+            budget_bytes: read(&self.paging.budget_bytes),
+        }
     }
 
     /// Has the queues that nobody uses give up bodies as well, where memory is short. For about once a second.

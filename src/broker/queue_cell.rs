@@ -129,6 +129,8 @@ struct Inner {
     deduplication: Option<Box<QueueDeduplication>>,
     /// What was reported of the memory that the waiting messages take, in bytes.
     reported: u64,
+    /// Messages that were on disk only at the last look.
+    on_disk: u64,
 }
 
 impl QueueCell {
@@ -170,6 +172,7 @@ impl QueueCell {
                 had_consumer: false,
                 deduplication: None,
                 reported: 0,
+                on_disk: 0,
             }),
         });
         cell.schedule(&cell.inner.lock().core);

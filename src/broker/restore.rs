@@ -92,6 +92,7 @@ impl Broker {
             user_quotas: dashmap::DashMap::new(),
             quota_changes: AtomicU64::new(0),
             observers: std::sync::OnceLock::new(),
+            ending: std::sync::atomic::AtomicBool::new(false),
             next_queue: AtomicU64::new(1),
             next_connection: AtomicU64::new(1),
         };

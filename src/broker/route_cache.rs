@@ -112,6 +112,7 @@ impl RouteCache {
         properties: PropertiesView<'_>,
         mandatory: bool,
     ) -> bool {
+        vhost.count_route_miss();
         // Numbers for exchanges that route at random: a Weyl sequence, mixed by the router.
         self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let queues = &mut self.scratch.queues;

@@ -42,6 +42,8 @@ pub struct Vhost {
     pub(super) retired: Mutex<Totals>,
     /// Of the exchanges that something was published to.
     pub(super) exchange_traffic: DashMap<Name, Arc<ExchangeTraffic>>,
+    /// Publishes for which the router was asked.
+    route_misses: AtomicU64,
     generation: AtomicU64,
     /// It is being deleted: nothing new may be declared in it. Changed and read under `admin`.
     pub(super) deleted: AtomicBool,
@@ -67,6 +69,7 @@ impl Vhost {
             traffic: Arc::default(),
             retired: Mutex::default(),
             exchange_traffic: DashMap::new(),
+            route_misses: AtomicU64::new(0),
             generation: AtomicU64::new(1),
             deleted: AtomicBool::new(false),
         }
@@ -76,6 +79,17 @@ impl Vhost {
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
+    }
+
+    /// A channel did not remember a route.
+    pub(super) fn count_route_miss(&self) {
+        self.route_misses.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Publishes for which the router was asked, because their channel did not remember the route.
+    #[must_use]
+    pub fn route_misses(&self) -> u64 {
+        self.route_misses.load(Ordering::Relaxed)
     }
 
     /// To be called after a change, before its `-ok` goes out.

@@ -15,6 +15,7 @@ mod status;
 mod table;
 mod top;
 mod topology;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -91,6 +92,9 @@ pub enum Operation {
     /// Close connections
     #[command(subcommand)]
     Connections(status::Connections),
+    /// Switch the firehose of a vhost
+    #[command(subcommand)]
+    Trace(trace::Trace),
     /// Check that the broker is well; exit code 6 where it is not
     Health(status::Health),
     /// Watch queues, rates, connections and alarms; q ends it
@@ -117,6 +121,7 @@ pub fn run(operation: &Operation) -> ExitCode {
         Operation::Permissions(permissions) => permissions.run(),
         Operation::Definitions(definitions) => definitions.run(),
         Operation::Connections(connections) => connections.run(),
+        Operation::Trace(trace) => trace.run(),
         Operation::Health(health) => health.run(),
         Operation::Top(top) => top.run(),
     };

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::client::{Failure, path};
+use super::client::{Client, Failure, path};
 use super::{Target, done, table};
 
 /// Show the running broker at a glance.
@@ -62,6 +62,9 @@ fn listeners(overview: &Value) -> Value {
 pub struct Health {
     #[command(flatten)]
     target: Target,
+    /// Only ask whether the broker serves clients, which needs no user: for containers
+    #[arg(long)]
+    ready: bool,
 }
 
 /// What is checked, by path.
@@ -70,6 +73,9 @@ const CHECKS: [&str; 3] = ["alarms", "virtual-hosts", "protocol-listener/amqp"];
 impl Health {
     pub(super) fn run(&self) -> Result<(), Failure> {
         let client = self.target.client()?;
+        if self.ready {
+            return self.ready(&client);
+        }
         let mut failed = Vec::new();
         let mut rows = Vec::new();
         for check in CHECKS {
@@ -96,6 +102,22 @@ impl Health {
         match failed.is_empty() {
             true => Ok(()),
             false => Err(Failure::Unhealthy(format!("failed: {}", failed.join(", ")))),
+        }
+    }
+}
+
+impl Health {
+    fn ready(&self, client: &Client) -> Result<(), Failure> {
+        let answer = client.ask("GET", "/health/ready", None)?;
+        match (answer.status, self.target.json) {
+            (200, true) => println!("{}", json!({ "ready": true })),
+            (200, false) => println!("ready"),
+            (_, true) => println!("{}", json!({ "ready": false })),
+            (_, false) => {}
+        }
+        match answer.status {
+            200 => Ok(()),
+            status => Err(Failure::Unhealthy(format!("/health/ready answered {status}"))),
         }
     }
 }

@@ -220,6 +220,7 @@ impl Caller {
         if !MANAGEMENT_TAGS.iter().any(|tag| tags.contains(tag)) {
             return Err(ApiError::not_authorised("Not management user"));
         }
+        super::actor::note(identity.user());
         Ok(Self {
             user: identity.user().clone(),
             tags,

@@ -25,9 +25,16 @@ pub async fn live() -> &'static str {
     "ok\n"
 }
 
-/// The listeners are open: this is answered only since then.
-pub async fn ready() -> &'static str {
-    "ok\n"
+/// Clients are served: the listeners are open, which this is answered only since, and the broker is not ending. An
+/// alarm changes nothing here, or nobody could consume what has to go; the text names it.
+pub async fn ready(State(api): State<Arc<Api>>) -> (StatusCode, String) {
+    if api.broker.is_ending() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n".to_owned());
+    }
+    match api.broker.alarms().raised().reason() {
+        None => (StatusCode::OK, "ok\n".to_owned()),
+        Some(reason) => (StatusCode::OK, format!("ok, but publishers are blocked: {reason}\n")),
+    }
 }
 
 pub(super) fn ok() -> Json<Value> {

@@ -3,6 +3,7 @@
 //! A resource a file, with its own views. What waits (a store, many queues, a password's hash) is done by `blocking`
 //! on a thread of its own, so that no request holds up a message; queues are locked one at a time and for a moment.
 
+mod actor;
 mod arguments;
 mod attempts;
 mod bindings;
@@ -53,7 +54,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::broker::{Broker, History};
+use crate::broker::{Acting, Broker, History};
 use crate::model::Millis;
 
 use error::ApiError;
@@ -95,7 +96,7 @@ pub struct HttpSettings {
     pub connections: ConnectionLimits,
     /// `/metrics` is served.
     pub metrics: bool,
-    /// `/metrics/per-object` is served as well.
+    /// `/metrics/per-object` and `/metrics/detailed` are served as well.
     pub metrics_per_object: bool,
     /// The web pages.
     pub pages: PageSettings,
@@ -237,5 +238,10 @@ async fn sample(api: Arc<Api>) {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
 ) -> Result<T, ApiError> {
+    let actor = actor::current();
+    let work = move || {
+        let _acting = actor.as_ref().map(Acting::on_behalf_of);
+        work()
+    };
     tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?
 }

@@ -12,7 +12,7 @@ use tower::ServiceExt;
 
 use super::error::ApiError;
 use super::{
-    Api, attempts, bindings, certificates, channels, comparison, connections, consumers, dead_letters, definitions,
+    Api, actor, attempts, bindings, certificates, channels, comparison, connections, consumers, dead_letters, definitions,
     exchanges, global_parameters, health, limits, live, messages, metrics, nodes, openapi, operations, overview, pages,
     parameters, permissions, policies, queues, route_tests, sessions, users, vhosts, vitals,
 };
@@ -62,6 +62,7 @@ fn table(api: Arc<Api>) -> Router {
         )
         .fallback(async || ApiError::no_object())
         .method_not_allowed_fallback(async || ApiError::wrong_method())
+        .layer(axum::middleware::from_fn(actor::remember))
         .layer(DefaultBodyLimit::max(body_max_bytes))
         .layer(map_response(secured))
         .with_state(api)
@@ -96,7 +97,9 @@ fn prometheus(api: &Api) -> Router<Arc<Api>> {
         routes = routes.route("/metrics", get(metrics::aggregated));
     }
     if api.settings.metrics && api.settings.metrics_per_object {
-        routes = routes.route("/metrics/per-object", get(metrics::per_object));
+        routes = routes
+            .route("/metrics/per-object", get(metrics::per_object))
+            .route("/metrics/detailed", get(metrics::by_family));
     }
     routes
 }

@@ -225,6 +225,7 @@ async fn run(config: Config, running: &Running, arguments: &ServeArguments) -> R
     tracing::info!("{ready}");
     systemd::notify(NotifyState::Ready);
     serve_signals(signals, config, running, arguments).await;
+    running.broker.begin_end();
     systemd::notify(NotifyState::Stopping);
     running.connections.shut_down().await;
     Ok(())

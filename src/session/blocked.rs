@@ -40,7 +40,10 @@ impl Session {
             return;
         }
         let raised = self.broker.alarms().raised();
-        self.blocked = raised.any();
+        if self.blocked != raised.any() {
+            self.blocked = raised.any();
+            self.broker.alarms().note_blocked(self.blocked);
+        }
         if self.wire.capabilities().connection_blocked {
             match raised.reason() {
                 Some(reason) => self.write(0, Response::ConnectionBlocked { reason }),

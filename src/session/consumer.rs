@@ -49,6 +49,8 @@ pub struct Shown {
     pub confirm: AtomicBool,
     /// In transaction mode.
     pub transactional: AtomicBool,
+    /// Something was published on it.
+    pub publishes: AtomicBool,
 }
 
 impl ChannelDeliveries {
@@ -83,6 +85,7 @@ impl ChannelLink for ChannelDeliveries {
             global_prefetch: self.window.limit(),
             confirm: self.shown.confirm.load(Ordering::Relaxed),
             transactional: self.shown.transactional.load(Ordering::Relaxed),
+            publishes: self.shown.publishes.load(Ordering::Relaxed),
         }
     }
 

@@ -255,6 +255,9 @@ impl Session {
     /// The socket is gone: everything that the connection held is given back.
     pub fn end(&mut self) {
         if !std::mem::replace(&mut self.ended, true) {
+            if std::mem::take(&mut self.blocked) {
+                self.broker.alarms().note_blocked(false);
+            }
             self.broker.remove_connection(self.id);
             let _acting = self.broker.acting(self.identity.as_ref().map(Identity::user));
             self.flush();

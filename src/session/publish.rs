@@ -1,6 +1,7 @@
 //! `basic.publish`: checked, routed, and put into the batch of this read.
 
 use std::borrow::Cow;
+use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use crate::amqp::{Publish, encode};
@@ -272,6 +273,8 @@ fn check_exchange(broker: &Broker, place: &Place, channel: &mut Channel, exchang
     }
     place.vhost.check_publishable(exchange)?;
     channel.to_topic = place.vhost.exchange_kind(exchange) == Some(ExchangeKind::Topic);
+    let shown = &channel.deliveries.shown;
+    shown.publishes.store(true, Ordering::Relaxed);
     channel.watched = broker.tracer().is_some() || place.vhost.is_tapped();
     channel.tally.enter(place.vhost.exchange_traffic(exchange));
     channel.standing = Some((generation, exchange.into()));

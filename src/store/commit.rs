@@ -226,7 +226,9 @@ impl Committer {
         let job = self.engine.lock().sync_job();
         let start = Instant::now();
         job()?;
-        self.counters.sync.note(start.elapsed().as_micros() as u64);
+        let took_us = start.elapsed().as_micros() as u64;
+        self.counters.sync.note(took_us);
+        self.counters.syncs.note(took_us);
         self.engine.lock().synced();
         self.unsynced_since = None;
         Ok(())

@@ -22,7 +22,7 @@ use super::sled_engine::SledEngine;
 use super::state::{Database, MemoryState, SledState};
 use super::statistics::{Counters, Statistics};
 use super::wake::Urgency;
-use super::{EngineKind, Latency, QueueId, StateStore, StoreError, StoreOptions, StoredMessage, SyncMode};
+use super::{EngineKind, Latency, QueueId, StateStore, StoreError, StoreOptions, StoredMessage, SyncMode, Timed};
 
 /// How often somebody who waits for the commit thread looks again.
 const LOOK_AGAIN: Duration = Duration::from_micros(500);
@@ -179,6 +179,18 @@ impl MessageStore {
     }
 
     /// The figures. Walks over the files of the sled engine, so it is for a scrape and not for a loop.
+    #[must_use]
+    pub fn commit_times(&self) -> Timed {
+        self.counters.commits.read()
+    }
+
+    /// How long syncs took.
+    #[must_use]
+    pub fn sync_times(&self) -> Timed {
+        self.counters.syncs.read()
+    }
+
+    /// Figures.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
         let usage = self.engine.lock().usage();

@@ -94,6 +94,7 @@ mod seam;
 mod sled_engine;
 mod state;
 mod statistics;
+mod timed;
 mod wake;
 
 pub use engine::Recovered;
@@ -104,6 +105,7 @@ pub use offline::{Inspection, QueueInspection, SegmentInspection, convert, engin
 pub use options::{EngineKind, StoreOptions, SyncMode};
 pub use seam::{Keep, Pairs, QueueId, StateChange, StateStore, StoreError, StoredMessage, Table};
 pub use statistics::Statistics;
+pub use timed::Timed;
 
 #[cfg(test)]
 pub(crate) mod simulated_folder;

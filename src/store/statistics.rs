@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::latency::Latency;
+use super::timed::Times;
 
 /// Figures of the store since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +51,9 @@ pub(super) struct Counters {
     commit_max_us: AtomicU64,
     commit_total_us: AtomicU64,
     pub(super) sync: Latency,
+    /// How long each round and each sync took.
+    pub(super) commits: Times,
+    pub(super) syncs: Times,
 }
 
 impl Counters {
@@ -61,6 +65,7 @@ impl Counters {
         self.commit_last_us.store(commit_us, Ordering::Relaxed);
         self.commit_max_us.fetch_max(commit_us, Ordering::Relaxed);
         self.commit_total_us.fetch_add(commit_us, Ordering::Relaxed);
+        self.commits.note(commit_us);
     }
 
     pub(super) fn read(&self) -> Statistics {

@@ -123,6 +123,27 @@ impl Client {
         client
     }
 
+    /// Tries to log in with a password that is wrong; gives the reply code.
+    pub fn refused_login(address: SocketAddr, user: &str, password: &str) -> u16 {
+        let mut client = Self::open(address);
+        client.raw(b"AMQP\x00\x00\x09\x01");
+        client.method();
+        let mut capabilities = FieldTable::default();
+        capabilities.insert("authentication_failure_close".into(), AMQPValue::Boolean(true));
+        let mut properties = FieldTable::default();
+        properties.insert("capabilities".into(), AMQPValue::FieldTable(capabilities));
+        let start_ok = connection::StartOk {
+            client_properties: properties,
+            mechanism: "PLAIN".into(),
+            response: LongString::from(format!("\0{user}\0{password}")),
+            locale: "en_US".into(),
+        };
+        match client.call(0, Connection::StartOk(start_ok)) {
+            (0, AMQPClass::Connection(Connection::Close(close))) => close.reply_code,
+            other => panic!("{other:?} in place of connection.close"),
+        }
+    }
+
     pub fn open_channel(&mut self, number: u16) {
         let (at, reply) = self.call(number, Channel::Open(channel::Open {}));
         assert!(matches!(reply, AMQPClass::Channel(Channel::OpenOk(_))), "{reply:?}");

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine;
+
 use amq_protocol::protocol::basic::{self, AMQPProperties};
 use amq_protocol::protocol::{AMQPClass, exchange, queue};
 use amq_protocol::types::{AMQPValue, FieldTable};
@@ -283,4 +285,98 @@ fn a_vhost_that_is_not_there_is_refused_by_name() {
         ..Options::default()
     };
     listen(&mut Client::connect(broker.address, &options));
+}
+
+#[test]
+fn what_is_done_through_the_api_is_told_with_its_user() {
+    let broker = Setup::new(ON).start();
+    let mut listener = broker.connect();
+    listen(&mut listener);
+    let login = base64::engine::general_purpose::STANDARD.encode("guest:guest");
+    let ask = |method: &str, path: &str, body: &str| {
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!(
+                "http://{}/api{path}",
+                super::process::word(&broker.ready, "http=")
+            ))
+            .header("Authorization", format!("Basic {login}"));
+        let answer = ureq::Agent::new_with_defaults().run(request.body(body.to_owned()).expect("a request"));
+        assert!(answer.expect("it is done").status().is_success(), "{method} {path}");
+    };
+    ask("PUT", "/vhosts/v1", r#"{"description": "x"}"#);
+    let made = event(&mut listener, "vhost.created");
+    assert_eq!((&*made["name"], &*made["user_who_performed_action"]), ("v1", "guest"));
+    ask("PUT", "/users/u1", r#"{"password": "p", "tags": "monitoring"}"#);
+    assert_eq!(event(&mut listener, "user.created")["name"], "u1");
+    assert_eq!(event(&mut listener, "user.tags.set")["name"], "u1");
+    ask("PUT", "/users/u1", r#"{"password": "p2", "tags": "monitoring"}"#);
+    assert_eq!(
+        event(&mut listener, "user.password.changed")["user_who_performed_action"],
+        "guest"
+    );
+    ask(
+        "PUT",
+        "/permissions/v1/u1",
+        r#"{"configure": "a", "write": "b", "read": "c"}"#,
+    );
+    let permission = [
+        ("user", "u1"),
+        ("vhost", "v1"),
+        ("configure", "a"),
+        ("write", "b"),
+        ("read", "c"),
+        ("user_who_performed_action", "guest"),
+    ];
+    expect(&event(&mut listener, "permission.created"), &permission);
+    ask("DELETE", "/permissions/v1/u1", "");
+    assert_eq!(event(&mut listener, "permission.deleted")["user"], "u1");
+    let policy = r#"{"pattern": "^x", "definition": {"max-length": 5}, "priority": 1, "apply-to": "queues"}"#;
+    ask("PUT", "/policies/v1/p1", policy);
+    let set = [
+        ("vhost", "v1"),
+        ("name", "p1"),
+        ("pattern", "^x"),
+        ("apply-to", "queues"),
+        ("priority", "1"),
+        ("definition", "max-length=5"),
+        ("user_who_performed_action", "guest"),
+    ];
+    expect(&event(&mut listener, "policy.set"), &set);
+    ask("DELETE", "/policies/v1/p1", "");
+    assert_eq!(event(&mut listener, "policy.cleared")["name"], "p1");
+    ask("PUT", "/vhost-limits/v1/max-queues", r#"{"value": 5}"#);
+    assert_eq!(event(&mut listener, "vhost.limits.set")["max-queues"], "5");
+    ask("DELETE", "/users/u1", "");
+    assert_eq!(event(&mut listener, "user.deleted")["name"], "u1");
+    ask("DELETE", "/vhosts/v1", "");
+    assert_eq!(
+        event(&mut listener, "vhost.deleted")["user_who_performed_action"],
+        "guest"
+    );
+}
+
+#[test]
+fn alarms_and_refused_logins_are_told() {
+    let setup = Setup::new(&format!("{ON}[store]\ndisk_free_limit_bytes = 0\n"));
+    let broker = setup.start();
+    let mut listener = broker.connect();
+    listen(&mut listener);
+    let refused = Client::refused_login(broker.address, "guest", "wrong");
+    assert_eq!(refused, 403);
+    let failure = event(&mut listener, "user.authentication.failure");
+    assert_eq!((&*failure["name"], &*failure["auth_mechanism"]), ("guest", "PLAIN"));
+    assert!(!failure["error"].is_empty());
+    setup.write(&format!("{ON}[store]\ndisk_free_limit_bytes = 1_125_899_906_842_624\n"));
+    broker.signal("HUP");
+    let set = event(&mut listener, "alarm.set");
+    let told = [
+        ("source", "disk"),
+        ("node", "warren@warren"),
+        ("user_who_performed_action", "rmq-internal"),
+    ];
+    expect(&set, &told);
+    setup.write(ON);
+    broker.signal("HUP");
+    assert_eq!(event(&mut listener, "alarm.cleared")["source"], "disk");
 }

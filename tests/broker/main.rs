@@ -9,6 +9,7 @@ mod consumers;
 mod durability;
 mod events;
 mod firehose;
+mod health;
 mod lifecycle;
 mod logs;
 mod process;

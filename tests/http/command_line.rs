@@ -30,6 +30,9 @@ fn a_script_can_rely_on_the_exit_codes() {
         (&["manual", "nothing"], 1),
         (&["completion", "fish"], 0),
         (&["completion", "nothing"], 1),
+        (&["health", "--ready"], 0),
+        (&["trace", "on"], 0),
+        (&["trace", "off", "-V", "none"], 5),
         (&["declare", "queue", "q", "-a", "x-max-length=10"], 0),
         (&["declare", "queue", "q", "-a", "x-max-length=10"], 0),
         (&["declare", "queue", "q"], 1),
@@ -116,6 +119,11 @@ fn a_script_can_rely_on_the_exit_codes() {
         let output = broker.run(arguments);
         assert_eq!(output.status.code(), Some(*code), "{arguments:?}: {}", text(&output));
     }
+    assert_eq!(broker.get("/api/vhosts/%2F")["tracing"], true);
+    assert_eq!(broker.run(&["trace", "off"]).status.code(), Some(0));
+    assert_eq!(broker.get("/api/vhosts/%2F")["tracing"], false);
+    let ready = broker.run_as("guest:wrong", &["health", "--ready"], "");
+    assert_eq!(ready.status.code(), Some(0), "it needs no user: {}", text(&ready));
     let output = broker.run_as("guest:wrong", &["health"], "");
     assert_eq!(output.status.code(), Some(4), "{}", text(&output));
     assert!(text(&output).contains("WARREN_URL"), "it says what to do next");

@@ -8,6 +8,7 @@ mod dead_letters;
 mod definitions;
 mod lists;
 mod messages;
+mod metrics;
 mod openapi;
 mod pages;
 mod paths;

@@ -9,6 +9,7 @@ use super::{Aftermath, Inner, QueueCell};
 impl QueueCell {
     /// Reports what the waiting messages take, and gives bodies up where that is too much.
     pub(super) fn report(&self, inner: &mut Inner, now: Millis) {
+        self.note_paged(inner);
         let resident = inner.core.resident_bytes();
         if resident.abs_diff(inner.reported) < REPORT_BYTES {
             return;
@@ -24,9 +25,19 @@ impl QueueCell {
         }
         let command = Command::PageOut { keep: READ_AHEAD };
         inner.core.apply(command, now, &mut inner.effects);
+        self.note_paged(inner);
         let resident = inner.core.resident_bytes();
         self.paging.report(inner.reported, resident);
         inner.reported = resident;
+    }
+
+    /// Counts messages that went to disk only; what came back is counted where it is read.
+    fn note_paged(&self, inner: &mut Inner) {
+        let on_disk = inner.core.on_disk();
+        if on_disk > inner.on_disk {
+            self.paging.note_out(on_disk - inner.on_disk);
+        }
+        inner.on_disk = on_disk;
     }
 
     /// Gives bodies up where memory is short, without another reason.
@@ -44,6 +55,8 @@ impl QueueCell {
 
     /// Takes bodies that were read.
     pub fn loaded(&self, bodies: Vec<(Sequence, Option<Message>)>, now: Millis, aftermath: &mut Aftermath) {
+        self.paging
+            .note_in(bodies.iter().filter(|(_, body)| body.is_some()).count() as u64);
         let mut inner = self.inner.lock();
         self.apply(&mut inner, Command::Loaded(bodies), now, aftermath);
     }
