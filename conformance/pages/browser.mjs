@@ -13,7 +13,7 @@ export async function startBrowser(exists) {
 // A page of its own, signed in or not. `faults` collects what went wrong in it.
 export async function newPage(browser, broker, { width = 1280, height = 850, dark = false, login } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: dark ? 'dark' : 'light', acceptDownloads: true });
-  context.setDefaultTimeout(6_000);
+  context.setDefaultTimeout(15_000);
   const faults = [];
   const page = await context.newPage();
   await page.addInitScript(() => {

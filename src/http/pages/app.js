@@ -66,7 +66,7 @@ async function show() {
     if (document.activeElement === document.body) main.querySelector('h1').focus({ preventScroll: true });
     scrollTo(0, 0);
   } catch (error) {
-    fill(main, failure(error, show));
+    fill(main, h('div', { class: 'page-head' }, h('h1', { tabindex: '-1' }, 'Not available')), failure(error, show));
   }
 }
 
