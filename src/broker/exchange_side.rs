@@ -183,6 +183,9 @@ impl Broker {
             };
             for hidden in [&side.room, &side.history, &side.duplicates].into_iter().flatten() {
                 let _deleted: Result<_, std::convert::Infallible> = hidden.0.delete_if(|_| Ok(()));
+                if let Some(spilled) = hidden.0.spilled_id() {
+                    self.messages.remove_queue(spilled);
+                }
             }
             let room = side.room.as_ref().filter(|room| room.0.journal().is_some());
             let kept = room.map(|room| room.0.id);
@@ -273,7 +276,11 @@ impl Broker {
         };
         let journal = kept.map(|id| self.messages.journal(id));
         let timers = Arc::clone(&self.timers);
-        let paging = Arc::clone(&self.paging);
+        // What is copied to those who bind is always looked at as a whole.
+        let paging = match options.delayed {
+            true => Arc::clone(&self.paging),
+            false => Arc::default(),
+        };
         QueueRef(QueueCell::new(identity, options, journal, timers, paging, self.now()))
     }
 }

@@ -6,11 +6,13 @@
 
 mod changes;
 mod declaration;
+mod effects;
 mod inspect;
 mod letters;
 mod once;
 mod paging;
 mod reference;
+mod spilling;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering as Atomic};
 use std::sync::{Arc, Weak};
@@ -19,7 +21,7 @@ use parking_lot::Mutex;
 
 use crate::model::{FieldTable, Millis, Name};
 use crate::queue::{
-    Command, ConsumerKey, ConsumerOptions, DeadLetter, Delivery, Effect, Effects, Incoming, Outcome, QueueCore,
+    Command, ConsumerKey, ConsumerOptions, DeadLetter, Delivery, Effects, Incoming, Outcome, QueueCore,
     QueueOptions, QueueState, Reply, Restored, SubscribeError, UnackedId,
 };
 use crate::store::{Keep, QueueId, QueueJournal};
@@ -29,6 +31,8 @@ use super::deduplication::QueueDeduplication;
 use super::letter_desk::LetterDesk;
 use super::paging::Paging;
 use super::timers::Timers;
+
+use spilling::Spilling;
 
 pub use changes::PeekedMessage;
 pub use declaration::{QueueDeclaration, QueueIdentity};
@@ -99,6 +103,7 @@ pub struct QueueCell {
     /// It may refuse messages: dead letters sent here may have to go back.
     may_refuse: AtomicBool,
     letters: LetterDesk,
+    spilling: Spilling,
     /// Arguments that an operator changed after the declaration; void for one taken away.
     changed: Mutex<FieldTable>,
     inner: Mutex<Inner>,
@@ -146,6 +151,7 @@ impl QueueCell {
             scheduled: AtomicU64::new(0),
             may_refuse: AtomicBool::new(options.may_refuse()),
             letters: LetterDesk::default(),
+            spilling: Spilling::default(),
             changed: Mutex::default(),
             inner: Mutex::new(Inner {
                 core: QueueCore::new(options, now),
@@ -369,96 +375,6 @@ impl QueueCell {
             }
         }
         self.schedule(&inner.core);
-    }
-
-    fn execute(&self, inner: &mut Inner, now: Millis, aftermath: &mut Aftermath) {
-        let mut dead_letters = Vec::new();
-        for effect in inner.effects.drain(..) {
-            match effect {
-                Effect::Deliver(key, delivery) => inner.deliveries.push((key, delivery)),
-                Effect::Keep {
-                    sequence,
-                    message,
-                    expires_at,
-                    ticket,
-                    in_flight,
-                } => {
-                    let keep = Keep {
-                        sequence,
-                        message,
-                        expires_at,
-                        ticket,
-                        in_flight,
-                    };
-                    inner.keeps.extend(match &mut inner.deduplication {
-                        Some(known) => known.keep(keep, self.journal.is_some(), now),
-                        None => Some(keep),
-                    });
-                }
-                Effect::Forget(sequence) => {
-                    if let Some(deduplication) = &mut inner.deduplication {
-                        deduplication.went(sequence);
-                    }
-                    inner.forgets.push(sequence);
-                }
-                Effect::Taken(ticket) => ticket.taken(),
-                Effect::Refused(ticket) => ticket.refused(),
-                Effect::DeadLetter(letter) => dead_letters.push(letter),
-                Effect::Load => self.paging.ask(self.this.clone()),
-                Effect::Activated(..) => {}
-                Effect::Expired => aftermath.to_delete.extend(self.this.upgrade()),
-            }
-        }
-        if let Some(journal) = &self.journal {
-            if !inner.keeps.is_empty() {
-                journal.keep(&mut inner.keeps);
-            }
-            if dead_letters.is_empty() && !inner.forgets.is_empty() {
-                journal.forget(&inner.forgets, None);
-                inner.forgets.clear();
-            }
-            if let Some(table) = inner.deduplication.as_ref().and_then(|known| known.table()) {
-                table.flush();
-            }
-        } else {
-            inner.forgets.clear();
-        }
-        if !dead_letters.is_empty() {
-            // Forgotten only once the dead letters are placed, so that a crash between the two loses none.
-            let forgets = std::mem::take(&mut inner.forgets);
-            if let Some(this) = self.this.upgrade() {
-                aftermath.dead_letters.push((this, dead_letters, forgets));
-            }
-        }
-    }
-
-    /// Hands the collected deliveries to the consumers' connections in their order, one lock for each run of the same
-    /// consumer: a channel's delivery tags follow the order of its messages.
-    fn hand_over(&self, inner: &mut Inner, now: Millis) {
-        let mut deliveries = inner.deliveries.drain(..).peekable();
-        while let Some((key, first)) = deliveries.next() {
-            inner.run.push(first);
-            while let Some((_, next)) = deliveries.next_if(|(next, _)| *next == key) {
-                inner.run.push(next);
-            }
-            let Some(Some(sink)) = inner.consumers.get(key.0 as usize) else {
-                inner.run.clear();
-                continue;
-            };
-            self.count_deliveries(&inner.run);
-            if sink.deliver(&mut inner.run) == Flow::Full {
-                inner.core.apply(Command::Pause(key), now, &mut inner.effects);
-            }
-        }
-    }
-
-    /// The journal may forget these: their dead letters are placed.
-    pub fn forget(&self, sequences: &[u64]) {
-        if let Some(journal) = &self.journal
-            && !sequences.is_empty()
-        {
-            journal.forget(sequences, None);
-        }
     }
 
     /// The journal, where the queue is durable.

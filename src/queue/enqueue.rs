@@ -26,7 +26,9 @@ impl QueueCore {
             let sequence = self.next_sequence;
             self.next_sequence += 1;
             let mut entry = self.entry(message, now);
-            entry.kept = (persistent && self.options.durable) || self.options.tracked;
+            entry.persistent = persistent && self.options.durable;
+            entry.on_disk = entry.persistent;
+            entry.kept = entry.persistent || self.options.tracked;
             let turn = if self.groups.is_some() {
                 self.group_turn(&entry.message)
             } else if self.ready.is_empty() {
@@ -55,7 +57,7 @@ impl QueueCore {
                 Some(turn) => self.deliver(turn, sequence, entry, effects),
                 None if leaves => self.discard(sequence, entry, Some(DeathReason::Expired), effects),
                 None => {
-                    self.push_ready(sequence, entry);
+                    self.push_ready(sequence, entry, effects);
                     self.shorten(effects);
                 }
             }
@@ -79,11 +81,13 @@ impl QueueCore {
                 delivery_count: restored.delivery_count,
                 level,
                 kept: true,
+                persistent: true,
+                on_disk: true,
                 redelivered: restored.redelivered,
                 indexed: false,
             };
             if let Some(entry) = self.restore_retry(restored.sequence, entry) {
-                self.push_ready(restored.sequence, entry);
+                self.push_ready(restored.sequence, entry, effects);
             }
         }
         self.expire_due(now, effects);
@@ -161,6 +165,8 @@ impl QueueCore {
             enqueued_at: now,
             delivery_count: 0,
             kept: false,
+            persistent: false,
+            on_disk: false,
             redelivered: false,
             indexed: false,
         }

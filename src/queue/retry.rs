@@ -64,7 +64,8 @@ impl QueueCore {
         };
         let again = self.next_sequence;
         self.next_sequence += 1;
-        if entry.kept {
+        let kept = entry.persistent || self.options.tracked;
+        if kept {
             effects.push(Effect::Keep {
                 sequence: again,
                 message: message.clone(),
@@ -72,10 +73,14 @@ impl QueueCore {
                 ticket: None,
                 in_flight: false,
             });
+        }
+        if entry.kept {
             effects.push(Effect::Forget(sequence));
         }
         let entry = Entry {
             message,
+            kept,
+            on_disk: entry.persistent,
             redelivered: true,
             delivery_count: entry.delivery_count.saturating_add(1),
             ..entry

@@ -110,6 +110,15 @@ impl Pending {
         Some(keep)
     }
 
+    /// Puts the last `count` records into their places: messages that are written to spare memory are not the newest.
+    fn sort(&mut self, count: usize) {
+        let from = self.keeps.len().saturating_sub(count + 1);
+        let new = self.keeps.range(from..).map(|waiting| waiting.sequence);
+        if !new.is_sorted() {
+            self.keeps.make_contiguous().sort_by_key(|waiting| waiting.sequence);
+        }
+    }
+
     /// Moves records into `out`: those that somebody needs, and those that may wait up to sequence `aged`.
     fn take_keeps(&mut self, aged: Option<u64>, out: &mut Vec<Keep>) {
         let due = |keep: &Keep| !may_wait(keep) || aged.is_some_and(|aged| keep.sequence <= aged);
@@ -147,7 +156,7 @@ impl QueueJournal {
         self.queue
     }
 
-    /// Takes messages to be kept, in order of sequence; drains the vector, which the caller uses again.
+    /// Takes messages to be kept; drains the vector, which the caller uses again.
     ///
     /// Each ticket is answered once: `taken` when its message is on stable storage as far as the sync mode promises
     /// it, or was settled before it had to be; `refused` where the disk is full.
@@ -171,6 +180,7 @@ impl QueueJournal {
             }
         }));
         pending.held += held;
+        pending.sort(count);
         self.list(&mut pending);
         drop(pending);
         let urgency = if held == count { Urgency::Held } else { Urgency::Now };
