@@ -324,9 +324,12 @@ mod tests {
             assert_eq!(index.remove(QUEUE, sequence), Some(mixed(sequence)));
             live -= 1;
         }
-        // The last chunks are open.
-        let heap = index.heap_bytes() as u64 - (OPEN_MAX as u64 + 1) * 20 * 512;
-        assert!(heap <= 10 * live, "{heap} for {live}");
+        // Some chunks are open, which the others make up for.
+        assert!(
+            index.heap_bytes() as u64 <= 20 * live,
+            "{} for {live}",
+            index.heap_bytes()
+        );
     }
 
     #[test]
