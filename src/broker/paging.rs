@@ -202,7 +202,11 @@ impl Broker {
             let before = bodies.len();
             self.read_row(queue, row, READ_AHEAD_BYTES.saturating_sub(bytes), &mut bodies)?;
             let read = &bodies[before..];
-            bytes += read.iter().flat_map(|(_, body)| body).map(|body| body.size() as u64).sum::<u64>();
+            bytes += read
+                .iter()
+                .flat_map(|(_, body)| body)
+                .map(|body| body.size() as u64)
+                .sum::<u64>();
             if read.len() < row.len() || bytes >= READ_AHEAD_BYTES {
                 break;
             }
@@ -219,11 +223,17 @@ impl Broker {
         let body = |wanted: &Wanted| queue.spilled_body(wanted.sequence).filter(|_| wanted.spilled);
         if let Some(message) = body(first) {
             out.push((first.sequence, Some(message)));
-            let rest = row[1..].iter().map_while(|wanted| Some((wanted.sequence, Some(body(wanted)?))));
+            let rest = row[1..]
+                .iter()
+                .map_while(|wanted| Some((wanted.sequence, Some(body(wanted)?))));
             out.extend(rest);
             return Ok(());
         }
-        let Some(id) = (if first.spilled { queue.spilled_id() } else { Some(queue.id) }) else {
+        let Some(id) = (if first.spilled {
+            queue.spilled_id()
+        } else {
+            Some(queue.id)
+        }) else {
             return Ok(());
         };
         let stored = self.messages.load(id, first.sequence, row.len(), bytes)?;
@@ -237,7 +247,9 @@ impl Broker {
         match wanted.spilled {
             false => self.messages.is_gone(queue.id, wanted.sequence),
             true => match queue.spilled_id() {
-                Some(id) => Ok(queue.spilled_body(wanted.sequence).is_none() && self.messages.is_gone(id, wanted.sequence)?),
+                Some(id) => {
+                    Ok(queue.spilled_body(wanted.sequence).is_none() && self.messages.is_gone(id, wanted.sequence)?)
+                }
                 None => Ok(queue.spilled_body(wanted.sequence).is_none()),
             },
         }
@@ -248,7 +260,12 @@ impl Broker {
     ///
     /// # Errors
     /// As [`Broker::run_loads`].
-    pub(super) fn look(&self, queue: &QueueCell, position: usize, count: usize) -> Result<Vec<PeekedMessage>, StoreError> {
+    pub(super) fn look(
+        &self,
+        queue: &QueueCell,
+        position: usize,
+        count: usize,
+    ) -> Result<Vec<PeekedMessage>, StoreError> {
         let mut peeked = Vec::new();
         for looked in queue.look(position, count) {
             let message = match looked.message {

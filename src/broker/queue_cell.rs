@@ -21,8 +21,8 @@ use parking_lot::Mutex;
 
 use crate::model::{FieldTable, Millis, Name};
 use crate::queue::{
-    Command, ConsumerKey, ConsumerOptions, DeadLetter, Delivery, Effects, Incoming, Outcome, QueueCore,
-    QueueOptions, QueueState, Reply, Restored, SubscribeError, UnackedId,
+    Command, ConsumerKey, ConsumerOptions, DeadLetter, Delivery, Effects, Incoming, Outcome, QueueCore, QueueOptions,
+    QueueState, Reply, Restored, SubscribeError, UnackedId,
 };
 use crate::store::{Keep, QueueId, QueueJournal};
 

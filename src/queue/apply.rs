@@ -79,10 +79,8 @@ impl QueueCore {
     }
 
     fn carry_out(&mut self, command: Command<'_>, now: Millis, effects: &mut Effects) -> Reply {
-        let woke = !self.retries.is_empty() && self.wake_retries();
-        self.expire_due(now, effects);
-        if woke {
-            self.shorten(effects);
+        if !matches!(command, Command::Restore(_)) {
+            self.on_time(now, effects);
         }
         match command {
             Command::Enqueue(incoming) => self.enqueue(incoming, now, effects),
@@ -116,6 +114,15 @@ impl QueueCore {
             Command::TakeBack(letters) => self.take_back(letters, effects),
         }
         Reply::Done
+    }
+
+    /// What is due by now, before anything else.
+    fn on_time(&mut self, now: Millis, effects: &mut Effects) {
+        let woke = !self.retries.is_empty() && self.wake_retries();
+        self.expire_due(now, effects);
+        if woke {
+            self.shorten(effects);
+        }
     }
 
     /// Counts.

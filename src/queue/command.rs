@@ -83,7 +83,9 @@ pub enum Outcome {
 pub enum Command<'a> {
     /// Takes messages in, in order; drains the vector, which the caller uses again.
     Enqueue(&'a mut Vec<Incoming>),
-    /// Puts back what the store kept, before anything else happens to the queue.
+    /// Puts back what the store kept, before anything else happens to the queue. What has expired meanwhile, or is over a
+    /// limit, goes with the next [`Command::Tick`], so that the dead letters of a long backlog need not be in memory
+    /// together.
     Restore(Vec<Restored>),
     /// Goes on delivering after [`super::QueueCore::has_deliverable`] said that there is more.
     Dispatch,

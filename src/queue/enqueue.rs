@@ -64,7 +64,7 @@ impl QueueCore {
         }
     }
 
-    /// Puts back what the store kept; what has expired meanwhile or is over a limit goes at once.
+    /// Puts back what the store kept.
     pub(super) fn restore(&mut self, mut messages: Vec<Restored>, now: Millis, effects: &mut Effects) {
         messages.sort_by_key(|message| message.sequence);
         messages.dedup_by_key(|message| message.sequence);
@@ -90,9 +90,6 @@ impl QueueCore {
                 self.push_ready(restored.sequence, entry, effects);
             }
         }
-        self.expire_due(now, effects);
-        self.shorten(effects);
-        self.dispatch(now, effects);
     }
 
     /// Gives a message to whose turn it is.

@@ -30,6 +30,7 @@ impl QueueCore {
             self.expiry_told = true;
             effects.push(Effect::Expired);
         }
+        self.shorten(effects);
         self.send_letters(effects);
         self.dispatch(now, effects);
     }

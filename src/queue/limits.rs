@@ -13,7 +13,11 @@ impl QueueCore {
     /// difference, which shows only where the message alone is over the limit.
     pub(super) fn would_overflow(&self, message: &Message) -> bool {
         let length = self.ready.len() + self.letters.len() + self.retries.len() + self.dying.len() + 1;
-        let bytes = self.ready.bytes() + self.letters.bytes() + self.retries.bytes() + self.dying.bytes() + message.body_len() as u64;
+        let bytes = self.ready.bytes()
+            + self.letters.bytes()
+            + self.retries.bytes()
+            + self.dying.bytes()
+            + message.body_len() as u64;
         self.over(length, bytes)
     }
 

@@ -202,7 +202,11 @@ impl Ready {
         let heads = self.levels.iter().zip(0u8..).filter_map(|(level, number)| {
             let (expires_at, sequence) = match level.fresh.front() {
                 Some(place) => (place.entry.as_ref()?.expires_at, place.sequence),
-                None => level.paged.as_ref()?.front().map(|paged| (paged.expires_at, paged.sequence))?,
+                None => level
+                    .paged
+                    .as_ref()?
+                    .front()
+                    .map(|paged| (paged.expires_at, paged.sequence))?,
             };
             (expires_at != NEVER).then_some((expires_at, sequence, number))
         });
@@ -413,10 +417,16 @@ mod tests {
         for (sequence, level) in [(1, 0), (2, 255), (3, 63), (4, 64), (5, 255), (6, 0)] {
             ready.push(sequence, entry(level, NEVER));
         }
-        assert_eq!(ready.iter().map(|w| w.sequence()).collect::<Vec<_>>(), [2, 5, 4, 3, 1, 6]);
+        assert_eq!(
+            ready.iter().map(|w| w.sequence()).collect::<Vec<_>>(),
+            [2, 5, 4, 3, 1, 6]
+        );
         let (sequence, first) = ready.pop_head().unwrap();
         ready.put_back(sequence, first);
-        assert_eq!(ready.iter().map(|w| w.sequence()).collect::<Vec<_>>(), [2, 5, 4, 3, 1, 6]);
+        assert_eq!(
+            ready.iter().map(|w| w.sequence()).collect::<Vec<_>>(),
+            [2, 5, 4, 3, 1, 6]
+        );
         assert_eq!(
             std::iter::from_fn(|| ready.pop_head())
                 .map(|(s, _)| s)

@@ -89,13 +89,18 @@ impl Spilling {
         self.write(&journal, messages);
     }
 
-    fn write(&self, journal: &QueueJournal, messages: Vec<(u64, Message)>) {
+    fn write(&self, journal: &QueueJournal, mut messages: Vec<(u64, Message)>) {
+        // Those of a higher priority come first.
+        messages.sort_unstable_by_key(|(sequence, _)| *sequence);
         let keep = |(sequence, message)| Keep {
             sequence,
             message,
             // The queue knows when.
             expires_at: None,
-            ticket: Some(ConfirmTicket::new(Arc::clone(&self.desk) as Arc<dyn ConfirmSink>, sequence)),
+            ticket: Some(ConfirmTicket::new(
+                Arc::clone(&self.desk) as Arc<dyn ConfirmSink>,
+                sequence,
+            )),
             in_flight: false,
         };
         journal.keep(&mut messages.into_iter().map(keep).collect());

@@ -530,7 +530,12 @@ impl Oracle {
         self.dispatch();
         for new in messages {
             let dying = self.dying.values().map(|(item, _)| item);
-            let held = self.letters.iter().map(|(item, ..)| item).chain(&self.later).chain(dying);
+            let held = self
+                .letters
+                .iter()
+                .map(|(item, ..)| item)
+                .chain(&self.later)
+                .chain(dying);
             let held: u64 = held.map(|item| item.bytes).sum();
             let full = self.over(
                 (self.ready.len() + self.letters.len() + self.later.len() + self.dying.len()) as u64 + 1,
@@ -762,6 +767,7 @@ impl Oracle {
             self.told = true;
             self.expect(Seen::Expired);
         }
+        self.shorten();
         self.send_letters();
         self.dispatch();
     }
@@ -797,8 +803,6 @@ impl Oracle {
                 self.insert(item);
             }
         }
-        self.expire();
-        self.shorten();
     }
 
     fn unused_until(&self) -> Option<Millis> {

@@ -638,7 +638,8 @@ impl Test {
         for item in lost {
             oracle.stored.remove(&item.sequence);
         }
-        kept.iter_mut().for_each(|item| (item.persistent, item.written) = (true, true));
+        kept.iter_mut()
+            .for_each(|item| (item.persistent, item.written) = (true, true));
         kept.sort_by_key(|item| std::cmp::Reverse(item.sequence));
         kept.iter_mut().for_each(|item| item.on_disk = false);
         oracle.members.clear();
@@ -669,6 +670,7 @@ impl Test {
         self.pause_queue(self.oracle.queue_paused);
         self.apply(Command::Restore(restored), |oracle, _| oracle.restore(kept));
         self.core.number_from(self.oracle.next_sequence);
+        self.apply(Command::Tick, |oracle, _| oracle.tick());
         self.give_back(in_window);
     }
 
