@@ -142,6 +142,7 @@ impl Broker {
         changes.push(StateChange::Remove(Table::Vhosts, key(&[name])));
         self.store(&changes)?;
         self.accounts.remove_vhost(name);
+        self.retire_vhost(&vhost);
         self.vhosts.remove(name);
         Ok(true)
     }

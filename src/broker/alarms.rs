@@ -83,6 +83,12 @@ impl Alarms {
         *self.limits.write() = limits;
     }
 
+    /// What has to be kept clear.
+    #[must_use]
+    pub fn limits(&self) -> AlarmLimits {
+        *self.limits.read()
+    }
+
     /// Raises and clears alarms by what was measured, and tells those who wait if anything has changed.
     pub fn check(&self, usage: ResourceUsage) {
         let limits = *self.limits.read();

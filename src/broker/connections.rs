@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::model::{FieldTable, Millis, Name};
 
-use super::Broker;
+use super::{Broker, CHURN, Counters, History, Round};
 
 /// What the broker reaches of a connection that others own.
 pub trait ConnectionLink: Send + Sync {
@@ -25,6 +25,9 @@ pub trait ConnectionLink: Send + Sync {
 pub trait ChannelLink: Send + Sync {
     /// How the channel stands.
     fn state(&self) -> ChannelState;
+
+    /// What it counts.
+    fn counters(&self) -> &Arc<Counters>;
 }
 
 /// Bytes of AMQP since the connection came.
@@ -85,6 +88,7 @@ pub struct ConnectionEntry {
     pub link: Arc<dyn ConnectionLink>,
     channels: Mutex<BTreeMap<u16, Weak<dyn ChannelLink>>>,
     churn: Arc<Churn>,
+    history: History<2>,
 }
 
 /// How many connections and channels came and went since the broker started.
@@ -98,6 +102,29 @@ pub struct Churn {
     pub channels_opened: AtomicU64,
     /// Channels that ended.
     pub channels_closed: AtomicU64,
+    /// Declarations of queues, of such that stood as well.
+    pub queues_declared: AtomicU64,
+    /// Queues that were made.
+    pub queues_created: AtomicU64,
+    /// Queues that went.
+    pub queues_deleted: AtomicU64,
+}
+
+impl Churn {
+    /// The counts under RabbitMQ's names.
+    #[must_use]
+    pub fn counts(&self) -> [(&'static str, u64); CHURN] {
+        [
+            ("connection_created", &self.connections_opened),
+            ("connection_closed", &self.connections_closed),
+            ("channel_created", &self.channels_opened),
+            ("channel_closed", &self.channels_closed),
+            ("queue_declared", &self.queues_declared),
+            ("queue_created", &self.queues_created),
+            ("queue_deleted", &self.queues_deleted),
+        ]
+        .map(|(name, count)| (name, count.load(Ordering::Relaxed)))
+    }
 }
 
 /// What a new [`ConnectionEntry`] is made of.
@@ -129,9 +156,29 @@ pub struct NewConnection {
 impl ConnectionEntry {
     /// The channels that are open, in order of number.
     #[must_use]
-    pub fn channels(&self) -> Vec<ChannelState> {
-        let links: Vec<_> = self.channels.lock().values().filter_map(Weak::upgrade).collect();
-        links.iter().map(|link| link.state()).collect()
+    pub fn channels(&self) -> Vec<(ChannelState, Arc<Counters>)> {
+        let links = self.channel_links();
+        let shown = links.iter().map(|link| (link.state(), Arc::clone(link.counters())));
+        shown.collect()
+    }
+
+    fn channel_links(&self) -> Vec<Arc<dyn ChannelLink>> {
+        self.channels.lock().values().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Bytes from and to the client, as they were sampled.
+    #[must_use]
+    pub fn history(&self) -> &History<2> {
+        &self.history
+    }
+
+    pub(super) fn sample(&self, round: &mut Round) {
+        let traffic = self.link.traffic();
+        self.history.sample(round, [traffic.received_bytes, traffic.sent_bytes]);
+        for link in self.channel_links() {
+            let counters = link.counters();
+            counters.sample(round, &counters.totals(), [0, link.state().unacked]);
+        }
     }
 
     /// How many channels are open.
@@ -193,6 +240,7 @@ impl Broker {
             link: new.link,
             channels: Mutex::default(),
             churn: Arc::clone(&self.connections.churn),
+            history: History::default(),
         });
         self.connections.open.insert(entry.id, Arc::clone(&entry));
         let opened = &self.connections.churn.connections_opened;

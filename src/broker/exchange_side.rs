@@ -178,6 +178,7 @@ impl Broker {
     /// Cancels what waits in exchanges that are deleted, and forgets what they have seen.
     pub(super) fn drop_sides(&self, vhost: &Vhost, exchanges: &[Name]) {
         for name in exchanges {
+            vhost.exchange_traffic.remove(name);
             let Some(side) = vhost.sides.write().remove(name) else {
                 continue;
             };

@@ -11,7 +11,6 @@ mod arguments;
 mod bindings;
 mod connection_counts;
 mod connections;
-mod counters;
 mod dead_letter;
 mod deduplication;
 mod definitions;
@@ -32,6 +31,7 @@ mod queues;
 mod recent_history;
 mod restore;
 mod route_cache;
+mod statistics;
 mod timers;
 mod vhost;
 mod vhost_limits;
@@ -62,7 +62,6 @@ pub use arguments::MAX_TIMER_MS;
 pub use bindings::check_binding_names;
 pub use connection_counts::{ConnectionCounts, Counted, Tally};
 pub use connections::{ChannelLink, ChannelState, Churn, ConnectionEntry, ConnectionLink, NewConnection, Traffic};
-pub use counters::{Count, Counters, Rates, Totals};
 pub use definitions::stored_queues;
 pub use direct_reply::{DIRECT_REPLY_QUEUE, ReplySink};
 pub use exchanges::{ExchangeDeclare, check_not_reserved};
@@ -76,6 +75,10 @@ pub use queue_cell::{Aftermath, ConsumerSink, Flow, PeekedMessage, QueueCell, Qu
 pub use queues::{DeclaredQueue, DeleteCondition, QueueDeclare};
 pub use restore::{BrokerParts, Restoration, RestoreError};
 pub use route_cache::{Route, RouteCache};
+pub use statistics::{
+    CHURN, Count, Counters, ExchangeTraffic, History, Rates, Round, SAMPLED, SAMPLED_READY, SAMPLED_UNACKED,
+    SampleRange, Totals,
+};
 pub use vhost::Vhost;
 pub use vhost_limits::{CountedConnection, VhostLimits};
 
@@ -92,8 +95,7 @@ pub struct Broker {
     paging: Arc<paging::Paging>,
     replies: direct_reply::DirectReplies,
     connections: connections::Registry,
-    /// What queues counted that are gone.
-    retired: parking_lot::Mutex<Totals>,
+    statistics: statistics::BrokerStatistics,
     connection_counts: ConnectionCounts,
     login_failures: LoginFailures,
     next_queue: AtomicU64,

@@ -8,7 +8,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::model::{AmqpError, ConfirmSink, ConfirmTicket, Message, ReplyCode};
 use crate::queue::{Delivery, Incoming, Outcome};
 
-use super::{Aftermath, Broker, PublishBatch, QueueCell, Vhost};
+use super::{Aftermath, Broker, Count, PublishBatch, QueueCell, Vhost};
 
 /// How long a publish may take to reach stable storage.
 const CONFIRM_WAIT: Duration = Duration::from_secs(30);
@@ -65,6 +65,9 @@ impl Broker {
         let mut queues = Vec::new();
         let random = self.now().wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let _ = vhost.route_many(message.exchange(), keys, message.properties(), random, &mut queues);
+        vhost.exchange_traffic(message.exchange()).add(1, queues.len() as u64);
+        vhost.traffic().add(Count::Publish, 1);
+        vhost.traffic().add(Count::ReturnUnroutable, queues.is_empty().into());
         let waiter = Arc::new(Waiter::default());
         let mut batch = PublishBatch::default();
         for queue in &queues {
@@ -84,7 +87,10 @@ impl Broker {
         let refuse = |text: &str| Err(AmqpError::channel(ReplyCode::PreconditionFailed, text));
         match *answers {
             _ if late.timed_out() => refuse("the message was not stored in time"),
-            Answers { refused: 0, .. } => Ok(queues.len()),
+            Answers { refused: 0, .. } => {
+                vhost.traffic().add(Count::Confirm, 1);
+                Ok(queues.len())
+            }
             _ => refuse("a queue refused the message"),
         }
     }

@@ -26,10 +26,10 @@ use crate::queue::{
 };
 use crate::store::{Keep, QueueId, QueueJournal};
 
-use super::counters::{Count, Counters};
 use super::deduplication::QueueDeduplication;
 use super::letter_desk::LetterDesk;
 use super::paging::Paging;
+use super::statistics::{Count, Counters};
 use super::timers::Timers;
 
 use spilling::Spilling;

@@ -1,6 +1,7 @@
 //! Queues: declare, delete, purge.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::model::{AmqpError, FieldTable, FieldValue, Name, ReplyCode};
 use crate::queue::QueueOptions;
@@ -124,6 +125,7 @@ impl Broker {
         declare: QueueDeclare,
         connection: u64,
     ) -> Result<DeclaredQueue, AmqpError> {
+        self.churn().queues_declared.fetch_add(1, Ordering::Relaxed);
         let resource = resource("queue", &declare.name, &vhost.name);
         let owner = declare.exclusive.then_some(connection);
         if let Some(queue) = vhost.find_queue(&declare.name) {
@@ -152,6 +154,7 @@ impl Broker {
             self.store(&[put_queue(&queue)])?;
         }
         place_queue(vhost, &queue);
+        self.churn().queues_created.fetch_add(1, Ordering::Relaxed);
         Ok(queue.declared())
     }
 
@@ -206,7 +209,8 @@ impl Broker {
             _ => Ok(()),
         })?;
         vhost.queues.remove(&queue.name);
-        self.retired.lock().add(&queue.counters().totals());
+        self.retire_queue(&vhost, &queue.counters().totals());
+        self.churn().queues_deleted.fetch_add(1, Ordering::Relaxed);
         let removed = vhost.router.write().remove_queue(&queue.name);
         vhost.changed();
         self.drop_sides(&vhost, &removed.exchanges);

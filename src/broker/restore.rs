@@ -79,7 +79,7 @@ impl Broker {
             paging: Arc::default(),
             replies: super::direct_reply::DirectReplies::default(),
             connections: super::connections::Registry::default(),
-            retired: parking_lot::Mutex::default(),
+            statistics: super::statistics::BrokerStatistics::default(),
             connection_counts: super::ConnectionCounts::default(),
             login_failures: super::LoginFailures::default(),
             next_queue: AtomicU64::new(1),

@@ -12,6 +12,7 @@ use crate::routing::{Cacheable, ExchangeKind, Router};
 use super::exchange_side::{Entrance, ExchangeSide, Sides};
 use super::policies::PolicyBooks;
 use super::queue_cell::{QueueCell, QueueRef};
+use super::statistics::{Counters, ExchangeTraffic, Totals};
 use super::vhost_limits::VhostLimits;
 
 /// A vhost. Changes of its topology are made one at a time, under `admin`; messages only read.
@@ -29,6 +30,12 @@ pub struct Vhost {
     /// Whether any exchange ever had a side: most vhosts know none and need not look.
     pub(super) has_sides: AtomicBool,
     pub(super) limits: RwLock<VhostLimits>,
+    /// What publishers did.
+    pub(super) traffic: Arc<Counters>,
+    /// What queues counted that are gone.
+    pub(super) retired: Mutex<Totals>,
+    /// Of the exchanges that something was published to.
+    pub(super) exchange_traffic: DashMap<Name, Arc<ExchangeTraffic>>,
     generation: AtomicU64,
     /// It is being deleted: nothing new may be declared in it. Changed and read under `admin`.
     pub(super) deleted: AtomicBool,
@@ -48,6 +55,9 @@ impl Vhost {
             sides: Sides::default(),
             has_sides: AtomicBool::new(false),
             limits: RwLock::default(),
+            traffic: Arc::default(),
+            retired: Mutex::default(),
+            exchange_traffic: DashMap::new(),
             generation: AtomicU64::new(1),
             deleted: AtomicBool::new(false),
         }

@@ -283,12 +283,16 @@ section! {
 }
 
 section! {
-    /// `[metrics]`: what `/metrics` on the HTTP address tells Prometheus.
+    /// `[metrics]`: what `/metrics` on the HTTP address tells Prometheus, and what the API remembers.
     Metrics = "metrics" {
         /// Whether `/metrics` is served.
         enabled: bool = true, restart;
         /// Whether `/metrics/per-object` is served, with a series for each queue. Costs time
         /// and space with many thousands of queues.
         per_queue: bool = true, restart;
+        /// Memory for an hour of samples of everything that is counted. A busy queue
+        /// takes some 5 KB, an idle one next to nothing. Where there is no room left,
+        /// objects show their current rates without samples of the past.
+        history_max_bytes: u64 = 33_554_432, reload, 0..=68_719_476_736;
     }
 }

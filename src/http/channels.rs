@@ -5,14 +5,16 @@ use std::sync::Arc;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use serde::Serialize;
+use serde_json::Value;
 
-use crate::broker::{ChannelState, ConnectionEntry};
+use crate::broker::{ChannelState, ConnectionEntry, Count, Counters};
 use crate::model::Name;
 
 use super::caller::Caller;
 use super::connections::{find, visible};
 use super::error::ApiError;
-use super::listing::{ListQuery, Listed, list, object};
+use super::listing::{ListQuery, Listed, list_sampled, object};
+use super::statistics::{Ranges, stats_of};
 use super::{Api, blocking};
 
 /// A channel.
@@ -32,6 +34,7 @@ struct ChannelView {
     global_prefetch_count: u32,
     confirm: bool,
     transactional: bool,
+    message_stats: Value,
 }
 
 #[derive(Serialize)]
@@ -45,6 +48,7 @@ struct Entry {
     name: String,
     connection: Arc<ConnectionEntry>,
     channel: ChannelState,
+    counters: Arc<Counters>,
 }
 
 impl Listed for Entry {
@@ -57,7 +61,7 @@ impl Listed for Entry {
     }
 }
 
-fn view(api: &Api, entry: &Entry) -> ChannelView {
+fn view(api: &Api, entry: &Entry, ranges: &Ranges) -> ChannelView {
     let (connection, channel) = (&entry.connection, &entry.channel);
     ChannelView {
         name: entry.name.clone(),
@@ -78,19 +82,28 @@ fn view(api: &Api, entry: &Entry) -> ChannelView {
         global_prefetch_count: channel.global_prefetch,
         confirm: channel.confirm,
         transactional: channel.transactional,
+        message_stats: stats_of(&entry.counters, ranges, &Count::ALL),
     }
 }
 
 fn entries(connections: Vec<Arc<ConnectionEntry>>) -> Vec<Entry> {
     let mut entries = Vec::new();
     for connection in connections {
-        entries.extend(connection.channels().into_iter().map(|channel| Entry {
+        entries.extend(connection.channels().into_iter().map(|(channel, counters)| Entry {
             name: connection.channel_name(channel.number),
             connection: Arc::clone(&connection),
             channel,
+            counters,
         }));
     }
     entries
+}
+
+fn answer(api: &Api, query: &ListQuery, connections: Vec<Arc<ConnectionEntry>>) -> Result<Response, ApiError> {
+    let ranges = query.ranges(api.broker.now())?;
+    list_sampled(query, &ranges, entries(connections), |entry: &Entry, ranges| {
+        view(api, entry, ranges)
+    })
 }
 
 /// All channels.
@@ -99,11 +112,7 @@ pub async fn index(
     caller: Caller,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, ApiError> {
-    blocking(move || {
-        let channels = entries(visible(&api, &caller));
-        list(&query, channels, |entry| view(&api, entry))
-    })
-    .await
+    blocking(move || answer(&api, &query, visible(&api, &caller))).await
 }
 
 /// The channels in a vhost.
@@ -116,7 +125,7 @@ pub async fn of_vhost(
     caller.visible_vhost(&vhost)?;
     let mut connections = visible(&api, &caller);
     connections.retain(|entry| entry.vhost == *vhost);
-    blocking(move || list(&query, entries(connections), |entry| view(&api, entry))).await
+    blocking(move || answer(&api, &query, connections)).await
 }
 
 /// The channels of a connection.
@@ -127,7 +136,7 @@ pub async fn of_connection(
     Query(query): Query<ListQuery>,
 ) -> Result<Response, ApiError> {
     let connection = find(&api, &caller, &name)?;
-    list(&query, entries(vec![connection]), |entry| view(&api, entry))
+    answer(&api, &query, vec![connection])
 }
 
 /// One channel.
@@ -145,7 +154,7 @@ pub async fn show(
     let mut channels = entries(vec![find(&api, &caller, connection)?]);
     channels.retain(|entry| entry.channel.number == number);
     match channels.first() {
-        Some(entry) => object(&query, view(&api, entry)),
+        Some(entry) => object(&query, view(&api, entry, &query.ranges(api.broker.now())?)),
         None => Err(ApiError::no_object()),
     }
 }

@@ -14,7 +14,8 @@ use crate::model::Name;
 use super::arguments::to_json;
 use super::caller::Caller;
 use super::error::ApiError;
-use super::listing::{ListQuery, Listed, list, object};
+use super::listing::{ListQuery, Listed, list_sampled, object};
+use super::statistics::{Ranges, Track};
 use super::{Api, blocking};
 
 /// What the client hears where the request gives no reason of its own, in RabbitMQ's words.
@@ -49,7 +50,9 @@ struct ConnectionView {
     frame_max: u32,
     timeout: u16,
     recv_oct: u64,
+    recv_oct_details: Value,
     send_oct: u64,
+    send_oct_details: Value,
 }
 
 impl Listed for Arc<ConnectionEntry> {
@@ -62,7 +65,8 @@ impl Listed for Arc<ConnectionEntry> {
     }
 }
 
-fn view(api: &Api, entry: &ConnectionEntry) -> ConnectionView {
+fn view(api: &Api, entry: &ConnectionEntry, ranges: &Ranges) -> ConnectionView {
+    let data = Track::of(entry.history(), ranges.data_rates);
     let traffic = entry.link.traffic();
     let given = entry.client_properties.get("connection_name");
     ConnectionView {
@@ -88,7 +92,9 @@ fn view(api: &Api, entry: &ConnectionEntry) -> ConnectionView {
         frame_max: entry.frame_max,
         timeout: entry.heartbeat_s,
         recv_oct: traffic.received_bytes,
+        recv_oct_details: data.details(&[0]),
         send_oct: traffic.sent_bytes,
+        send_oct_details: data.details(&[1]),
     }
 }
 
@@ -99,13 +105,20 @@ pub(super) fn visible(api: &Api, caller: &Caller) -> Vec<Arc<ConnectionEntry>> {
     connections
 }
 
+fn answer(api: &Api, query: &ListQuery, connections: Vec<Arc<ConnectionEntry>>) -> Result<Response, ApiError> {
+    let ranges = query.ranges(api.broker.now())?;
+    list_sampled(query, &ranges, connections, |entry: &Arc<ConnectionEntry>, ranges| {
+        view(api, entry, ranges)
+    })
+}
+
 /// All connections.
 pub async fn index(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, ApiError> {
-    blocking(move || list(&query, visible(&api, &caller), |entry| view(&api, entry))).await
+    blocking(move || answer(&api, &query, visible(&api, &caller))).await
 }
 
 /// The connections to a vhost.
@@ -118,7 +131,7 @@ pub async fn of_vhost(
     caller.visible_vhost(&vhost)?;
     let mut connections = visible(&api, &caller);
     connections.retain(|entry| entry.vhost == *vhost);
-    list(&query, connections, |entry| view(&api, entry))
+    blocking(move || answer(&api, &query, connections)).await
 }
 
 /// The connections of a user.
@@ -130,7 +143,7 @@ pub async fn of_user(
 ) -> Result<Response, ApiError> {
     let mut connections = visible(&api, &caller);
     connections.retain(|entry| entry.user == *user);
-    list(&query, connections, |entry| view(&api, entry))
+    blocking(move || answer(&api, &query, connections)).await
 }
 
 pub(super) fn find(api: &Api, caller: &Caller, name: &str) -> Result<Arc<ConnectionEntry>, ApiError> {
@@ -151,7 +164,7 @@ pub async fn show(
     Query(query): Query<ListQuery>,
 ) -> Result<Response, ApiError> {
     let entry = find(&api, &caller, &name)?;
-    object(&query, view(&api, &entry))
+    object(&query, view(&api, &entry, &query.ranges(api.broker.now())?))
 }
 
 /// Closes a connection; its client hears 320 with the reason of the header `X-Reason`.

@@ -18,8 +18,9 @@ use super::arguments::{from_json, to_json};
 use super::body;
 use super::caller::Caller;
 use super::error::ApiError;
-use super::listing::{ListQuery, Listed, list, object};
+use super::listing::{ListQuery, Listed, list_sampled, object};
 use super::queues::{DeleteQuery, created, short_name};
+use super::statistics::{Ranges, Track};
 use super::{Api, blocking};
 
 /// How paths name the default exchange, whose name is empty.
@@ -40,6 +41,7 @@ pub struct ExchangeView {
     operator_policy: Option<String>,
     effective_policy_definition: Map<String, Value>,
     user_who_performed_action: &'static str,
+    message_stats: Map<String, Value>,
 }
 
 /// An exchange and the vhost that it is in.
@@ -58,7 +60,7 @@ impl Listed for Entry {
     }
 }
 
-fn view(broker: &Broker, entry: &Entry) -> ExchangeView {
+fn view(broker: &Broker, entry: &Entry, ranges: &Ranges) -> ExchangeView {
     let policies = broker.policy_of_exchange(&entry.vhost, &entry.exchange.name);
     let spec = &entry.exchange.spec;
     ExchangeView {
@@ -73,7 +75,20 @@ fn view(broker: &Broker, entry: &Entry) -> ExchangeView {
         operator_policy: policies.operator_policy,
         effective_policy_definition: policies.definition,
         user_who_performed_action: "",
+        message_stats: message_stats(entry, ranges),
     }
+}
+
+/// What was published to the exchange, and what it passed on. Empty before the first publish.
+fn message_stats(entry: &Entry, ranges: &Ranges) -> Map<String, Value> {
+    let mut stats = Map::new();
+    if let Some(traffic) = entry.vhost.known_exchange_traffic(&entry.exchange.name) {
+        let track = Track::of(traffic.history(), ranges.msg_rates);
+        for (at, name) in ["publish_in", "publish_out"].into_iter().enumerate() {
+            track.put(&mut stats, name, traffic.totals()[at], &[at]);
+        }
+    }
+    stats
 }
 
 /// The exchange that a path names.
@@ -98,7 +113,10 @@ pub async fn index(
                 exchange,
             }));
         }
-        list(&query, entries, |entry| view(&api.broker, entry))
+        let ranges = query.ranges(api.broker.now())?;
+        list_sampled(&query, &ranges, entries, |entry: &Entry, ranges| {
+            view(&api.broker, entry, ranges)
+        })
     })
     .await
 }
@@ -112,7 +130,8 @@ pub async fn show(
 ) -> Result<Response, ApiError> {
     let vhost = caller.visible_vhost(&vhost)?;
     let exchange = vhost.exchange(from_path(&name)).ok_or_else(ApiError::no_object)?;
-    object(&query, view(&api.broker, &Entry { vhost, exchange }))
+    let ranges = query.ranges(api.broker.now())?;
+    object(&query, view(&api.broker, &Entry { vhost, exchange }, &ranges))
 }
 
 /// What a declaration says.

@@ -12,11 +12,22 @@ use regex::RegexBuilder;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::broker::SampleRange;
+use crate::model::Millis;
+
 use super::error::ApiError;
+use super::statistics::Ranges;
 
 /// Items on a page where the request does not say, and at most.
 const PAGE_SIZE: usize = 100;
 const MAX_PAGE_SIZE: usize = 500;
+
+/// Samples that may be asked for of one value, as in RabbitMQ.
+const MAX_SAMPLES: i64 = 500;
+
+/// Samples in one whole list; each comes a dozen times, for a dozen values, with some 50 bytes. Pages need none of this:
+/// 500 items of 500 samples are less.
+const MAX_LISTED_SAMPLES: usize = 250_000;
 
 /// The query of a list, or of one object where only the columns count.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -28,6 +39,14 @@ pub struct ListQuery {
     sort: Option<String>,
     sort_reverse: Option<String>,
     columns: Option<String>,
+    lengths_age: Option<String>,
+    lengths_incr: Option<String>,
+    msg_rates_age: Option<String>,
+    msg_rates_incr: Option<String>,
+    data_rates_age: Option<String>,
+    data_rates_incr: Option<String>,
+    node_stats_age: Option<String>,
+    node_stats_incr: Option<String>,
 }
 
 /// Something that stands in a list.
@@ -71,6 +90,19 @@ impl ListQuery {
         Ok(Some(parsed))
     }
 
+    /// The samples that are asked for. An age or a step that is no whole number asks for none, as in RabbitMQ.
+    ///
+    /// # Errors
+    /// One of them is 0 or less, or there would be more than [`MAX_SAMPLES`].
+    pub fn ranges(&self, now: Millis) -> Result<Ranges, ApiError> {
+        Ok(Ranges {
+            lengths: range(&self.lengths_age, &self.lengths_incr, now)?,
+            msg_rates: range(&self.msg_rates_age, &self.msg_rates_incr, now)?,
+            data_rates: range(&self.data_rates_age, &self.data_rates_incr, now)?,
+            node_stats: range(&self.node_stats_age, &self.node_stats_incr, now)?,
+        })
+    }
+
     fn sort_columns(&self) -> Vec<&str> {
         let sort = self.sort.as_deref().unwrap_or_default();
         sort.split(',').filter(|column| !column.is_empty()).collect()
@@ -99,28 +131,61 @@ impl ListQuery {
     }
 }
 
+fn range(age: &Option<String>, step: &Option<String>, now: Millis) -> Result<Option<SampleRange>, ApiError> {
+    let number = |text: &Option<String>| text.as_deref().and_then(|text| text.parse::<i64>().ok());
+    let (Some(age), Some(step)) = (number(age), number(step)) else {
+        return Ok(None);
+    };
+    if age <= 0 || step <= 0 || age / step > MAX_SAMPLES {
+        return Err(ApiError::invalid(
+            "invalid_range_parameters",
+            format!("Invalid range parameters: age {age}, incr {step}"),
+        ));
+    }
+    let [age_ms, step_ms] = [age, step].map(|seconds| seconds.unsigned_abs().saturating_mul(1000));
+    let last = now - now % step_ms;
+    // As many steps as fit into the age, so that the newest moment is among them.
+    let first = last.saturating_sub(age_ms / step_ms * step_ms);
+    Ok(Some(SampleRange { first, last, step_ms }))
+}
+
 /// Answers a list. `items` come in the order in which they stand without a sort.
 ///
 /// # Errors
 /// The page is no page, or out of range; the filter is no regular expression.
 pub fn list<T: Listed, V: Serialize>(
     query: &ListQuery,
-    mut items: Vec<T>,
+    items: Vec<T>,
     view: impl Fn(&T) -> V,
+) -> Result<Response, ApiError> {
+    list_sampled(query, &Ranges::default(), items, |item, _| view(item))
+}
+
+/// Answers a list whose views have samples. What is sorted by has none.
+///
+/// # Errors
+/// The same, or there would be more than [`MAX_LISTED_SAMPLES`].
+pub fn list_sampled<T: Listed, V: Serialize>(
+    query: &ListQuery,
+    ranges: &Ranges,
+    mut items: Vec<T>,
+    view: impl Fn(&T, &Ranges) -> V,
 ) -> Result<Response, ApiError> {
     let page = query.page()?;
     let total = items.len();
     if page.is_some() {
         query.filter(&mut items)?;
     }
-    let mut items = sorted(query, items, &view);
+    let mut items = sorted(query, items, |item| view(item, &Ranges::default()));
     if query.is_reversed() {
         items.reverse();
     }
     let columns = query.columns.as_deref().map(Columns::parse);
     let mut out = Vec::new();
+    let view = |item: &T| view(item, ranges);
     let Some(page) = page else {
-        write_views(&mut out, &items, &view, columns.as_ref())?;
+        check_samples(ranges, items.len())?;
+        write_views(&mut out, &items, view, columns.as_ref())?;
         return Ok(json(out));
     };
     let filtered = items.len();
@@ -144,7 +209,7 @@ pub fn list<T: Listed, V: Serialize>(
         page.size
     );
     out.extend_from_slice(head.as_bytes());
-    write_views(&mut out, shown, &view, columns.as_ref())?;
+    write_views(&mut out, shown, view, columns.as_ref())?;
     out.push(b'}');
     Ok(json(out))
 }
@@ -155,6 +220,19 @@ pub fn object(query: &ListQuery, view: impl Serialize) -> Result<Response, ApiEr
     let columns = query.columns.as_deref().map(Columns::parse);
     write_view(&mut out, &view, columns.as_ref())?;
     Ok(json(out))
+}
+
+fn check_samples(ranges: &Ranges, items: usize) -> Result<(), ApiError> {
+    let samples = ranges.moments().saturating_mul(items);
+    match samples <= MAX_LISTED_SAMPLES {
+        true => Ok(()),
+        false => Err(ApiError::invalid(
+            "invalid_range_parameters",
+            format!(
+                "{samples} samples are more than one answer may have ({MAX_LISTED_SAMPLES}): ask for a page, or for fewer"
+            ),
+        )),
+    }
 }
 
 fn json(body: Vec<u8>) -> Response {

@@ -38,7 +38,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::broker::Broker;
+use crate::broker::{Broker, History};
 use crate::model::Millis;
 
 use error::ApiError;
@@ -77,6 +77,8 @@ struct Api {
     hashing: Semaphore,
     /// Held from reading limits to writing them back with one of them changed.
     limit_changes: parking_lot::Mutex<()>,
+    /// What the node used.
+    node_history: History<{ nodes::MEASURED }>,
 }
 
 impl Api {
@@ -100,7 +102,6 @@ pub async fn start(
     let refused = |error| format!("cannot listen on {address} (listeners.http): {error}");
     let listener = tokio::net::TcpListener::bind(address).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
-    tokio::spawn(sample(Arc::clone(&broker)));
     let api = Arc::new(Api {
         started_at: broker.now(),
         broker,
@@ -108,7 +109,9 @@ pub async fn start(
         address,
         hashing: Semaphore::new(HASHING_AT_A_TIME),
         limit_changes: parking_lot::Mutex::default(),
+        node_history: History::default(),
     });
+    tokio::spawn(sample(Arc::clone(&api)));
     let routes = routes::routes(api).into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, routes).await {
@@ -118,14 +121,18 @@ pub async fn start(
     Ok(Some(address))
 }
 
-/// Samples the counters for as long as the runtime lives.
-async fn sample(broker: Arc<Broker>) {
+/// Samples everything that is counted for as long as the runtime lives.
+async fn sample(api: Arc<Api>) {
     let mut ticks = interval(SAMPLE_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let broker = Arc::clone(&broker);
-        let sampled = tokio::task::spawn_blocking(move || broker.sample_rates()).await;
+        let api = Arc::clone(&api);
+        let sampled = tokio::task::spawn_blocking(move || {
+            let mut round = api.broker.sample_statistics();
+            api.node_history.sample(&mut round, nodes::measure(&api));
+        })
+        .await;
         if let Err(error) = sampled {
             tracing::error!(%error, "rates could not be sampled");
         }

@@ -1,7 +1,6 @@
 //! `/api/overview` and what else concerns the broker as a whole.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use axum::Json;
 use axum::extract::{Query, State};
@@ -9,7 +8,7 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::broker::Vhost;
+use crate::broker::{Count, Totals, Vhost};
 use crate::routing::ExchangeKind;
 use crate::session::COMPATIBLE_VERSION;
 
@@ -17,9 +16,9 @@ use super::caller::Caller;
 use super::connections::visible;
 use super::error::ApiError;
 use super::listing::{ListQuery, object};
-use super::statistics::{details, message_stats};
+use super::statistics::{DepthView, Ranges, Track, message_stats};
 use super::vhosts::Depth;
-use super::{Api, SAMPLE_INTERVAL, blocking};
+use super::{Api, blocking};
 
 /// The broker at a glance.
 #[derive(Serialize)]
@@ -38,7 +37,7 @@ struct Overview {
     statistics_db_event_queue: u32,
     exchange_types: Vec<Value>,
     message_stats: Value,
-    queue_totals: Value,
+    queue_totals: DepthView,
     object_totals: Value,
     churn_rates: Map<String, Value>,
     listeners: Vec<Listener>,
@@ -61,22 +60,37 @@ pub async fn show(
     caller: Caller,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, ApiError> {
-    blocking(move || object(&query, overview(&api, &caller))).await
+    blocking(move || {
+        let ranges = query.ranges(api.broker.now())?;
+        object(&query, overview(&api, &caller, &ranges))
+    })
+    .await
 }
 
-fn overview(api: &Api, caller: &Caller) -> Overview {
+fn overview(api: &Api, caller: &Caller, ranges: &Ranges) -> Overview {
     let vhosts = caller.vhosts();
     let vhosts: Vec<&Vhost> = vhosts.iter().map(|vhost| &**vhost).collect();
     let depth = Depth::of(&vhosts);
-    let (totals, rates) = match caller.is_monitor() {
-        // With what deleted queues counted.
-        true => api.broker.message_totals(),
-        false => (depth.totals, depth.rates),
+    let histories: Vec<_> = vhosts.iter().map(|vhost| vhost.traffic().history()).collect();
+    let (totals, track, lengths) = match caller.is_monitor() {
+        // With what deleted vhosts counted.
+        true => {
+            let history = api.broker.whole_statistics().history();
+            let tracks = [ranges.msg_rates, ranges.lengths].map(|range| Track::of(history, range));
+            let [track, lengths] = tracks;
+            (api.broker.totals(), track, lengths)
+        }
+        false => {
+            let tracks = [ranges.msg_rates, ranges.lengths].map(|range| Track::sum(histories.iter().copied(), range));
+            let [track, lengths] = tracks;
+            let mut totals = Totals::default();
+            vhosts.iter().for_each(|vhost| totals.add(&vhost.totals()));
+            (totals, track, lengths)
+        }
     };
     let connections = visible(api, caller);
     let channels: usize = connections.iter().map(|entry| entry.channel_count()).sum();
     let exchanges: usize = vhosts.iter().map(|vhost| vhost.exchanges().len()).sum();
-    let interval = SAMPLE_INTERVAL.as_secs();
     Overview {
         product_name: "Warren",
         product_version: env!("CARGO_PKG_VERSION"),
@@ -85,20 +99,13 @@ fn overview(api: &Api, caller: &Caller) -> Overview {
         cluster_name: api.settings.cluster_name.clone(),
         node: api.settings.node_name.clone(),
         rates_mode: "basic",
-        sample_retention_policies: json!({ "global": [interval], "basic": [interval], "detailed": [interval] }),
+        sample_retention_policies: json!({ "global": [600, 3600], "basic": [600, 3600], "detailed": [600, 3600] }),
         disable_stats: false,
         enable_queue_totals: false,
         statistics_db_event_queue: 0,
         exchange_types: exchange_types(),
-        message_stats: message_stats(&totals, &rates),
-        queue_totals: json!({
-            "messages": depth.ready + depth.unacked,
-            "messages_details": details(depth.ready_rate + depth.unacked_rate),
-            "messages_ready": depth.ready,
-            "messages_ready_details": details(depth.ready_rate),
-            "messages_unacknowledged": depth.unacked,
-            "messages_unacknowledged_details": details(depth.unacked_rate),
-        }),
+        message_stats: message_stats(&totals, &track, &Count::ALL),
+        queue_totals: DepthView::new(depth.ready, depth.unacked, &lengths),
         object_totals: json!({
             "channels": channels,
             "connections": connections.len(),
@@ -106,7 +113,7 @@ fn overview(api: &Api, caller: &Caller) -> Overview {
             "exchanges": exchanges,
             "queues": depth.queues,
         }),
-        churn_rates: churn(api),
+        churn_rates: churn(api, ranges),
         listeners: listeners(api),
         contexts: contexts(api),
     }
@@ -119,18 +126,14 @@ pub(super) fn exchange_types() -> Vec<Value> {
         .collect()
 }
 
-pub(super) fn churn(api: &Api) -> Map<String, Value> {
-    let churn = api.broker.churn();
-    let counts = [
-        ("connection_created", &churn.connections_opened),
-        ("connection_closed", &churn.connections_closed),
-        ("channel_created", &churn.channels_opened),
-        ("channel_closed", &churn.channels_closed),
-    ];
-    let counts = counts
-        .into_iter()
-        .map(|(name, count)| (name.to_owned(), count.load(Ordering::Relaxed).into()));
-    counts.collect()
+/// What came and went, with rates.
+pub(super) fn churn(api: &Api, ranges: &Ranges) -> Map<String, Value> {
+    let track = Track::of(api.broker.churn_history(), ranges.node_stats);
+    let mut churn = Map::new();
+    for (at, (name, count)) in api.broker.churn().counts().into_iter().enumerate() {
+        track.put(&mut churn, name, count, &[at]);
+    }
+    churn
 }
 
 fn listeners(api: &Api) -> Vec<Listener> {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::auth::{Access, Resource};
-use crate::broker::{Broker, DeleteCondition, QueueCell, QueueDeclare, Vhost, check_not_reserved};
+use crate::broker::{Broker, Count, DeleteCondition, QueueCell, QueueDeclare, Vhost, check_not_reserved};
 use crate::model::Name;
 
 use super::arguments::{from_json, to_json};
@@ -19,8 +19,8 @@ use super::body;
 use super::caller::Caller;
 use super::consumers::ConsumerView;
 use super::error::ApiError;
-use super::listing::{ListQuery, Listed, list, object};
-use super::statistics::{details, message_stats};
+use super::listing::{ListQuery, Listed, list_sampled, object};
+use super::statistics::{DepthView, Ranges, Track, stats_of};
 use super::{Api, blocking};
 
 /// A queue as lists show it.
@@ -39,12 +39,8 @@ struct QueueView {
     consumers: u32,
     consumer_capacity: u8,
     consumer_utilisation: u8,
-    messages: u64,
-    messages_details: Value,
-    messages_ready: u64,
-    messages_ready_details: Value,
-    messages_unacknowledged: u64,
-    messages_unacknowledged_details: Value,
+    #[serde(flatten)]
+    depth: DepthView,
     message_bytes: u64,
     message_bytes_ready: u64,
     message_bytes_unacknowledged: u64,
@@ -74,10 +70,10 @@ struct OwnerView {
 }
 
 impl QueueView {
-    fn new(api: &Api, queue: &QueueCell) -> Self {
+    fn new(api: &Api, queue: &QueueCell, ranges: &Ranges) -> Self {
         let state = queue.state();
         let counters = queue.counters();
-        let (ready_rate, unacked_rate) = counters.depth_rates();
+        let lengths = Track::of(counters.history(), ranges.lengths);
         let (active, age) = queue.head_and_active(api.broker.now());
         let vhost = api.broker.vhost(&queue.vhost);
         let policies = vhost.map(|vhost| api.broker.policy_of_queue(&vhost, queue));
@@ -96,16 +92,11 @@ impl QueueView {
             consumers: state.consumers,
             consumer_capacity: able,
             consumer_utilisation: able,
-            messages: state.ready + state.unacked,
-            messages_details: details(ready_rate + unacked_rate),
-            messages_ready: state.ready,
-            messages_ready_details: details(ready_rate),
-            messages_unacknowledged: state.unacked,
-            messages_unacknowledged_details: details(unacked_rate),
+            depth: DepthView::new(state.ready, state.unacked, &lengths),
             message_bytes: state.ready_bytes + state.unacked_bytes,
             message_bytes_ready: state.ready_bytes,
             message_bytes_unacknowledged: state.unacked_bytes,
-            message_stats: message_stats(&counters.totals(), &counters.rates()),
+            message_stats: stats_of(counters, ranges, &Count::OF_QUEUES),
             head_message_age_ms: age,
             single_active_consumer_tag: active,
             policy: policies.policy,
@@ -135,7 +126,10 @@ pub async fn index(
     blocking(move || {
         let vhosts = caller.vhosts_at(vhost.as_ref().map(|Path(name)| name.as_str()))?;
         let queues = vhosts.iter().flat_map(|vhost| vhost.queues()).collect();
-        list(&query, queues, |queue| QueueView::new(&api, queue))
+        let ranges = query.ranges(api.broker.now())?;
+        list_sampled(&query, &ranges, queues, |queue: &Arc<QueueCell>, ranges| {
+            QueueView::new(&api, queue, ranges)
+        })
     })
     .await
 }
@@ -151,7 +145,7 @@ pub async fn show(
     let owner = queue.declaration.owner.and_then(|id| api.broker.connection(id));
     let consumers = queue.consumers();
     let view = DetailedQueueView {
-        queue: QueueView::new(&api, &queue),
+        queue: QueueView::new(&api, &queue, &query.ranges(api.broker.now())?),
         consumer_details: consumers
             .into_iter()
             .map(|consumer| ConsumerView::new(&api, &queue, consumer))

@@ -11,14 +11,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::auth::Permission;
-use crate::broker::{Rates, Totals, Vhost};
+use crate::broker::{Count, Vhost};
 use crate::model::Name;
 
 use super::caller::Caller;
 use super::error::ApiError;
-use super::listing::{ListQuery, Listed, list, object};
+use super::listing::{ListQuery, Listed, list_sampled, object};
 use super::queues::{created, short_name};
-use super::statistics::{details, message_stats};
+use super::statistics::{DepthView, Ranges, Track, message_stats};
 use super::{Api, blocking, body};
 
 /// A vhost.
@@ -31,12 +31,12 @@ struct VhostView {
     metadata: Value,
     tracing: bool,
     cluster_state: Value,
-    messages: u64,
-    messages_details: Value,
-    messages_ready: u64,
-    messages_ready_details: Value,
-    messages_unacknowledged: u64,
-    messages_unacknowledged_details: Value,
+    recv_oct: u64,
+    recv_oct_details: Value,
+    send_oct: u64,
+    send_oct_details: Value,
+    #[serde(flatten)]
+    depth: DepthView,
     message_stats: Value,
 }
 
@@ -50,8 +50,16 @@ impl Listed for Arc<Vhost> {
     }
 }
 
-fn view(api: &Api, vhost: &Vhost) -> VhostView {
+fn view(api: &Api, vhost: &Vhost, ranges: &Ranges) -> VhostView {
     let depth = Depth::of(std::slice::from_ref(&vhost));
+    let history = vhost.traffic().history();
+    let connections = api.broker.connections();
+    let connections: Vec<_> = connections.iter().filter(|entry| entry.vhost == vhost.name).collect();
+    let data = Track::sum(connections.iter().map(|entry| entry.history()), ranges.data_rates);
+    let bytes = connections.iter().map(|entry| entry.link.traffic());
+    let (received, sent) = bytes.fold((0, 0), |(received, sent), traffic| {
+        (received + traffic.received_bytes, sent + traffic.sent_bytes)
+    });
     let description = vhost.description.read().clone();
     VhostView {
         name: vhost.name.clone(),
@@ -61,13 +69,12 @@ fn view(api: &Api, vhost: &Vhost) -> VhostView {
         default_queue_type: "classic",
         tracing: false,
         cluster_state: json!({ &*api.settings.node_name: "running" }),
-        messages: depth.ready + depth.unacked,
-        messages_details: details(depth.ready_rate + depth.unacked_rate),
-        messages_ready: depth.ready,
-        messages_ready_details: details(depth.ready_rate),
-        messages_unacknowledged: depth.unacked,
-        messages_unacknowledged_details: details(depth.unacked_rate),
-        message_stats: message_stats(&depth.totals, &depth.rates),
+        recv_oct: received,
+        recv_oct_details: data.details(&[0]),
+        send_oct: sent,
+        send_oct_details: data.details(&[1]),
+        depth: DepthView::new(depth.ready, depth.unacked, &Track::of(history, ranges.lengths)),
+        message_stats: message_stats(&vhost.totals(), &Track::of(history, ranges.msg_rates), &Count::ALL),
     }
 }
 
@@ -78,10 +85,6 @@ pub(super) struct Depth {
     pub consumers: u64,
     pub ready: u64,
     pub unacked: u64,
-    pub ready_rate: f64,
-    pub unacked_rate: f64,
-    pub totals: Totals,
-    pub rates: Rates,
 }
 
 impl Depth {
@@ -90,15 +93,10 @@ impl Depth {
         let mut depth = Self::default();
         for queue in vhosts.iter().flat_map(|vhost| vhost.queues()) {
             let state = queue.state();
-            let (ready_rate, unacked_rate) = queue.counters().depth_rates();
             depth.queues += 1;
             depth.consumers += u64::from(state.consumers);
             depth.ready += state.ready;
             depth.unacked += state.unacked;
-            depth.ready_rate += ready_rate;
-            depth.unacked_rate += unacked_rate;
-            depth.totals.add(&queue.counters().totals());
-            depth.rates.add(&queue.counters().rates());
         }
         depth
     }
@@ -110,7 +108,13 @@ pub async fn index(
     caller: Caller,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, ApiError> {
-    blocking(move || list(&query, caller.vhosts(), |vhost| view(&api, vhost))).await
+    blocking(move || {
+        let ranges = query.ranges(api.broker.now())?;
+        list_sampled(&query, &ranges, caller.vhosts(), |vhost: &Arc<Vhost>, ranges| {
+            view(&api, vhost, ranges)
+        })
+    })
+    .await
 }
 
 /// One vhost.
@@ -120,7 +124,11 @@ pub async fn show(
     Path(name): Path<String>,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, ApiError> {
-    blocking(move || object(&query, view(&api, &*caller.visible_vhost(&name)?))).await
+    blocking(move || {
+        let ranges = query.ranges(api.broker.now())?;
+        object(&query, view(&api, &*caller.visible_vhost(&name)?, &ranges))
+    })
+    .await
 }
 
 #[derive(Debug, Deserialize)]

@@ -155,6 +155,9 @@ async fn run(config: Config, running: &Running, arguments: &ServeArguments) -> R
     // Before anybody is told that the broker is ready: a signal would end the process otherwise.
     let signals = Signals::catch().map_err(Failure::refused)?;
     running.broker.alarms().set_limits(resources::limits(&config));
+    running
+        .broker
+        .set_history_max_bytes(settings::history_max_bytes(&config));
     // Before anybody can publish.
     resources::check(&running.broker);
     tokio::spawn(resources::watch(Arc::clone(&running.broker)));

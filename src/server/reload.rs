@@ -37,6 +37,7 @@ pub fn reload(config: &mut Config, running: &Running, arguments: &ServeArguments
         .reload(settings::connections(&new, tls, running.name_seed));
     running.broker.set_limits(settings::broker(&new));
     running.broker.alarms().set_limits(resources::limits(&new));
+    running.broker.set_history_max_bytes(settings::history_max_bytes(&new));
     running.broker.set_memory_budget(resources::budget(&new));
     running.broker.messages().set_sync(settings::sync(&new));
     running.levels.set(&new.log);

@@ -104,6 +104,11 @@ pub fn broker(config: &Config) -> BrokerLimits {
     }
 }
 
+/// Memory of all samples together.
+pub fn history_max_bytes(config: &Config) -> usize {
+    usize::try_from(config.metrics.history_max_bytes).unwrap_or(usize::MAX)
+}
+
 /// What the HTTP API says of the broker, and whom it lets in.
 pub fn http(config: &Config, amqp: Vec<SocketAddr>) -> HttpSettings {
     HttpSettings {

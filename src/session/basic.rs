@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use crate::amqp::Response;
 use crate::amqp::encode::{self, DeliveryInfo};
-use crate::broker::{DIRECT_REPLY_QUEUE, QueueCell, ReplySink};
+use crate::broker::{Count, DIRECT_REPLY_QUEUE, QueueCell, ReplySink};
 use crate::model::{AmqpError, FieldTable, FieldValue, Name, ReplyCode};
 use crate::queue::{ConsumerOptions, Outcome};
 
-use super::Session;
 use super::consumer::{Consumer, ConsumerSetup, ReplyConsumer, with_delivery_count};
+use super::{Session, tally};
 
 /// What `basic.consume` says.
 #[derive(Debug)]
@@ -167,12 +167,16 @@ impl Session {
                 format_args!("reached maximum ({most}) of unacked deliveries per channel"),
             ));
         }
+        let counters = Arc::clone(&self.channel_mut(number)?.deliveries.counters);
         let (delivery, left) = self.broker.get(&queue, no_ack, &mut self.aftermath);
         let Some(delivery) = delivery else {
+            counters.add(Count::GetEmpty, 1);
             self.write(number, Response::GetEmpty);
             self.finish();
             return Ok(());
         };
+        counters.add(if no_ack { Count::GetNoAck } else { Count::Get }, 1);
+        counters.add(Count::Redeliver, delivery.redelivered.into());
         let channel = self.channel_mut(number)?;
         let index = channel.queue_index(&queue);
         let counted = (queue.is_quorum() && delivery.delivery_count > 0)
@@ -222,6 +226,9 @@ impl Session {
                 ReplyCode::PreconditionFailed,
                 format_args!("unknown delivery tag {delivery_tag}"),
             ));
+        }
+        if outcome == Outcome::Ack && channel.transaction.is_none() {
+            tally::acked(&mut channel.tally, number, self.taken.len(), &mut self.tallied);
         }
         for unacked in self.taken.drain(..) {
             if let Some(transaction) = &mut channel.transaction {

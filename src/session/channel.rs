@@ -14,6 +14,7 @@ use crate::store::QueueId;
 use super::confirms::ConfirmTracker;
 use super::consumer::{ChannelDeliveries, Consumer, ReplyConsumer, Shown};
 use super::outbox::Outbox;
+use super::tally::Tally;
 use super::tx::Transaction;
 use super::unacked::UnackedTable;
 
@@ -25,6 +26,8 @@ const KEPT_QUEUES: usize = 64;
 pub struct Channel {
     /// The part that queues reach.
     pub deliveries: Arc<ChannelDeliveries>,
+    /// What it counted since the last flush.
+    pub tally: Tally,
     /// Routes just used.
     pub routes: RouteCache,
     /// In confirm mode.
@@ -88,7 +91,9 @@ impl Channel {
                 unacked: parking_lot::Mutex::new(UnackedTable::default()),
                 window: Arc::new(ChannelWindow::with_most(unacked_max)),
                 shown: Shown::default(),
+                counters: Arc::default(),
             }),
+            tally: Tally::default(),
             routes: RouteCache::default(),
             confirms: None,
             transaction: None,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 
 use crate::amqp::{OutBuffer, encode};
+use crate::broker::{Count, Counters};
 use crate::model::{ConfirmSink, ConfirmTicket};
 
 use super::outbox::Outbox;
@@ -21,6 +22,8 @@ pub struct ConfirmTracker {
     this: Weak<ConfirmTracker>,
     channel: u16,
     outbox: Arc<Outbox>,
+    /// Where confirms are counted: of the channel, and of its vhost.
+    counted: [Arc<Counters>; 2],
     state: Mutex<State>,
 }
 
@@ -36,11 +39,12 @@ struct State {
 impl ConfirmTracker {
     /// A tracker whose first publish has the number 1.
     #[must_use]
-    pub fn new(channel: u16, outbox: Arc<Outbox>) -> Arc<Self> {
+    pub fn new(channel: u16, outbox: Arc<Outbox>, counted: [Arc<Counters>; 2]) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             this: this.clone(),
             channel,
             outbox,
+            counted,
             state: Mutex::new(State {
                 first: 1,
                 owed: VecDeque::new(),
@@ -67,6 +71,7 @@ impl ConfirmTracker {
     pub fn encode(&self, out: &mut OutBuffer) {
         let mut state = self.state.lock();
         state.asked = false;
+        let mut confirmed = 0;
         while let Some(&front) = state.owed.front() {
             if front & !REFUSED != 0 {
                 break;
@@ -80,7 +85,12 @@ impl ConfirmTracker {
                 encode::nack(out, self.channel, last, run > 1);
             } else {
                 encode::ack(out, self.channel, last, run > 1);
+                confirmed += run as u64;
             }
+        }
+        drop(state);
+        for counters in &self.counted {
+            counters.add(Count::Confirm, confirmed);
         }
     }
 

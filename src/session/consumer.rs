@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use crate::amqp::encode::{self, DeliveryInfo, Target};
 use crate::amqp::{OutBuffer, Response};
-use crate::broker::{ChannelLink, ChannelState, ConsumerSink, Flow, QueueCell, ReplySink};
+use crate::broker::{ChannelLink, ChannelState, ConsumerSink, Count, Counters, Flow, QueueCell, ReplySink};
 use crate::model::{ChannelWindow, FieldValue, Message, Name};
 use crate::queue::{ConsumerKey, Delivery};
 
@@ -31,6 +31,8 @@ pub struct ChannelDeliveries {
     pub window: Arc<ChannelWindow>,
     /// What listings show and nothing else reads.
     pub shown: Shown,
+    /// What is counted of the channel.
+    pub counters: Arc<Counters>,
 }
 
 /// What the channel's owner notes for listings.
@@ -57,6 +59,17 @@ impl ChannelDeliveries {
     }
 }
 
+impl ChannelDeliveries {
+    /// Counts what one consumer gets, which is all to be settled or all not.
+    fn count_deliveries(&self, deliveries: &[Delivery]) {
+        let settles = deliveries.first().is_some_and(|delivery| delivery.unacked.is_some());
+        let count = if settles { Count::Deliver } else { Count::DeliverNoAck };
+        self.counters.add(count, deliveries.len() as u64);
+        let redelivered = deliveries.iter().filter(|delivery| delivery.redelivered).count();
+        self.counters.add(Count::Redeliver, redelivered as u64);
+    }
+}
+
 impl ChannelLink for ChannelDeliveries {
     fn state(&self) -> ChannelState {
         ChannelState {
@@ -68,6 +81,10 @@ impl ChannelLink for ChannelDeliveries {
             confirm: self.shown.confirm.load(Ordering::Relaxed),
             transactional: self.shown.transactional.load(Ordering::Relaxed),
         }
+    }
+
+    fn counters(&self) -> &Arc<Counters> {
+        &self.counters
     }
 }
 
@@ -150,6 +167,7 @@ impl Consumer {
 
 impl ConsumerSink for Consumer {
     fn deliver(&self, deliveries: &mut Vec<Delivery>) -> Flow {
+        self.channel.count_deliveries(deliveries);
         let mut table = self.channel.unacked.lock();
         self.channel.outbox.write_deliveries(
             |out| {

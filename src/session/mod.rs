@@ -18,6 +18,7 @@ mod publish;
 mod requests;
 mod settings;
 mod settle;
+mod tally;
 mod topology;
 mod tx;
 mod unacked;
@@ -95,6 +96,8 @@ pub struct Session {
     blocked: bool,
     /// Channels with something to do at the next flush.
     touched: Vec<u16>,
+    /// Channels that have counted something since.
+    tallied: Vec<u16>,
     aftermath: Aftermath,
     next: Next,
     /// More is owed to the client than it may be: the rest of the input waits until it has read.
@@ -136,6 +139,7 @@ impl Session {
             publisher: false,
             blocked: false,
             touched: Vec::new(),
+            tallied: Vec::new(),
             aftermath: Aftermath::default(),
             next: Next::Read,
             is_full: false,
@@ -276,7 +280,7 @@ impl Session {
                 multiple,
                 outcome,
             } => {
-                let (method, outcome) = meaning(outcome);
+                let (method, outcome) = settle::meaning(outcome);
                 let done = self.settle(channel, delivery_tag, multiple, outcome);
                 self.check(channel, method, done);
             }
@@ -351,6 +355,7 @@ impl Session {
 
     /// Hands over what was gathered, then works off what came of it.
     fn flush(&mut self) {
+        self.hand_over_tallies();
         if self.touched.is_empty() && self.publishes.is_empty() && self.settles.is_empty() {
             return;
         }
@@ -480,16 +485,6 @@ impl Drop for Session {
             self.outbox.abandon();
             tracing::error!(connection = self.id, "the connection did not end in order");
         }
-    }
-}
-
-/// The method's ids for errors, and what it means for the queue.
-fn meaning(outcome: amqp::Outcome) -> (Method, Outcome) {
-    let back = |requeue| if requeue { Outcome::Requeue } else { Outcome::Reject };
-    match outcome {
-        amqp::Outcome::Ack => (Method::new(60, 80), Outcome::Ack),
-        amqp::Outcome::Reject { requeue } => (Method::new(60, 90), back(requeue)),
-        amqp::Outcome::Nack { requeue } => (Method::new(60, 120), back(requeue)),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::routing::{ExchangeKind, sender_selected_keys};
 
 use super::channel::Channel;
 use super::tx::PendingPublish;
-use super::{Place, Session};
+use super::{Place, Session, tally};
 
 const PUBLISH: Method = Method::new(60, 40);
 
@@ -68,9 +68,12 @@ impl Session {
                 queues: route.queues.clone(),
                 persistent: traits.persistent,
                 mandatory: publish.mandatory,
+                traffic: channel.tally.exchange().cloned(),
             });
             return Ok(());
         }
+        channel.tally.publish(route.queues.len(), publish.mandatory);
+        tally::list(&mut channel.tally, number, &mut self.tallied);
         let ticket = channel.confirms.as_mut().map(|confirms| {
             if confirms.reached.is_empty() {
                 self.touched.push(number);
@@ -113,6 +116,13 @@ impl Session {
         if !reached && publish.mandatory {
             return_message(channel, &message);
         }
+        if let Some(place) = &self.place {
+            // Requests and answers are the default exchange's, and no queue's.
+            channel.standing = None;
+            channel.tally.enter(place.vhost.exchange_traffic(""));
+        }
+        channel.tally.publish(usize::from(reached), publish.mandatory);
+        tally::list(&mut channel.tally, number, &mut self.tallied);
         if let Some(confirms) = &mut channel.confirms {
             confirms.last += 1;
             confirms.reached.push(0);
@@ -132,6 +142,10 @@ impl Session {
             return;
         };
         for publish in pending {
+            if let Some(traffic) = publish.traffic {
+                channel.tally.enter(traffic);
+            }
+            channel.tally.publish(publish.queues.len(), publish.mandatory);
             for queue in &publish.queues {
                 let incoming = Incoming {
                     message: publish.message.clone(),
@@ -144,6 +158,9 @@ impl Session {
                 return_message(channel, &publish.message);
             }
         }
+        tally::list(&mut channel.tally, number, &mut self.tallied);
+        // The tally is at the exchange of the last of them now; the next publish asks anew.
+        channel.standing = None;
     }
 }
 
@@ -202,6 +219,7 @@ fn check_exchange(place: &Place, channel: &mut Channel, exchange: &str) -> Resul
     }
     place.vhost.check_publishable(exchange)?;
     channel.to_topic = place.vhost.exchange_kind(exchange) == Some(ExchangeKind::Topic);
+    channel.tally.enter(place.vhost.exchange_traffic(exchange));
     channel.standing = Some((generation, exchange.into()));
     Ok(())
 }

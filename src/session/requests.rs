@@ -1,13 +1,16 @@
 //! Methods that are not hot: from the request to the part that does it.
 
+use std::sync::Arc;
+
 use crate::amqp::{Request, Response};
 use crate::model::{AmqpError, Method, ReplyCode};
+use crate::queue::Outcome;
 
-use super::Session;
 use super::basic::Consume;
 use super::channel::Confirms;
 use super::confirms::ConfirmTracker;
 use super::tx::{CommitWaiter, Transaction};
+use super::{Session, tally};
 
 /// Class and method ids, for errors.
 pub(super) fn method(request: &Request) -> Method {
@@ -83,7 +86,8 @@ impl Session {
     }
 
     fn select_confirms(&mut self, number: u16, nowait: bool) -> Result<(), AmqpError> {
-        let outbox = std::sync::Arc::clone(&self.outbox);
+        let outbox = Arc::clone(&self.outbox);
+        let of_vhost = Arc::clone(self.place()?.vhost.traffic());
         let channel = self.channel_mut(number)?;
         if channel.transaction.is_some() {
             return Err(AmqpError::channel(
@@ -91,8 +95,9 @@ impl Session {
                 "cannot switch from tx to confirm mode",
             ));
         }
+        let counted = [Arc::clone(&channel.deliveries.counters), of_vhost];
         channel.confirms.get_or_insert_with(|| Confirms {
-            tracker: ConfirmTracker::new(number, outbox),
+            tracker: ConfirmTracker::new(number, outbox, counted),
             last: 0,
             reached: Vec::new(),
         });
@@ -115,9 +120,12 @@ impl Session {
 
     fn commit(&mut self, number: u16) -> Result<(), AmqpError> {
         let transaction = self.take_transaction(number)?;
-        let waiter = CommitWaiter::new(number, std::sync::Arc::clone(&self.outbox));
+        let waiter = CommitWaiter::new(number, Arc::clone(&self.outbox));
         self.publish_pending(number, transaction.publishes, &|| waiter.ticket());
         if let Some(channel) = self.channels.get_mut(&number) {
+            let acks = transaction.settlements.iter();
+            let acks = acks.filter(|(_, outcome)| *outcome == Outcome::Ack).count();
+            tally::acked(&mut channel.tally, number, acks, &mut self.tallied);
             for (unacked, outcome) in transaction.settlements {
                 channel.settled += u32::from(unacked.windowed);
                 self.settles.push(channel.queue(unacked.queue), outcome, unacked.id);

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::amqp;
 use crate::broker::{Aftermath, QueueCell};
-use crate::model::Millis;
+use crate::model::{Method, Millis};
 use crate::queue::{Outcome, UnackedId};
 
 /// Settlements gathered a queue and an outcome, in order.
@@ -64,5 +65,15 @@ impl SettleBatch {
         }
         self.used = 0;
         self.slots.truncate(16);
+    }
+}
+
+/// The method's ids for errors, and what it means for the queue.
+pub fn meaning(outcome: amqp::Outcome) -> (Method, Outcome) {
+    let back = |requeue| if requeue { Outcome::Requeue } else { Outcome::Reject };
+    match outcome {
+        amqp::Outcome::Ack => (Method::new(60, 80), Outcome::Ack),
+        amqp::Outcome::Reject { requeue } => (Method::new(60, 90), back(requeue)),
+        amqp::Outcome::Nack { requeue } => (Method::new(60, 120), back(requeue)),
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::amqp::Response;
-use crate::broker::QueueRef;
+use crate::broker::{ExchangeTraffic, QueueRef};
 use crate::model::{ConfirmSink, ConfirmTicket, Message};
 use crate::queue::Outcome;
 
@@ -36,6 +36,8 @@ pub struct PendingPublish {
     pub persistent: bool,
     /// To be returned where it reaches no queue.
     pub mandatory: bool,
+    /// Where its exchange counts it.
+    pub traffic: Option<Arc<ExchangeTraffic>>,
 }
 
 /// Counts what a commit still waits for, and answers it.

@@ -62,6 +62,78 @@ impl Client {
         self.expect(60, 21);
     }
 
+    /// Asks for confirms.
+    pub fn confirm_select(&mut self) {
+        self.send(1, 85, 10, &[0]);
+        self.expect(85, 11);
+    }
+
+    pub fn tx_select(&mut self) {
+        self.send(1, 90, 10, &[]);
+        self.expect(90, 11);
+    }
+
+    pub fn tx_commit(&mut self) {
+        self.send(1, 90, 20, &[]);
+        self.expect(90, 21);
+    }
+
+    pub fn tx_rollback(&mut self) {
+        self.send(1, 90, 30, &[]);
+        self.expect(90, 31);
+    }
+
+    /// Publishes one byte.
+    pub fn publish(&mut self, exchange: &str, key: &str, mandatory: bool) {
+        let mut publish = vec![0, 0];
+        short(&mut publish, exchange);
+        short(&mut publish, key);
+        publish.push(mandatory.into());
+        self.send(1, 60, 40, &publish);
+        self.frame(2, 1, &[0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0]);
+        self.frame(3, 1, b"x");
+    }
+
+    /// A message comes back that reached no queue.
+    pub fn expect_returned(&mut self) {
+        self.expect(60, 50);
+        self.skip_content();
+    }
+
+    /// Gets the message at the head.
+    pub fn get(&mut self, queue: &str) {
+        self.ask_get(queue);
+        self.expect(60, 71);
+        self.skip_content();
+    }
+
+    /// Gets from an empty queue.
+    pub fn get_empty(&mut self, queue: &str) {
+        self.ask_get(queue);
+        self.expect(60, 72);
+    }
+
+    fn ask_get(&mut self, queue: &str) {
+        let mut get = vec![0, 0];
+        short(&mut get, queue);
+        get.push(0);
+        self.send(1, 60, 70, &get);
+    }
+
+    /// Acks one delivery.
+    pub fn ack(&mut self, tag: u64) {
+        let mut ack = tag.to_be_bytes().to_vec();
+        ack.push(0);
+        self.send(1, 60, 80, &ack);
+    }
+
+    /// Header and body of one byte.
+    fn skip_content(&mut self) {
+        for _ in 0..2 {
+            self.read_frame();
+        }
+    }
+
     /// Declares an exclusive queue.
     pub fn declare_exclusive(&mut self, queue: &str) {
         let mut declare = vec![0, 0];
@@ -73,23 +145,34 @@ impl Client {
 
     /// The next method must be this one; gives its fields.
     pub fn expect(&mut self, class: u16, method: u16) -> Vec<u8> {
+        let payload = self.read_frame();
+        let id = |at: usize| u16::from_be_bytes([payload[at], payload[at + 1]]);
+        assert_eq!((id(0), id(2)), (class, method));
+        payload[4..].to_vec()
+    }
+
+    fn read_frame(&mut self) -> Vec<u8> {
         let mut head = [0; 7];
         self.0.read_exact(&mut head).expect("a frame");
         let length = u32::from_be_bytes([head[3], head[4], head[5], head[6]]) as usize;
         let mut rest = vec![0; length + 1];
         self.0.read_exact(&mut rest).expect("its payload");
-        let id = |at: usize| u16::from_be_bytes([rest[at], rest[at + 1]]);
-        assert_eq!((id(0), id(2)), (class, method));
-        rest[4..length].to_vec()
+        rest.truncate(length);
+        rest
     }
 
     fn send(&mut self, channel: u16, class: u16, method: u16, fields: &[u8]) {
-        let mut frame = vec![1];
+        let mut payload = class.to_be_bytes().to_vec();
+        payload.extend_from_slice(&method.to_be_bytes());
+        payload.extend_from_slice(fields);
+        self.frame(1, channel, &payload);
+    }
+
+    fn frame(&mut self, kind: u8, channel: u16, payload: &[u8]) {
+        let mut frame = vec![kind];
         frame.extend_from_slice(&channel.to_be_bytes());
-        frame.extend_from_slice(&(fields.len() as u32 + 4).to_be_bytes());
-        frame.extend_from_slice(&class.to_be_bytes());
-        frame.extend_from_slice(&method.to_be_bytes());
-        frame.extend_from_slice(fields);
+        frame.extend_from_slice(&(payload.len() as u32).to_be_bytes());
+        frame.extend_from_slice(payload);
         frame.push(0xCE);
         self.0.write_all(&frame).expect("the broker reads");
     }

@@ -9,6 +9,7 @@ mod lists;
 mod messages;
 mod paths;
 mod settings;
+mod statistics;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};

@@ -79,8 +79,10 @@ fn messages_are_requeued_acked_or_dead_lettered() {
     broker.want(204, "DELETE", "/api/queues/%2F/dead/contents", None);
     assert_eq!(broker.get("/api/queues/%2F/dead")["messages"], 0);
     broker.want(204, "DELETE", "/api/queues/%2F/dead", None);
+    broker.want(204, "DELETE", "/api/queues/%2F/q", None);
     let totals = &broker.get("/api/overview")["message_stats"];
-    assert_eq!(totals["publish"], 5, "those of a deleted queue count on");
+    assert_eq!(totals["publish"], 3, "a dead letter has no publisher");
+    assert_eq!(totals["get"], 7, "those of a deleted queue count on");
 }
 
 #[test]

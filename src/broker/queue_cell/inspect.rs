@@ -4,8 +4,7 @@ use crate::model::{Millis, Name};
 use crate::queue::Delivery;
 
 use super::QueueCell;
-use crate::broker::ConsumerInfo;
-use crate::broker::counters::{Count, Counters};
+use crate::broker::{ConsumerInfo, Count, Counters};
 
 impl QueueCell {
     /// Counts what one consumer is about to get, which is all settled or all not.

@@ -4,6 +4,7 @@ mod deduplication;
 mod delayed;
 mod limits;
 mod policies;
+mod statistics;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,22 +1,24 @@
-//! What queues count, and the rates made of it.
+//! What queues, channels, exchanges and vhosts count.
 //!
-//! A batch of messages counts once, under the lock that its queue holds already. Rates are made of two samples:
-//! [`Broker::sample_rates`] is called every few seconds and looks at all queues, one after another.
+//! A batch of messages counts once, not each of them: in its queue under the lock that is held already, and on its
+//! channel, exchange and vhost when the read that brought it is handed over.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
-
-use crate::model::Millis;
-
-use super::Broker;
+use super::history::{History, Round};
 
 /// Something that is counted, in the order of [`Totals`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Count {
-    /// Messages that were published into the queue.
+    /// Messages that were published: into the queue, or by the publishers of a channel or a vhost.
     Publish,
+    /// Publishes that were confirmed.
+    Confirm,
+    /// Publishes that reached no queue and went back to their publisher.
+    ReturnUnroutable,
+    /// Publishes that reached no queue and were dropped.
+    DropUnroutable,
     /// Deliveries to consumers that settle.
     Deliver,
     /// Deliveries to consumers that do not.
@@ -35,7 +37,30 @@ pub enum Count {
 
 impl Count {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
+        Self::Publish,
+        Self::Confirm,
+        Self::ReturnUnroutable,
+        Self::DropUnroutable,
+        Self::Deliver,
+        Self::DeliverNoAck,
+        Self::Redeliver,
+        Self::Get,
+        Self::GetNoAck,
+        Self::GetEmpty,
+        Self::Ack,
+    ];
+
+    /// What publishers do; queues know the first of them only.
+    pub const OF_PUBLISHERS: [Self; 4] = [
+        Self::Publish,
+        Self::Confirm,
+        Self::ReturnUnroutable,
+        Self::DropUnroutable,
+    ];
+
+    /// What queues count.
+    pub const OF_QUEUES: [Self; 8] = [
         Self::Publish,
         Self::Deliver,
         Self::DeliverNoAck,
@@ -51,6 +76,9 @@ impl Count {
     pub fn name(self) -> &'static str {
         match self {
             Self::Publish => "publish",
+            Self::Confirm => "confirm",
+            Self::ReturnUnroutable => "return_unroutable",
+            Self::DropUnroutable => "drop_unroutable",
             Self::Deliver => "deliver",
             Self::DeliverNoAck => "deliver_no_ack",
             Self::Redeliver => "redeliver",
@@ -62,7 +90,7 @@ impl Count {
     }
 }
 
-/// How often each thing happened since the queue was made or the broker started.
+/// How often each thing happened since the object was made or the broker started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals(pub [u64; Count::ALL.len()]);
 
@@ -71,6 +99,13 @@ impl Totals {
     #[must_use]
     pub fn of(&self, count: Count) -> u64 {
         self.0[count as usize]
+    }
+
+    /// Takes what publishers did from another, in place of what queues counted.
+    pub(super) fn publishers_from(&mut self, other: &Self) {
+        for count in Count::OF_PUBLISHERS {
+            self.0[count as usize] = other.of(count);
+        }
     }
 
     /// Adds the totals of another.
@@ -100,27 +135,33 @@ impl Rates {
     }
 }
 
-/// The counters of one queue. Written under its lock only, read by anybody.
+/// What is sampled of an object: its totals, then messages that wait and that are out.
+pub const SAMPLED: usize = Count::ALL.len() + 2;
+
+/// Where the messages that wait stand in a sample.
+pub const SAMPLED_READY: usize = Count::ALL.len();
+/// Where those that are out stand.
+pub const SAMPLED_UNACKED: usize = Count::ALL.len() + 1;
+
+/// What one object counts, and what was sampled of it.
 #[derive(Debug, Default)]
 pub struct Counters {
     totals: [AtomicU64; Count::ALL.len()],
-    sampled: Mutex<Option<Sampled>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Sampled {
-    at: Millis,
-    totals: Totals,
-    rates: Rates,
-    depth: [u64; 2],
-    depth_rates: [f64; 2],
+    history: History<SAMPLED>,
 }
 
 impl Counters {
-    /// Adds `by`. Only one thread at a time may do so: the one that holds the queue's lock.
-    pub(super) fn count(&self, count: Count, by: u64) {
+    /// Adds `by` where one thread at a time does so: the one that holds a queue's lock.
+    pub(in crate::broker) fn count(&self, count: Count, by: u64) {
         let total = &self.totals[count as usize];
         total.store(total.load(Ordering::Relaxed) + by, Ordering::Relaxed);
+    }
+
+    /// Adds `by`, from any thread.
+    pub fn add(&self, count: Count, by: u64) {
+        if by > 0 {
+            self.totals[count as usize].fetch_add(by, Ordering::Relaxed);
+        }
     }
 
     /// The totals as they stand.
@@ -132,74 +173,31 @@ impl Counters {
     /// The rates between the last two samples; zeros before the second.
     #[must_use]
     pub fn rates(&self) -> Rates {
-        let sampled = *self.sampled.lock();
-        sampled.map(|sampled| sampled.rates).unwrap_or_default()
+        let rates = self.history.rates();
+        Rates(std::array::from_fn(|at| rates[at]))
     }
 
     /// How fast the numbers of waiting and of unacked messages changed between the last two samples, a second.
     #[must_use]
     pub fn depth_rates(&self) -> (f64, f64) {
-        let sampled = *self.sampled.lock();
-        let [ready, unacked] = sampled.map(|sampled| sampled.depth_rates).unwrap_or_default();
-        (ready, unacked)
+        let rates = self.history.rates();
+        (rates[SAMPLED_READY], rates[SAMPLED_UNACKED])
+    }
+
+    /// What was sampled: totals, and the depth behind them.
+    #[must_use]
+    pub fn history(&self) -> &History<SAMPLED> {
+        &self.history
     }
 
     /// Takes a sample.
-    fn sample(&self, now: Millis, depth: [u64; 2]) {
-        let totals = self.totals();
-        let mut sampled = self.sampled.lock();
-        let (rates, depth_rates) = match *sampled {
-            Some(last) if now > last.at => {
-                let elapsed = now - last.at;
-                let change = |at: usize| slope(last.depth[at], depth[at], elapsed);
-                (rates(&last.totals, &totals, elapsed), [change(0), change(1)])
-            }
-            Some(last) => (last.rates, last.depth_rates),
-            None => Default::default(),
-        };
-        *sampled = Some(Sampled {
-            at: now,
-            totals,
-            rates,
-            depth,
-            depth_rates,
+    pub(in crate::broker) fn sample(&self, round: &mut Round, totals: &Totals, [ready, unacked]: [u64; 2]) {
+        let values = std::array::from_fn(|at| match at {
+            SAMPLED_READY => ready,
+            SAMPLED_UNACKED => unacked,
+            at => totals.0[at],
         });
-    }
-}
-
-fn rates(before: &Totals, after: &Totals, elapsed_ms: Millis) -> Rates {
-    Rates(std::array::from_fn(|at| slope(before.0[at], after.0[at], elapsed_ms)))
-}
-
-/// The change a second.
-fn slope(before: u64, after: u64, elapsed_ms: Millis) -> f64 {
-    (after as f64 - before as f64) * 1000.0 / elapsed_ms as f64
-}
-
-impl Broker {
-    /// Totals and rates of all queues together; what deleted queues counted is in the totals.
-    #[must_use]
-    pub fn message_totals(&self) -> (Totals, Rates) {
-        let mut totals = *self.retired.lock();
-        let mut rates = Rates::default();
-        for vhost in self.vhosts() {
-            for queue in &vhost.queues {
-                totals.add(&queue.counters().totals());
-                rates.add(&queue.counters().rates());
-            }
-        }
-        (totals, rates)
-    }
-
-    /// Takes a sample of all counters, for rates. To be called every few seconds.
-    pub fn sample_rates(&self) {
-        let now = self.now();
-        for vhost in self.vhosts() {
-            for queue in vhost.queues() {
-                let state = queue.state();
-                queue.counters().sample(now, [state.ready, state.unacked]);
-            }
-        }
+        self.history.sample(round, values);
     }
 }
 
@@ -210,19 +208,24 @@ mod tests {
     #[test]
     fn rates_come_from_the_last_two_samples() {
         let counters = Counters::default();
+        let sample = |at, before, depth| {
+            let totals = counters.totals();
+            counters.sample(&mut Round::new(at, before, 1 << 20), &totals, depth);
+        };
         counters.count(Count::Publish, 7);
-        counters.sample(1_000, [3, 0]);
+        sample(1_000, None, [3, 0]);
         assert_eq!(counters.rates(), Rates::default(), "one sample is no rate");
-        counters.count(Count::Publish, 10);
-        counters.sample(6_000, [13, 5]);
+        counters.count(Count::Publish, 4);
+        counters.add(Count::Publish, 6);
+        sample(6_000, Some(1_000), [13, 5]);
         assert!((counters.rates().of(Count::Publish) - 2.0).abs() < 1e-9);
-        counters.sample(6_000, [0, 0]);
+        sample(6_000, Some(1_000), [0, 0]);
         assert!(
             (counters.rates().of(Count::Publish) - 2.0).abs() < 1e-9,
             "no time has passed"
         );
         assert_eq!(counters.depth_rates(), (2.0, 1.0));
-        counters.sample(11_000, [0, 0]);
+        sample(11_000, Some(6_000), [0, 0]);
         assert_eq!(counters.rates(), Rates::default());
         assert_eq!(counters.totals().of(Count::Publish), 17);
     }
