@@ -26,9 +26,9 @@ FRAME = 8
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--messages", type=int, default=200_000, help="how many wait (default 200000)")
+    parser.add_argument("--messages", type=int, default=500_000, help="how many wait (default 500000)")
     parser.add_argument("--size", type=int, default=1024, help="bytes of a body (default 1024)")
-    parser.add_argument("--memory-mib", type=int, default=96, help="memory of the broker (default 96)")
+    parser.add_argument("--memory-mib", type=int, default=256, help="memory of the broker (default 256)")
     parser.add_argument("--transient", type=int, default=None, help="transient messages that wait (default: half as many)")
     parser.add_argument("--dir", help="where the data folder is made (default: the system's)")
     parser.add_argument("--warren", default="target/quick/warren", help="the program (default target/quick/warren)")

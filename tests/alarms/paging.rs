@@ -153,7 +153,9 @@ fn transient_messages_go_to_disk_too_and_are_gone_after_a_restart() {
         }
         drop(consumer);
         fill(&mut paging.client(), transient);
+        client.confirm();
         client.publish("q", true, &body(7));
+        client.expect(ACK);
         assert!(paging.on_disk() > MESSAGES / 2, "{}", paging.on_disk());
         drop(client);
         paging.stop();

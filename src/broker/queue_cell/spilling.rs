@@ -101,7 +101,8 @@ impl Spilling {
                 Arc::clone(&self.desk) as Arc<dyn ConfirmSink>,
                 sequence,
             )),
-            in_flight: false,
+            // It may go again before it has to be written, and no publisher waits for it.
+            in_flight: true,
         };
         journal.keep(&mut messages.into_iter().map(keep).collect());
     }
