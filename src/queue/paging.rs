@@ -146,8 +146,9 @@ impl QueueCore {
         }
         let (len, bytes) = self.ready.ahead();
         let is_short = len < self.read_ahead as u64 && bytes < READ_AHEAD_BYTES;
-        let has_next = self.ready.has_head() && !(is_short && !self.consumers.is_empty());
-        if self.dying.len() > 0 || (self.ready.is_paging() && !has_next) {
+        let nears = is_short && !self.consumers.is_empty();
+        let wants_next = self.ready.is_paging() && (nears || !self.ready.has_head());
+        if self.dying.len() > 0 || wants_next {
             self.loading = true;
             effects.push(Effect::Load);
         }
