@@ -57,8 +57,9 @@
 //!   `recover-ok` before what is delivered again.
 //! - A declaration that is to last is answered after it is on stable storage; a confirm for a persistent message on a
 //!   durable queue likewise, or after its settlement.
-//! - A dead letter is placed before its source forgets it. On disk the order is kept for queues that ask for
-//!   at-least-once dead lettering; otherwise a crash within one settle window (a millisecond) can lose a dead letter.
+//! - A message that goes from one place into others (a dead letter, a retry, a delayed message whose time has come) is
+//!   forgotten by its old place's disk only once the new ones have it on theirs (`broker/handover`): a crash finds it in
+//!   one of them or twice, and never nowhere.
 //! - What one connection can make the broker hold is bounded: frames and unfinished bodies by [`amqp::WireLimits`],
 //!   what is to be written by `limits.outgoing_buffer_bytes`. Over that its consumers are paused, and nothing more is
 //!   read from a client that does not read.
@@ -98,3 +99,4 @@ pub mod routing;
 pub mod server;
 pub mod session;
 pub mod store;
+pub mod telemetry;

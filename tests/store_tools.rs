@@ -80,7 +80,13 @@ fn stats_name_queues_bytes_and_segments() {
     let (live, dead) = (number(line("live bytes"), 2), number(line("dead bytes"), 2));
     assert!(live > 700 && dead > 300, "{text}");
     assert_eq!(live + dead, number(line("bytes on disk"), 3));
-    assert_eq!(line("1 ")[3], "7", "the segment's messages");
+    assert_eq!(
+        line("1 ")[4..],
+        ["7", "yes"],
+        "the segment's messages, and a checkpoint at a clean end"
+    );
+    assert_eq!(number(line("1 "), 1), number(line("1 "), 2) + number(line("1 "), 3));
+    assert!(number(line("definitions"), 1) > 0);
 }
 
 #[test]

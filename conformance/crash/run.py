@@ -21,6 +21,7 @@ import load
 from checker import Checker
 from history import History
 from link import Link, Lost, read_body
+from power import Power
 from process import DidNotStart, Process
 
 # Above this many a census acks some, so that 200 rounds don't grow without end.
@@ -37,6 +38,8 @@ def arguments():
     parser.add_argument("--seed", type=int, default=None, help="what a failed run has printed")
     parser.add_argument("--engine", choices=["log", "sled"], default="log")
     parser.add_argument("--sync", choices=["always", "interval", "never"], default="always")
+    parser.add_argument("--power", action="store_true",
+                        help="with every end the power fails: what was not synced is lost (Linux and a C compiler)")
     parser.add_argument("--keep", action="store_true", help="keep the data folder of a failed run, and name it")
     return parser.parse_args()
 
@@ -44,7 +47,9 @@ def arguments():
 class Run:
     def __init__(self, options, folder):
         self.options, self.folder = options, folder
-        self.process = Process(Path(options.warren).resolve(), folder, options.engine, options.sync)
+        power = Power(folder / "data", folder) if options.power else None
+        self.process = Process(Path(options.warren).resolve(), folder, options.engine, options.sync, power,
+                               options.seed)
         self.history, self.checker = History(), Checker()
         self.problems = []
         self.is_new = True
@@ -127,7 +132,7 @@ class Run:
         self.problems += [f"{client.name} hangs" for client in clients if client.is_alive()]
         self.history.note("stopped" if in_order else "killed")
         self.judge()
-        return "SIGTERM" if in_order else "SIGKILL"
+        return ("SIGTERM" if in_order else "SIGKILL") + self.process.lost
 
     def end(self, in_order, until):
         # Whatever is heard from here on counts still; but being thrown out is no fault any more.
@@ -167,6 +172,8 @@ def attempt(run, name, work):
     except (DidNotStart, Lost) as error:
         run.problems.append(f"{type(error).__name__}: {error}")
         end = "nothing"
+        if run.process.alive():
+            run.process.kill()
     problems, run.problems = run.problems, []
     print(f"{name}: {len(run.history) - before} events, ended by {end}, {time.monotonic() - began:.1f} s"
           + (" FAILED" if problems else ""), flush=True)
@@ -203,7 +210,7 @@ def main():
     print(", ".join(f"{count} {what}" for what, count in run.checker.counts.items()))
     if failed:
         print(f"again: conformance/crash/run --seed {options.seed} --rounds {options.rounds} "
-              f"--engine {options.engine} --sync {options.sync}")
+              f"--engine {options.engine} --sync {options.sync}{' --power' if options.power else ''}")
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 

@@ -106,16 +106,21 @@ impl Broker {
             return Ok(());
         }
         blocking(|| self.accounts.put_user_with_password(name, password, tags)).map_err(|error| error.to_string())?;
-        self.store_user(name).map_err(|error| error.text)
+        self.store_user(name).map_err(|error| error.text)?;
+        self.tell_user_set(standing.as_ref(), name);
+        Ok(())
     }
 
     /// Sets a user from a declaration, with a hash.
     pub fn declare_user(&self, user: &User) -> Result<(), String> {
-        if self.accounts.user(&user.name).as_ref() == Some(user) {
+        let standing = self.accounts.user(&user.name);
+        if standing.as_ref() == Some(user) {
             return Ok(());
         }
         self.accounts.put_user(user).map_err(|error| error.to_string())?;
-        self.store_user(&user.name).map_err(|error| error.text)
+        self.store_user(&user.name).map_err(|error| error.text)?;
+        self.tell_user_set(standing.as_ref(), &user.name);
+        Ok(())
     }
 
     /// Sets what a user may do in a vhost.
@@ -127,6 +132,7 @@ impl Broker {
             .put_permission(permission)
             .map_err(|error| error.to_string())?;
         let key = key(&[&permission.user, &permission.vhost]);
+        self.tell_permission(permission);
         self.store(&[put(Table::Permissions, key, permission)])
             .map_err(|error| error.text)
     }
@@ -150,6 +156,9 @@ impl Broker {
         );
         let existed = self.accounts.delete_user(name);
         self.store(&changes)?;
+        if existed {
+            self.tell_user("user.deleted", name);
+        }
         Ok(existed)
     }
 

@@ -144,6 +144,7 @@ impl Broker {
         self.accounts.remove_vhost(name);
         self.retire_vhost(&vhost);
         self.vhosts.remove(name);
+        self.tell_vhost("vhost.deleted", name, None);
         Ok(true)
     }
 
@@ -152,6 +153,7 @@ impl Broker {
     /// # Errors
     /// Name, password or hash cannot be used, or the store failed.
     pub fn put_user(&self, user: &User, password: Option<&[u8]>) -> Result<(), String> {
+        let before = self.accounts.user(&user.name);
         let done = match password {
             Some(password) => blocking(|| {
                 self.accounts
@@ -160,7 +162,9 @@ impl Broker {
             None => self.accounts.put_user(user),
         };
         done.map_err(|error| error.to_string())?;
-        self.store_user(&user.name).map_err(|error| error.text)
+        self.store_user(&user.name).map_err(|error| error.text)?;
+        self.tell_user_set(before.as_ref(), &user.name);
+        Ok(())
     }
 
     /// Takes a user's permission in a vhost away.
@@ -168,6 +172,7 @@ impl Broker {
         self.accounts
             .clear_permission(user, vhost)
             .map_err(|error| error.to_string())?;
+        self.tell_permission_deleted("permission.deleted", user, vhost);
         self.store(&[StateChange::Remove(Table::Permissions, key(&[user, vhost]))])
             .map_err(|error| error.text)
     }
@@ -178,6 +183,7 @@ impl Broker {
             .put_topic_permission(permission)
             .map_err(|error| error.to_string())?;
         let change = put(Table::Permissions, topic_key(permission), permission);
+        self.tell_topic_permission(permission);
         self.store(&[change]).map_err(|error| error.text)
     }
 
@@ -195,6 +201,7 @@ impl Broker {
         self.accounts
             .clear_topic_permissions(user, vhost, exchange)
             .map_err(refused)?;
+        self.tell_permission_deleted("topic.permission.deleted", user, vhost);
         self.store(&changes).map_err(|error| error.text)
     }
 }

@@ -40,6 +40,7 @@ impl Broker {
             }
         }
         if new {
+            self.tell_binding("binding.created", vhost, &binding);
             let mut aftermath = Aftermath::default();
             self.replay_history(vhost, &binding, &mut aftermath);
             drop(admin);
@@ -59,6 +60,8 @@ impl Broker {
             return Ok(());
         }
         self.drop_sides(vhost, &unbound.auto_deleted);
+        self.tell_removed(vhost, &[], std::slice::from_ref(binding));
+        self.tell_removed(vhost, &unbound.auto_deleted, &unbound.bindings);
         let mut bindings = unbound.bindings;
         if durable {
             bindings.push(binding.clone());

@@ -245,6 +245,7 @@ impl Broker {
         self.connections.open.insert(entry.id, Arc::clone(&entry));
         let opened = &self.connections.churn.connections_opened;
         opened.fetch_add(1, Ordering::Relaxed);
+        self.tell_connection_created(&entry);
         entry
     }
 

@@ -6,7 +6,9 @@ use crate::model::{Message, Millis};
 use crate::queue::{DeadLetter, DeathReason, Incoming, RETRY_AT_HEADER, RETRY_COUNT_HEADER};
 use crate::routing::sender_selected_keys;
 use crate::store::QueueId;
+use crate::telemetry::Tracer;
 
+use super::handover::Handover;
 use super::letter_desk::LetterTry;
 use super::publish::PublishBatch;
 use super::queue_cell::{Aftermath, QueueCell, QueueRef};
@@ -38,6 +40,14 @@ impl DeathReason {
 }
 
 impl Corpse {
+    /// Records that it died, where its trace is recorded.
+    fn trace(&mut self, tracer: &Tracer, source: &QueueCell, letter: &DeadLetter) {
+        let (vhost, queue, reason) = (&source.vhost, &source.name, letter.reason.word());
+        if let Some(message) = tracer.dead_letter(vhost, queue, reason, &self.message) {
+            self.message = message;
+        }
+    }
+
     /// Writes the death of `letter` in `queue` into its headers. Its expiration goes, and CC too where the queue has
     /// a routing key of its own for dead letters.
     #[must_use]
@@ -97,8 +107,8 @@ struct Tried {
 }
 
 impl super::Broker {
-    /// Routes dead letters of one queue and puts them where they lead; takes out of `forgets` what the queue keeps
-    /// after all.
+    /// Routes dead letters of one queue and puts them where they lead. The queue's disk forgets what it may (`forgets`)
+    /// once the targets have the letters on theirs, but for what the queue keeps after all.
     ///
     /// A letter that its queue does not hold and that would go round for ever, or leads nowhere, is dropped (RabbitMQ:
     /// "Dead Letter Exchanges", at-most-once). One that a full target refuses goes back to its queue, unless it had to
@@ -107,32 +117,41 @@ impl super::Broker {
         &self,
         source: &Arc<QueueCell>,
         letters: Vec<DeadLetter>,
-        forgets: &mut Vec<u64>,
+        mut forgets: Vec<u64>,
         now: Millis,
         aftermath: &mut Aftermath,
     ) {
         let Some(vhost) = self.vhost(&source.vhost) else {
+            source.forget(&forgets);
             return;
         };
+        let handover = Handover::new(source);
         let mut batch = PublishBatch::default();
         let mut queues = Vec::new();
         let mut tried = Vec::new();
         for letter in letters {
-            let corpse = Corpse::new(&letter, &source.name);
+            let mut corpse = Corpse::new(&letter, &source.name);
+            if let Some(tracer) = self.tracer() {
+                corpse.trace(tracer, source, &letter);
+            }
             let message = &corpse.message;
             let keys = corpse.keys.iter().map(String::as_str);
             vhost.route_many(message.exchange(), keys, message.properties(), 0, &mut queues);
             queues.retain(|queue| !corpse.cycles_into(&queue.0.name));
             let answering = answering(source, &letter, &mut queues);
-            let attempt = (answering > 0).then(|| LetterTry::new(source, letter.sequence, letter.held, answering));
+            let watched = (letter.kept && !letter.held).then_some(&handover);
+            let attempt = (answering > 0).then(|| LetterTry::new(source, &letter, answering, watched.cloned()));
             let targets = queues.iter().map(|queue| queue.0.id).collect();
             for queue in queues.drain(..) {
                 let asked = letter.held || queue.0.may_refuse();
-                let ticket = attempt.as_ref().filter(|_| asked);
+                let ticket = match attempt.as_ref().filter(|_| asked) {
+                    Some(attempt) => Some(attempt.ticket(queue.0.id)),
+                    None => watched.map(|handover| handover.ticket(letter.sequence)),
+                };
                 let incoming = Incoming {
                     message: message.clone(),
                     persistent: message.properties().is_persistent(),
-                    ticket: ticket.map(|attempt| attempt.ticket(queue.0.id)),
+                    ticket,
                 };
                 batch.push(&queue, incoming);
             }
@@ -145,7 +164,8 @@ impl super::Broker {
             }
         }
         batch.flush(now, aftermath);
-        take_back(source, tried, forgets, now, aftermath);
+        take_back(source, tried, &mut forgets, now, aftermath);
+        handover.asked(forgets);
         source.settle_letters(now, aftermath);
     }
 }

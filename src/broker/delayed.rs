@@ -11,12 +11,12 @@
 //! delayed exchange wait as well.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::model::{ConfirmSink, ConfirmTicket, FieldValue, Name};
+use crate::model::{FieldValue, Name};
 use crate::queue::{DELAY_HEADER, DeadLetter, DeadLetterTarget, Incoming, QueueOptions, delay};
 use crate::routing::sender_selected_keys;
 
+use super::handover::Handover;
 use super::publish::PublishBatch;
 use super::queue_cell::{Aftermath, QueueCell};
 use super::{Broker, Vhost};
@@ -61,11 +61,7 @@ impl Broker {
         aftermath: &mut Aftermath,
     ) {
         let now = self.now();
-        let release = Arc::new(Release {
-            room: Arc::clone(room),
-            forgets,
-            owed: AtomicUsize::new(1),
-        });
+        let handover = Handover::new(room);
         let mut batch = PublishBatch::default();
         let mut queues = Vec::new();
         for letter in letters {
@@ -96,44 +92,12 @@ impl Broker {
                 let incoming = Incoming {
                     message: message.clone(),
                     persistent: view.is_persistent(),
-                    ticket: Some(release.ticket()),
+                    ticket: Some(handover.ticket(letter.sequence)),
                 };
                 batch.push(&queue, incoming);
             }
         }
         batch.flush(now, aftermath);
-        release.done();
-    }
-}
-
-/// Messages on their way out of a waiting room, whose disk forgets them once their queues have them.
-struct Release {
-    room: Arc<QueueCell>,
-    forgets: Vec<u64>,
-    /// Answers still owed, and one that is given when all are asked for.
-    owed: AtomicUsize,
-}
-
-impl Release {
-    fn ticket(self: &Arc<Self>) -> ConfirmTicket {
-        self.owed.fetch_add(1, Ordering::AcqRel);
-        ConfirmTicket::new(Arc::clone(self) as Arc<dyn ConfirmSink>, 0)
-    }
-
-    fn done(&self) {
-        if self.owed.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.room.forget(&self.forgets);
-        }
-    }
-}
-
-impl ConfirmSink for Release {
-    fn taken(&self, _tag: u64) {
-        self.done();
-    }
-
-    /// A queue that is full drops it, as it drops a dead letter.
-    fn refused(&self, _tag: u64) {
-        self.done();
+        handover.asked(forgets);
     }
 }

@@ -68,12 +68,14 @@ impl Broker {
         let ids = self.new_side_ids(&spec)?;
         let record = spec.durable.then(|| put_exchange(vhost, &declare.name, &spec, ids));
         // Placed before it is stored: arguments that its type refuses must not stand in the store.
-        self.place_exchange(vhost, declare.name.clone(), spec, ids)?;
+        self.place_exchange(vhost, declare.name.clone(), spec.clone(), ids)?;
         self.store(record.as_slice()).inspect_err(|_| {
             let removed = vhost.router.write().delete(&declare.name);
             vhost.changed();
             self.drop_sides(vhost, &removed.exchanges);
-        })
+        })?;
+        self.tell_exchange_created(vhost, &declare.name, &spec);
+        Ok(())
     }
 
     /// Whether the declaration from the configuration could be made: the error that it would meet otherwise.
@@ -130,6 +132,7 @@ impl Broker {
         let removed = vhost.router.write().delete(name);
         vhost.changed();
         self.drop_sides(vhost, &removed.exchanges);
+        self.tell_removed(vhost, &removed.exchanges, &removed.bindings);
         self.store(&removals(vhost, &removed.exchanges, &removed.bindings))
     }
 

@@ -9,9 +9,10 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 
 use crate::model::{ConfirmSink, ConfirmTicket};
-use crate::queue::Sequence;
+use crate::queue::{DeadLetter, Sequence};
 use crate::store::QueueId;
 
+use super::handover::Handover;
 use super::queue_cell::QueueCell;
 
 /// The answers of one source queue's targets.
@@ -84,8 +85,10 @@ impl LetterDesk {
 pub struct LetterTry {
     source: Weak<QueueCell>,
     sequence: Sequence,
-    /// The source waits for the outcome. Otherwise only a refusal at once matters.
+    /// The source waits for the outcome. Otherwise only a refusal at once matters to it.
     held: bool,
+    /// Who hears every answer as well, where the source's disk still has a letter that the source does not hold.
+    handover: Option<Arc<Handover>>,
     state: Mutex<TryState>,
 }
 
@@ -99,11 +102,17 @@ struct TryState {
 impl LetterTry {
     /// A try with `targets` that will answer.
     #[must_use]
-    pub fn new(source: &Arc<QueueCell>, sequence: Sequence, held: bool, targets: usize) -> Arc<Self> {
+    pub(super) fn new(
+        source: &Arc<QueueCell>,
+        letter: &DeadLetter,
+        targets: usize,
+        handover: Option<Arc<Handover>>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             source: Arc::downgrade(source),
-            sequence,
-            held,
+            sequence: letter.sequence,
+            held: letter.held,
+            handover,
             state: Mutex::new(TryState {
                 left: targets,
                 ..TryState::default()
@@ -114,6 +123,9 @@ impl LetterTry {
     /// The ticket for one target.
     #[must_use]
     pub fn ticket(self: &Arc<Self>, target: QueueId) -> ConfirmTicket {
+        if let Some(handover) = &self.handover {
+            handover.ask();
+        }
         ConfirmTicket::new(Arc::clone(self) as Arc<dyn ConfirmSink>, target.0)
     }
 
@@ -128,6 +140,13 @@ impl LetterTry {
         state.left = state.left.saturating_sub(1);
         let list = if refused { &mut state.refused } else { &mut state.placed };
         list.push(QueueId(target));
+        if let Some(handover) = &self.handover {
+            drop(state);
+            return match refused {
+                true => handover.refused(self.sequence),
+                false => handover.taken(self.sequence),
+            };
+        }
         if state.left > 0 || !self.held {
             return;
         }

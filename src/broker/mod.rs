@@ -16,11 +16,15 @@ mod deduplication;
 mod definitions;
 mod delayed;
 mod direct_reply;
+mod events;
 mod exchange_side;
 mod exchanges;
+mod firehose;
+mod handover;
 mod letter_desk;
 mod limits;
 mod login_failures;
+mod observers;
 mod operations;
 mod operator_messages;
 mod paging;
@@ -64,9 +68,12 @@ pub use connection_counts::{ConnectionCounts, Counted, Tally};
 pub use connections::{ChannelLink, ChannelState, Churn, ConnectionEntry, ConnectionLink, NewConnection, Traffic};
 pub use definitions::stored_queues;
 pub use direct_reply::{DIRECT_REPLY_QUEUE, ReplySink};
+pub use events::{Acting, ConsumerEvent, EVENT_EXCHANGE, EventDesk, LoginEvent};
 pub use exchanges::{ExchangeDeclare, check_not_reserved};
+pub use firehose::{FIREHOSE, Party};
 pub use limits::BrokerLimits;
 pub use login_failures::LoginFailures;
+pub use observers::Observers;
 pub use operations::{ArgumentChange, CHANGEABLE_ARGUMENTS, PEEK_MAX};
 pub use operator_messages::AfterGet;
 pub use policies::{ApplyTo, EffectivePolicy, Policy, PolicyError, PolicyKind};
@@ -98,6 +105,7 @@ pub struct Broker {
     statistics: statistics::BrokerStatistics,
     connection_counts: ConnectionCounts,
     login_failures: LoginFailures,
+    observers: std::sync::OnceLock<Observers>,
     next_queue: AtomicU64,
     next_connection: AtomicU64,
 }
@@ -174,16 +182,16 @@ impl Broker {
     pub fn settle_aftermath(&self, aftermath: &mut Aftermath) {
         while !aftermath.is_empty() {
             let now = self.now();
-            for (source, letters, mut forgets) in std::mem::take(&mut aftermath.dead_letters) {
+            for (source, letters, forgets) in std::mem::take(&mut aftermath.dead_letters) {
                 match self.vhost(&source.vhost) {
                     Some(vhost) if vhost.is_waiting_room(&source) => {
                         self.release_delayed(&vhost, &source, letters, forgets, aftermath);
                     }
-                    _ => {
-                        self.send_dead_letters(&source, letters, &mut forgets, now, aftermath);
-                        source.forget(&forgets);
-                    }
+                    _ => self.send_dead_letters(&source, letters, forgets, now, aftermath),
                 }
+            }
+            if !aftermath.tapped.is_empty() {
+                self.tap_deliveries(std::mem::take(&mut aftermath.tapped), aftermath);
             }
             for queue in std::mem::take(&mut aftermath.to_delete) {
                 if let Err(error) = self.remove_queue(&queue, DeleteCondition::default()) {

@@ -13,6 +13,7 @@ mod once;
 mod paging;
 mod reference;
 mod spilling;
+mod tap;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering as Atomic};
 use std::sync::{Arc, Weak};
@@ -27,6 +28,7 @@ use crate::queue::{
 use crate::store::{Keep, QueueId, QueueJournal};
 
 use super::deduplication::QueueDeduplication;
+use super::firehose::Tapped;
 use super::letter_desk::LetterDesk;
 use super::paging::Paging;
 use super::statistics::{Count, Counters};
@@ -72,13 +74,15 @@ pub struct Aftermath {
     pub dead_letters: Vec<(Arc<QueueCell>, Vec<DeadLetter>, Vec<u64>)>,
     /// Queues that expired or lost the last consumer they were declared for.
     pub to_delete: Vec<Arc<QueueCell>>,
+    /// Deliveries that the firehose copies.
+    pub tapped: Vec<Tapped>,
 }
 
 impl Aftermath {
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.dead_letters.is_empty() && self.to_delete.is_empty()
+        self.dead_letters.is_empty() && self.to_delete.is_empty() && self.tapped.is_empty()
     }
 }
 
@@ -97,6 +101,7 @@ pub struct QueueCell {
     timers: Arc<Timers>,
     paging: Arc<Paging>,
     deleted: AtomicBool,
+    tapped: AtomicBool,
     counters: Counters,
     /// The deadline that the timers know of, 0 for none.
     scheduled: AtomicU64,
@@ -147,6 +152,7 @@ impl QueueCell {
             timers,
             paging,
             deleted: AtomicBool::new(false),
+            tapped: AtomicBool::new(false),
             counters: Counters::default(),
             scheduled: AtomicU64::new(0),
             may_refuse: AtomicBool::new(options.may_refuse()),
@@ -364,7 +370,7 @@ impl QueueCell {
     fn run(&self, inner: &mut Inner, now: Millis, aftermath: &mut Aftermath) {
         loop {
             self.execute(inner, now, aftermath);
-            self.hand_over(inner, now);
+            self.hand_over(inner, now, aftermath);
             if inner.core.has_deliverable() {
                 inner.core.apply(Command::Dispatch, now, &mut inner.effects);
                 continue;

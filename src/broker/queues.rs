@@ -154,6 +154,7 @@ impl Broker {
             self.store(&[put_queue(&queue)])?;
         }
         place_queue(vhost, &queue);
+        self.tell_queue_created(&queue);
         self.churn().queues_created.fetch_add(1, Ordering::Relaxed);
         Ok(queue.declared())
     }
@@ -214,6 +215,8 @@ impl Broker {
         let removed = vhost.router.write().remove_queue(&queue.name);
         vhost.changed();
         self.drop_sides(&vhost, &removed.exchanges);
+        self.tell_removed(&vhost, &removed.exchanges, &removed.bindings);
+        self.tell_queue_deleted(queue);
         let mut changes = removals(&vhost, &removed.exchanges, &removed.bindings);
         if queue.is_kept() {
             changes.push(StateChange::Remove(Table::Queues, key(&[&queue.vhost, &queue.name])));
@@ -316,6 +319,7 @@ fn check_same_queue(
 
 /// Makes a queue known: from here on it can be found and routed to.
 pub(super) fn place_queue(vhost: &Vhost, queue: &Arc<QueueCell>) {
+    queue.set_tapped(vhost.is_tapped());
     vhost.queues.insert(queue.name.clone(), Arc::clone(queue));
     vhost
         .router

@@ -82,6 +82,7 @@ impl Broker {
             statistics: super::statistics::BrokerStatistics::default(),
             connection_counts: super::ConnectionCounts::default(),
             login_failures: super::LoginFailures::default(),
+            observers: std::sync::OnceLock::new(),
             next_queue: AtomicU64::new(1),
             next_connection: AtomicU64::new(1),
         };
@@ -302,6 +303,7 @@ impl Broker {
         };
         self.store(&[put(Table::Vhosts, key(&[name]), &record)])?;
         self.place_vhost(name, description);
+        self.tell_vhost("vhost.created", name, Some(description));
         Ok(())
     }
 }

@@ -30,6 +30,8 @@ pub struct Vhost {
     /// Whether any exchange ever had a side: most vhosts know none and need not look.
     pub(super) has_sides: AtomicBool,
     pub(super) limits: RwLock<VhostLimits>,
+    /// The firehose is on.
+    pub(super) tapped: AtomicBool,
     /// What publishers did.
     pub(super) traffic: Arc<Counters>,
     /// What queues counted that are gone.
@@ -55,6 +57,7 @@ impl Vhost {
             sides: Sides::default(),
             has_sides: AtomicBool::new(false),
             limits: RwLock::default(),
+            tapped: AtomicBool::new(false),
             traffic: Arc::default(),
             retired: Mutex::default(),
             exchange_traffic: DashMap::new(),

@@ -90,6 +90,11 @@ impl Broker {
         };
         self.store(&[change])?;
         *vhost.limits.write() = limits;
+        let told = [
+            ("max-connections", limits.max_connections),
+            ("max-queues", limits.max_queues),
+        ];
+        self.tell_limits("vhost.limits.set", ("vhost", &vhost.name), &told);
         Ok(true)
     }
 
@@ -102,6 +107,11 @@ impl Broker {
         if let Some(record) = self.accounts.user(user) {
             self.store(&[put(Table::Users, key(&[user]), &record)])?;
         }
+        let told = [
+            ("max-connections", limits.max_connections),
+            ("max-channels", limits.max_channels),
+        ];
+        self.tell_limits("user.limits.set", ("username", user), &told);
         Ok(true)
     }
 

@@ -16,7 +16,7 @@
 //!   Each gives a [`Config`] or a [`Report`] with every fault, one a line:
 //!   `FILE:LINE:COLUMN: key.path: what is wrong; hint`.
 //! - A [`Config`] holds the sections ([`Node`], [`Listeners`], [`Tls`], [`Limits`],
-//!   [`Store`], [`Auth`], [`Log`], [`Metrics`]) and the declared entries
+//!   [`Store`], [`Auth`], [`Log`], [`Metrics`], [`Tracing`], [`Events`]) and the declared entries
 //!   ([`Vhost`], [`User`], [`Permission`], [`Exchange`], [`Queue`],
 //!   [`Binding`], [`Policy`]), each with the place where it stands
 //!   ([`Declared::at`]), so that the broker can name it when an entry
@@ -63,13 +63,13 @@ pub use process::{DEFAULT_FILE, check_file, read};
 pub use reference::markdown;
 pub use report::{Fault, Location, Report, Source};
 pub use sections::{
-    Auth, CertificateName, ClientCertificates, Limits, Listeners, Log, LogFormat, LogLevel, Mechanism, MessageEngine,
-    Metrics, Node, Store, SyncMode, Tls, TlsVersion,
+    Auth, CertificateName, ClientCertificates, Events, Limits, Listeners, Log, LogFormat, LogLevel, Mechanism,
+    MessageEngine, Metrics, Node, Store, SyncMode, Tls, TlsVersion, Tracing,
 };
 pub use topology::{
     ApplyTo, Binding, Credential, DestinationType, Exchange, ExchangeType, Permission, Policy, Queue, User, Vhost,
 };
-pub use values::{Listener, MemoryLimit, Secret};
+pub use values::{Listener, MemoryLimit, Ratio, Secret};
 
 use declare::Section;
 use entries::{Fields, read_all};
@@ -171,6 +171,8 @@ config! {
         auth: Auth,
         log: Log,
         metrics: Metrics,
+        tracing: Tracing,
+        events: Events,
     }
     arrays {
         vhosts: Vhost,

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::declare::section;
 use super::network_values::{AddressRange, OptionalFile};
-use super::values::{Listener, MemoryLimit, Secret, choice};
+use super::values::{Listener, MemoryLimit, Ratio, Secret, choice};
 
 fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
@@ -294,5 +294,55 @@ section! {
         /// takes some 5 KB, an idle one next to nothing. Where there is no room left,
         /// objects show their current rates without samples of the past.
         history_max_bytes: u64 = 33_554_432, reload, 0..=68_719_476_736;
+    }
+}
+
+section! {
+    /// `[tracing]`: spans of sampled messages, which an OpenTelemetry collector gets by
+    /// OTLP over HTTP, as protobuf.
+    Tracing = "tracing" {
+        /// Where the collector takes OTLP over HTTP, such as "http://127.0.0.1:4318";
+        /// https:// is taken too, and /v1/traces is added where there is no path.
+        /// "" for no traces, which then cost nothing.
+        endpoint: String = String::new(), restart;
+        /// Headers for the collector, one "Name: value" a line, such as an
+        /// Authorization. WARREN_TRACING__HEADERS__FILE names a file that holds them.
+        headers: Secret = Secret::new(""), restart;
+        /// PEM file of the certificates that the collector's own may be signed by,
+        /// in place of the public ones.
+        ca_file: OptionalFile = OptionalFile::default(), restart;
+        /// `service.name` of the spans.
+        service_name: String = "warren".into(), restart;
+        /// Share of the traces that applications sample which the broker adds its
+        /// spans to, 0 to 1. The trace's id decides, so all brokers choose alike.
+        sample_ratio: Ratio = Ratio(1.0), restart;
+        /// Share of the messages without a `traceparent` that begin a trace, 0 to 1.
+        root_ratio: Ratio = Ratio(0.0), restart;
+        /// Spans that may wait for the collector, about 1 KB each; more are dropped
+        /// and counted in `warren_tracing_spans_dropped_total`.
+        queue_max_spans: u32 = 8_192, restart, 1..=1_048_576;
+        /// Spans in one request.
+        batch_max_spans: u32 = 512, restart, 1..=65_536;
+        /// Milliseconds that a span waits for others before it is sent.
+        delay_ms: u32 = 1_000, restart, 1..=60_000;
+        /// Milliseconds that a request to the collector may take, its repetitions
+        /// included; then its spans are lost and counted.
+        timeout_ms: u32 = 10_000, restart, 100..=60_000;
+    }
+}
+
+section! {
+    /// `[events]`: what the broker tells of itself in messages, as RabbitMQ's plugin
+    /// rabbitmq_event_exchange does.
+    Events = "events" {
+        /// Whether there is an exchange `amq.rabbitmq.event`, which gets a message for
+        /// each queue, binding, connection, user or alarm that comes or goes. Off, as
+        /// the plugin is: who may bind to it learns of everything.
+        exchange: bool = false, restart;
+        /// Vhost of the exchange. It has to exist.
+        vhost: String = "/".into(), restart;
+        /// Events that may wait to be published; more are dropped and counted in
+        /// `warren_events_dropped_total`.
+        queue_max_events: u32 = 10_000, restart, 1..=1_000_000;
     }
 }

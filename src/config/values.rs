@@ -101,6 +101,39 @@ impl Setting for Listener {
     }
 }
 
+/// A share, 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ratio(pub f64);
+
+impl Setting for Ratio {
+    fn expects() -> String {
+        "a number from 0 to 1".into()
+    }
+
+    fn read(item: &Item, reader: &mut Reader) -> Option<Self> {
+        let number = match &item.value {
+            Value::Text(text) => text.trim().parse().ok(),
+            // Only 0 and 1 are in range, and those a float holds.
+            Value::Integer(number) => Some(*number as f64),
+            Value::Float(number) => Some(*number),
+            _ => None,
+        };
+        let ratio = number.filter(|number| (0.0..=1.0).contains(number)).map(Ratio);
+        if ratio.is_none() {
+            reader.wrong(item, &Self::expects());
+        }
+        ratio
+    }
+
+    fn placeholder() -> Self {
+        Ratio(0.0)
+    }
+
+    fn show(&self) -> String {
+        format!("{:?}", self.0)
+    }
+}
+
 /// How much memory the broker may use before it blocks publishers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum MemoryLimit {

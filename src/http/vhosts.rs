@@ -67,7 +67,7 @@ fn view(api: &Api, vhost: &Vhost, ranges: &Ranges) -> VhostView {
         description,
         tags: Vec::new(),
         default_queue_type: "classic",
-        tracing: false,
+        tracing: vhost.is_tapped(),
         cluster_state: json!({ &*api.settings.node_name: "running" }),
         recv_oct: received,
         recv_oct_details: data.details(&[0]),
@@ -134,6 +134,8 @@ pub async fn show(
 #[derive(Debug, Deserialize)]
 struct VhostBody {
     description: Option<String>,
+    /// Whether the firehose is to be on.
+    tracing: Option<bool>,
 }
 
 /// Makes a vhost, in which the caller gets all permissions, or describes one that stands.
@@ -152,9 +154,17 @@ pub async fn put(
             if let Some(description) = &body.description {
                 broker.describe_vhost(&vhost, description)?;
             }
+            if let Some(on) = body.tracing {
+                broker.set_firehose(&vhost, on);
+            }
             return Ok(created(false));
         }
         broker.declare_vhost(&name, &body.description.unwrap_or_default())?;
+        if let Some(vhost) = broker.vhost(&name)
+            && let Some(on) = body.tracing
+        {
+            broker.set_firehose(&vhost, on);
+        }
         let everything = || ".*".to_owned();
         let permission = Permission {
             user: caller.user.to_string(),

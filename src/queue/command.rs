@@ -229,6 +229,8 @@ pub enum Effect {
         ticket: Option<ConfirmTicket>,
         /// The same command delivers it, so that its settlement may come before it has to be written.
         in_flight: bool,
+        /// The message stood under this sequence before: the store may forget that one once it has this one.
+        replaces: Option<Sequence>,
     },
     /// Write the message to disk, so that it need not be in memory; a restart need not bring it back. Nobody waits for it
     /// (its publisher has its answer), but until it is written its body must not be given up.

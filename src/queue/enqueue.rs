@@ -36,19 +36,21 @@ impl QueueCore {
             } else {
                 None
             };
-            // What leaves with this command need not be kept at all.
             let leaves = match turn {
                 Some(turn) => turn.no_ack,
                 None => entry.expires_at <= now,
             };
-            entry.kept &= !leaves || self.options.tracked;
+            // What leaves with this command need not be kept at all, unless it has to reach another queue first.
+            let becomes_letter = turn.is_none() && self.options.dead_letter.is_some();
+            entry.kept &= !leaves || becomes_letter || self.options.tracked;
             if entry.kept {
                 effects.push(Effect::Keep {
                     sequence,
                     message: entry.message.clone(),
                     expires_at: entry.expires().then_some(entry.expires_at),
                     ticket,
-                    in_flight: turn.is_some(),
+                    in_flight: leaves || turn.is_some(),
+                    replaces: None,
                 });
             } else if let Some(ticket) = ticket {
                 effects.push(Effect::Taken(ticket));

@@ -72,9 +72,9 @@ impl QueueCore {
                 expires_at: entry.expires().then_some(entry.expires_at),
                 ticket: None,
                 in_flight: false,
+                replaces: Some(sequence),
             });
-        }
-        if entry.kept {
+        } else if entry.kept {
             effects.push(Effect::Forget(sequence));
         }
         let entry = Entry {

@@ -21,7 +21,7 @@ use crate::store::{MessageStore, StoreError};
 
 use super::clock::SystemClock;
 use super::log::{self, Levels};
-use super::{REFUSED, STORAGE, ServeArguments, descriptors, reload, resources, settings, systemd, topology};
+use super::{REFUSED, STORAGE, ServeArguments, descriptors, reload, resources, settings, systemd, telemetry, topology};
 
 /// How often systemd is told that the broker lives, where it did not say how often it wants to hear it.
 const IDLE_TICK: Duration = Duration::from_secs(3600);
@@ -88,7 +88,10 @@ fn start(config: Config, levels: Levels, arguments: &ServeArguments) -> Result<(
     descriptors::prepare(config.limits.connections_max);
     let tls = settings::tls(&config).map_err(Failure::refused)?;
     let broker = open(&config)?;
+    let telemetry =
+        telemetry::start(&config, &broker, random_seed().map_err(Failure::refused)?).map_err(Failure::refused)?;
     topology::apply(&broker, &config).map_err(Failure::refused)?;
+    telemetry::place_events(&config, &broker).map_err(Failure::refused)?;
     let runtime = Runtime::new().map_err(Failure::refused)?;
     let name_seed = random_seed().map_err(Failure::refused)?;
     let connection_settings = settings::connections(&config, tls.clone(), name_seed);
@@ -105,17 +108,25 @@ fn start(config: Config, levels: Levels, arguments: &ServeArguments) -> Result<(
         move || broker.run_timers()
     });
     let timers = timers.map_err(Failure::refused)?;
+    let events = std::thread::Builder::new().name("events".to_owned()).spawn({
+        let broker = Arc::clone(&broker);
+        move || broker.run_events()
+    });
+    let events = events.map_err(Failure::refused)?;
     let loads = std::thread::Builder::new().name("loads".to_owned()).spawn({
         let broker = Arc::clone(&broker);
         move || broker.run_loads().inspect_err(fatal)
     });
     let loads = loads.map_err(Failure::refused)?;
     let outcome = runtime.block_on(run(config, &running, arguments));
+    broker.stop_events();
+    let _ = events.join();
     broker.stop_loads();
     let _ = loads.join();
     broker.stop_timers();
     let _ = timers.join();
     runtime.shutdown_timeout(Duration::from_secs(5));
+    telemetry.stop();
     broker.messages().shutdown().map_err(Failure::storage)?;
     if outcome.is_ok() {
         tracing::info!("stopped");

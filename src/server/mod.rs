@@ -9,6 +9,7 @@ mod resources;
 mod settings;
 mod store_tools;
 mod systemd;
+mod telemetry;
 mod topology;
 
 use std::net::SocketAddr;

@@ -46,10 +46,12 @@ pub fn check(broker: &Broker) {
         tracing::warn!(%error, "cannot tell how much of the disk is free");
         u64::MAX
     });
+    let before = broker.alarms().raised();
     broker.alarms().check(ResourceUsage {
         disk_free_bytes,
         memory_bytes: used_memory(),
     });
+    broker.tell_alarms(before);
 }
 
 /// Bytes of memory that this process has; 0 where the system does not tell.

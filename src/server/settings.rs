@@ -15,6 +15,7 @@ use crate::net::{
 };
 use crate::session::SessionSettings;
 use crate::store::{EngineKind, StoreOptions, SyncMode};
+use crate::telemetry::{TelemetryError, TracingSettings, parse_headers};
 
 /// Settings of connections and their sessions.
 pub fn connections(config: &Config, tls: Option<Arc<ServerConfig>>, name_seed: u64) -> ConnectionSettings {
@@ -112,7 +113,7 @@ pub fn history_max_bytes(config: &Config) -> usize {
 /// What the HTTP API says of the broker, and whom it lets in.
 pub fn http(config: &Config, amqp: Vec<SocketAddr>) -> HttpSettings {
     HttpSettings {
-        node_name: format!("warren@{}", config.node.name),
+        node_name: node_name(config),
         cluster_name: config.node.name.clone(),
         loopback_users: loopback_users(config),
         amqp,
@@ -120,6 +121,32 @@ pub fn http(config: &Config, amqp: Vec<SocketAddr>) -> HttpSettings {
         metrics: config.metrics.enabled,
         metrics_per_object: config.metrics.per_queue,
     }
+}
+
+/// Where spans go; `None` where traces are off.
+pub fn tracing(config: &Config) -> Result<Option<TracingSettings>, TelemetryError> {
+    let tracing = &config.tracing;
+    if tracing.endpoint.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(TracingSettings {
+        endpoint: tracing.endpoint.clone(),
+        headers: parse_headers(tracing.headers.expose())?,
+        ca_file: tracing.ca_file.path().map(ToOwned::to_owned),
+        service_name: tracing.service_name.clone(),
+        instance: node_name(config),
+        sample_ratio: tracing.sample_ratio.0,
+        root_ratio: tracing.root_ratio.0,
+        queue_max: tracing.queue_max_spans as usize,
+        batch_max: tracing.batch_max_spans as usize,
+        delay: Duration::from_millis(tracing.delay_ms.into()),
+        timeout: Duration::from_millis(tracing.timeout_ms.into()),
+    }))
+}
+
+/// The node's name as the API gives it.
+pub fn node_name(config: &Config) -> String {
+    format!("warren@{}", config.node.name)
 }
 
 fn loopback_users(config: &Config) -> Vec<String> {

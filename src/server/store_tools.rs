@@ -144,18 +144,28 @@ fn write_stats(text: &mut String, options: &StoreOptions, inspection: &Inspectio
     writeln!(text, "live bytes    {}", inspection.live_bytes)?;
     writeln!(text, "dead bytes    {dead}")?;
     writeln!(text, "bytes on disk {}", inspection.disk_bytes)?;
+    writeln!(
+        text,
+        "definitions   {} bytes on disk, with the checkpoints",
+        inspection.state_bytes
+    )?;
     if !inspection.segments.is_empty() {
         writeln!(
             text,
-            "\n{:>10} {:>12} {:>12} {:>12}",
-            "segment", "bytes", "live bytes", "messages"
+            "\n{:>10} {:>12} {:>12} {:>12} {:>12} {:>10}",
+            "segment", "bytes", "live bytes", "dead bytes", "messages", "checkpoint"
         )?;
     }
     for segment in &inspection.segments {
         writeln!(
             text,
-            "{:>10} {:>12} {:>12} {:>12}",
-            segment.id, segment.bytes, segment.live_bytes, segment.live_messages
+            "{:>10} {:>12} {:>12} {:>12} {:>12} {:>10}",
+            segment.id,
+            segment.bytes,
+            segment.live_bytes,
+            segment.bytes - segment.live_bytes,
+            segment.live_messages,
+            if segment.has_checkpoint { "yes" } else { "no" }
         )?;
     }
     write_queues(text, inspection)

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use crate::amqp::Response;
 use crate::amqp::encode::{self, DeliveryInfo};
-use crate::broker::{Count, DIRECT_REPLY_QUEUE, QueueCell, ReplySink};
+use crate::broker::{ConsumerEvent, Count, DIRECT_REPLY_QUEUE, QueueCell, ReplySink};
 use crate::model::{AmqpError, FieldTable, FieldValue, Name, ReplyCode};
 use crate::queue::{ConsumerOptions, Outcome};
+use crate::telemetry::Handover;
 
 use super::consumer::{Consumer, ConsumerSetup, ReplyConsumer, with_delivery_count};
+use super::watch::trace_delivery;
 use super::{Session, tally};
 
 /// What `basic.consume` says.
@@ -77,6 +79,7 @@ impl Session {
         let now = self.broker.now();
         let hears_cancel = self.wire.capabilities().consumer_cancel_notify;
         let channel = self.channel_mut(number)?;
+        let prefetch = channel.prefetch;
         let window = &channel.deliveries.window;
         if window.limit() > 0 && queue.is_quorum() {
             return Err(AmqpError::connection(
@@ -115,6 +118,15 @@ impl Session {
                 format_args!("{queue:?} in exclusive use"),
             ));
         }
+        if let Some(entry) = &self.entry {
+            let event = ConsumerEvent {
+                tag: &consume.tag,
+                queue: &queue,
+                channel: &entry.channel_name(number),
+            };
+            let how = (consume.no_ack, consume.exclusive, prefetch);
+            self.broker.tell_consumer_created(event, how, &consume.arguments);
+        }
         Ok(())
     }
 
@@ -152,6 +164,13 @@ impl Session {
         {
             consumer.queue.unsubscribe(consumer.key(), now, &mut self.aftermath);
             self.finish();
+            if let Some(entry) = &self.entry {
+                self.broker.tell_consumer_deleted(ConsumerEvent {
+                    tag,
+                    queue: &consumer.queue,
+                    channel: &entry.channel_name(number),
+                });
+            }
         }
         self.reply(number, nowait, Response::CancelOk { consumer_tag: tag });
         Ok(())
@@ -175,6 +194,7 @@ impl Session {
             self.finish();
             return Ok(());
         };
+        self.tap_get(number, &queue, &delivery);
         counters.add(if no_ack { Count::GetNoAck } else { Count::Get }, 1);
         counters.add(Count::Redeliver, delivery.redelivered.into());
         let channel = self.channel_mut(number)?;
@@ -186,12 +206,22 @@ impl Session {
             Some(id) => table.add(index, id, false),
             None => table.next_tag(),
         };
+        let traced = channel.deliveries.tracer.as_deref().and_then(|tracer| {
+            let handover = Handover {
+                queue: &queue.name,
+                vhost: &queue.vhost,
+                consumer: None,
+                delivery_tag,
+                redelivered: delivery.redelivered,
+            };
+            trace_delivery(tracer, handover, &delivery, counted.as_deref(), &mut table)
+        });
         let target = channel.deliveries.target();
         channel.deliveries.outbox.write(|out| {
             let info = DeliveryInfo {
                 delivery_tag,
                 redelivered: delivery.redelivered,
-                properties: counted.as_deref(),
+                properties: traced.as_deref().or(counted.as_deref()),
             };
             let left = u32::try_from(left).unwrap_or(u32::MAX);
             encode::get_ok(out, target, info, left, &delivery.message);
@@ -220,6 +250,7 @@ impl Session {
             self.taken.extend(taken);
             taken.is_some()
         };
+        let traced = table.take_traced(&self.taken);
         drop(table);
         if !known {
             return Err(AmqpError::channel(
@@ -227,6 +258,12 @@ impl Session {
                 format_args!("unknown delivery tag {delivery_tag}"),
             ));
         }
+        if !traced.is_empty() {
+            self.end_deliveries(&traced, outcome);
+        }
+        let Some(channel) = self.channels.get_mut(&number) else {
+            return Ok(());
+        };
         if outcome == Outcome::Ack && channel.transaction.is_none() {
             tally::acked(&mut channel.tally, number, self.taken.len(), &mut self.tallied);
         }

@@ -10,6 +10,7 @@ use crate::broker::{Aftermath, Counted, QueueCell, RouteCache};
 use crate::model::{AmqpError, ChannelWindow, Millis, Name, ReplyCode};
 use crate::queue::{ConsumerKey, UnackedId};
 use crate::store::QueueId;
+use crate::telemetry::Tracer;
 
 use super::confirms::ConfirmTracker;
 use super::consumer::{ChannelDeliveries, Consumer, ReplyConsumer, Shown};
@@ -48,6 +49,8 @@ pub struct Channel {
     pub standing: Option<(u64, Name)>,
     /// That exchange is a topic exchange, where topic permissions have a say.
     pub to_topic: bool,
+    /// Traces are on, or the firehose of the vhost.
+    pub watched: bool,
     /// Unacked deliveries of consumers settled since the last flush, which the channel's window gets back.
     pub settled: u32,
     /// Its place among the channels of its user.
@@ -81,7 +84,14 @@ pub struct Confirms {
 impl Channel {
     /// A new channel, on which at most `unacked_max` deliveries are out.
     #[must_use]
-    pub fn new(connection: u64, number: u16, outbox: Arc<Outbox>, frame_max: u32, unacked_max: u32) -> Self {
+    pub fn new(
+        connection: u64,
+        number: u16,
+        outbox: Arc<Outbox>,
+        frame_max: u32,
+        unacked_max: u32,
+        tracer: Option<Arc<Tracer>>,
+    ) -> Self {
         Self {
             deliveries: Arc::new(ChannelDeliveries {
                 connection,
@@ -90,6 +100,7 @@ impl Channel {
                 frame_max,
                 unacked: parking_lot::Mutex::new(UnackedTable::default()),
                 window: Arc::new(ChannelWindow::with_most(unacked_max)),
+                tracer,
                 shown: Shown::default(),
                 counters: Arc::default(),
             }),
@@ -104,6 +115,7 @@ impl Channel {
             writable: None,
             standing: None,
             to_topic: false,
+            watched: false,
             settled: 0,
             counted: None,
             queues: Vec::new(),

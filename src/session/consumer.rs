@@ -10,6 +10,7 @@ use crate::amqp::{OutBuffer, Response};
 use crate::broker::{ChannelLink, ChannelState, ConsumerSink, Count, Counters, Flow, QueueCell, ReplySink};
 use crate::model::{ChannelWindow, FieldValue, Message, Name};
 use crate::queue::{ConsumerKey, Delivery};
+use crate::telemetry::Tracer;
 
 use super::outbox::Outbox;
 use super::unacked::UnackedTable;
@@ -29,6 +30,8 @@ pub struct ChannelDeliveries {
     pub unacked: Mutex<UnackedTable>,
     /// The limit that all consumers of the channel share.
     pub window: Arc<ChannelWindow>,
+    /// Where traces are on.
+    pub tracer: Option<Arc<Tracer>>,
     /// What listings show and nothing else reads.
     pub shown: Shown,
     /// What is counted of the channel.
@@ -150,18 +153,38 @@ impl Consumer {
     }
 
     fn encode(&self, table: &mut UnackedTable, delivery: &Delivery, out: &mut OutBuffer) {
-        let delivery_tag = match delivery.unacked {
-            Some(id) => table.add(self.queue_index, id, true),
-            None => table.next_tag(),
-        };
-        let counted = (self.counts_deliveries && delivery.delivery_count > 0)
-            .then(|| with_delivery_count(&delivery.message, delivery.delivery_count));
+        let delivery_tag = self.number(table, delivery);
+        let counted = self.counted(delivery);
         let info = DeliveryInfo {
             delivery_tag,
             redelivered: delivery.redelivered,
             properties: counted.as_deref(),
         };
         encode::deliver(out, self.channel.target(), &self.tag, info, &delivery.message);
+    }
+
+    /// Gives a delivery its tag, and notes it as unacked.
+    pub(super) fn number(&self, table: &mut UnackedTable, delivery: &Delivery) -> u64 {
+        match delivery.unacked {
+            Some(id) => table.add(self.queue_index, id, true),
+            None => table.next_tag(),
+        }
+    }
+
+    /// The properties with the count of deliveries, where they carry it.
+    pub(super) fn counted(&self, delivery: &Delivery) -> Option<Vec<u8>> {
+        (self.counts_deliveries && delivery.delivery_count > 0)
+            .then(|| with_delivery_count(&delivery.message, delivery.delivery_count))
+    }
+
+    /// Where its messages are encoded to.
+    pub(super) fn target(&self) -> Target {
+        self.channel.target()
+    }
+
+    /// Its tag.
+    pub(super) fn tag_text(&self) -> &str {
+        &self.tag
     }
 }
 
@@ -170,9 +193,16 @@ impl ConsumerSink for Consumer {
         self.channel.count_deliveries(deliveries);
         let mut table = self.channel.unacked.lock();
         self.channel.outbox.write_deliveries(
-            |out| {
-                for delivery in deliveries.drain(..) {
-                    self.encode(&mut table, &delivery, out);
+            |out| match &self.channel.tracer {
+                None => {
+                    for delivery in deliveries.drain(..) {
+                        self.encode(&mut table, &delivery, out);
+                    }
+                }
+                Some(tracer) => {
+                    for delivery in deliveries.drain(..) {
+                        self.encode_traced(tracer, &mut table, &delivery, out);
+                    }
                 }
             },
             || Some((Arc::clone(&self.queue), self.key())),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::amqp::{LoginRefusal, StartOk};
 use crate::auth::{LoginRefused, Mechanism};
-use crate::broker::NewConnection;
+use crate::broker::{LoginEvent, NewConnection};
 use crate::model::{AmqpError, FieldTable, FieldValue, Name, ReplyCode};
 
 use super::access::Access;
@@ -80,6 +80,7 @@ impl Session {
                 return;
             }
         };
+        self.claimed = Some(credentials.user.clone());
         let loopback_users = &self.settings.loopback_users;
         match self.broker.log_in_again(&credentials, self.peer.ip(), loopback_users) {
             Some(login) => self.logged_in(login),
@@ -101,6 +102,7 @@ impl Session {
     pub fn logged_in(&mut self, login: Result<Name, LoginRefused>) {
         match login {
             Ok(user) => {
+                self.tell_login(&user, None);
                 tracing::Span::current().record("user", &*user);
                 self.user = Some(user);
                 self.wire.tune(&mut self.scratch);
@@ -110,8 +112,21 @@ impl Session {
         }
     }
 
+    fn tell_login(&self, user: &str, refused: Option<&str>) {
+        let mechanism = self.introduction.as_ref().map_or("", |(mechanism, _)| mechanism);
+        self.broker.tell_login(LoginEvent {
+            user,
+            peer: self.peer,
+            local: self.local,
+            mechanism,
+            refused,
+        });
+    }
+
     pub(super) fn refuse_login(&mut self, reason: &str) {
         tracing::warn!(reason, "login refused");
+        let claimed = self.claimed.take().unwrap_or_default();
+        self.tell_login(&claimed, Some(reason));
         if self.wire.refuse_login(&mut self.scratch) == LoginRefusal::Silent {
             self.next = Next::CloseLater;
         }
@@ -138,6 +153,7 @@ impl Session {
             return;
         };
         let (mechanism, client_properties) = self.introduction.take().unwrap_or_default();
+        let _acting = self.broker.acting(self.user.as_ref());
         let entry = self.broker.add_connection(NewConnection {
             id: self.id,
             user: self.user.clone().unwrap_or_default(),

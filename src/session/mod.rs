@@ -11,6 +11,7 @@ mod channel;
 mod confirms;
 mod consumer;
 mod handshake;
+mod lifecycle;
 mod login;
 mod names;
 mod outbox;
@@ -22,6 +23,7 @@ mod tally;
 mod topology;
 mod tx;
 mod unacked;
+mod watch;
 
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,11 +33,9 @@ use rustc_hash::FxHashMap;
 
 use crate::amqp::{self, Event, OutBuffer, Response, Step};
 use crate::auth::Credentials;
-use crate::broker::{
-    Aftermath, Broker, ChannelLink, ConnectionEntry, CountedConnection, PublishBatch, QueueCell, Vhost,
-};
+use crate::broker::{Aftermath, Broker, ConnectionEntry, CountedConnection, PublishBatch, QueueCell, Vhost};
 use crate::model::{AmqpError, ErrorScope, FieldTable, Method, Name, ReplyCode};
-use crate::queue::Outcome;
+use crate::telemetry::PublishSpan;
 
 use access::Access;
 use channel::Channel;
@@ -72,6 +72,8 @@ pub struct Session {
     /// What the protocol core writes, before it goes to the outbox.
     scratch: OutBuffer,
     user: Option<Name>,
+    /// Who a login claims to be from.
+    claimed: Option<Name>,
     /// How the client logged in and what it says about itself, until the connection is open.
     introduction: Option<(String, FieldTable)>,
     /// Its place among the open connections.
@@ -96,6 +98,8 @@ pub struct Session {
     blocked: bool,
     /// Channels with something to do at the next flush.
     touched: Vec<u16>,
+    /// Spans of publishes since the last flush.
+    spans: Vec<PublishSpan>,
     /// Channels that have counted something since.
     tallied: Vec<u16>,
     aftermath: Aftermath,
@@ -124,6 +128,7 @@ impl Session {
             wire: amqp::Connection::new(settings.wire.clone()),
             scratch: OutBuffer::new(),
             user: None,
+            claimed: None,
             introduction: None,
             entry: None,
             credentials: None,
@@ -139,6 +144,7 @@ impl Session {
             publisher: false,
             blocked: false,
             touched: Vec::new(),
+            spans: Vec::new(),
             tallied: Vec::new(),
             aftermath: Aftermath::default(),
             next: Next::Read,
@@ -262,8 +268,12 @@ impl Session {
     pub fn end(&mut self) {
         if !std::mem::replace(&mut self.ended, true) {
             self.broker.remove_connection(self.id);
+            let _acting = self.broker.acting(self.user.as_ref());
             self.flush();
             self.release_all();
+            if let Some(entry) = &self.entry {
+                self.broker.tell_connection_closed(entry);
+            }
             self.outbox.close();
         }
     }
@@ -322,6 +332,7 @@ impl Session {
             }
             Event::Request { channel, request } => {
                 let method = requests::method(&request);
+                let _acting = self.broker.acting(self.user.as_ref());
                 let done = self.request(channel, request);
                 self.check(channel, method, done);
                 if let Some(channel) = self.channels.get(&channel) {
@@ -330,27 +341,6 @@ impl Session {
             }
             Event::Publish { .. } | Event::Settle { .. } | Event::Heartbeat => {}
         }
-    }
-
-    fn open_channel(&mut self, number: u16) {
-        let counted = match self.broker.count_channel(&self.user.clone().unwrap_or_default()) {
-            Ok(counted) => counted,
-            Err(error) => return self.fail(number, &error.caused_by(Method::new(20, 10))),
-        };
-        let mut channel = Channel::new(
-            self.id,
-            number,
-            Arc::clone(&self.outbox),
-            self.wire.frame_max(),
-            self.settings.unacked_per_channel,
-        );
-        channel.counted = Some(counted);
-        if let Some(entry) = &self.entry {
-            let link: Arc<dyn ChannelLink> = Arc::clone(&channel.deliveries) as _;
-            entry.add_channel(number, &link);
-        }
-        self.channels.insert(number, channel);
-        self.write(number, Response::ChannelOpenOk);
     }
 
     /// Hands over what was gathered, then works off what came of it.
@@ -366,6 +356,9 @@ impl Session {
             }
         }
         self.publishes.flush(now, &mut self.aftermath);
+        if !self.spans.is_empty() {
+            self.end_spans();
+        }
         self.settles.flush(now, &mut self.aftermath);
         for number in self.touched.drain(..) {
             if let Some(channel) = self.channels.get_mut(&number) {
@@ -415,33 +408,6 @@ impl Session {
         self.broker.delete_exclusive_queues(queues);
         // Before anything is written of it: a client that hears of its end may come again at once.
         self.counted = None;
-    }
-
-    /// Takes a channel down: its consumers go, and its unacked messages go back.
-    fn release_channel(&mut self, number: u16) {
-        let Some(channel) = self.channels.remove(&number) else {
-            return;
-        };
-        if let Some(entry) = &self.entry {
-            entry.remove_channel(number);
-        }
-        let now = self.broker.now();
-        if let Some(reply) = &channel.reply_consumer {
-            self.broker.remove_reply_channel(&reply.address);
-        }
-        for held in channel.holdings() {
-            held.queue
-                .leave(&held.consumers, &held.unacked, now, &mut self.aftermath);
-        }
-        // A queue may have delivered on another thread before its consumer left.
-        let mut late = Vec::new();
-        channel.deliveries.unacked.lock().take_up_to(0, &mut late);
-        for entry in late {
-            self.settles
-                .push(channel.queue(entry.queue), Outcome::Release, entry.id);
-        }
-        self.settles.flush(now, &mut self.aftermath);
-        self.finish();
     }
 
     fn channel_mut(&mut self, number: u16) -> Result<&mut Channel, AmqpError> {

@@ -1,13 +1,16 @@
 //! `basic.publish`: checked, routed, and put into the batch of this read.
 
+use std::time::SystemTime;
+
 use crate::amqp::{Publish, encode};
-use crate::broker::{DIRECT_REPLY_QUEUE, PublishBatch, QueueRef};
+use crate::broker::{Broker, DIRECT_REPLY_QUEUE, PublishBatch, QueueRef};
 use crate::model::{AmqpError, ConfirmTicket, Message, Method, Millis, Properties, PropertiesView, ReplyCode};
 use crate::queue::Incoming;
 use crate::routing::{ExchangeKind, sender_selected_keys};
 
-use super::channel::Channel;
+use super::channel::{Channel, Confirms};
 use super::tx::PendingPublish;
+use super::watch::Watched;
 use super::{Place, Session, tally};
 
 const PUBLISH: Method = Method::new(60, 40);
@@ -49,7 +52,7 @@ impl Session {
         if exchange.is_empty() && key.starts_with(DIRECT_REPLY_QUEUE) {
             return self.publish_reply(number, publish);
         }
-        check_exchange(place, channel, exchange)?;
+        check_exchange(&self.broker, place, channel, exchange)?;
         if channel.to_topic {
             place.access.check_topic_write(exchange, key)?;
         }
@@ -58,10 +61,23 @@ impl Session {
             false => read_traits(place, channel, properties)?,
         };
         let sent_on = traits.replaced.as_deref().unwrap_or(publish.properties_bytes());
-        let message = Message::new(exchange, publish.routing_key(), sent_on, &[publish.body()]);
+        let mut message = Message::new(exchange, publish.routing_key(), sent_on, &[publish.body()]);
+        let from = channel.watched.then(SystemTime::now);
         let route = channel
             .routes
             .route(&place.vhost, exchange, key, &traits.extra_keys, properties);
+        if let Some(from) = from {
+            let watched = Watched {
+                broker: &self.broker,
+                vhost: &place.vhost,
+                entry: self.entry.as_deref(),
+                channel: number,
+                extra_keys: &traits.extra_keys,
+                from,
+                at_once: channel.transaction.is_none(),
+            };
+            message = watched.publish(message, &route.queues, &mut self.publishes, &mut self.spans);
+        }
         if let Some(transaction) = &mut channel.transaction {
             transaction.publishes.push(PendingPublish {
                 message,
@@ -74,14 +90,8 @@ impl Session {
         }
         channel.tally.publish(route.queues.len(), publish.mandatory);
         tally::list(&mut channel.tally, number, &mut self.tallied);
-        let ticket = channel.confirms.as_mut().map(|confirms| {
-            if confirms.reached.is_empty() {
-                self.touched.push(number);
-            }
-            confirms.last += 1;
-            confirms.reached.push(route.queues.len() as u32);
-            confirms.tracker.ticket(confirms.last)
-        });
+        let confirms = channel.confirms.as_mut();
+        let ticket = confirms.map(|confirms| ticket(confirms, number, route.queues.len(), &mut self.touched));
         if route.queues.is_empty() && publish.mandatory {
             return_message(channel, &message);
             return Ok(());
@@ -164,6 +174,16 @@ impl Session {
     }
 }
 
+/// The ticket of a publish that reached so many queues; its channel is noted at the first of a flush.
+fn ticket(confirms: &mut Confirms, number: u16, reached: usize, touched: &mut Vec<u16>) -> ConfirmTicket {
+    if confirms.reached.is_empty() {
+        touched.push(number);
+    }
+    confirms.last += 1;
+    confirms.reached.push(reached as u32);
+    confirms.tracker.ticket(confirms.last)
+}
+
 fn push(
     batch: &mut PublishBatch,
     queues: &[QueueRef],
@@ -209,7 +229,7 @@ fn check_writable(place: &Place, channel: &mut Channel, exchange: &str) -> Resul
 }
 
 /// 404 for a missing exchange, 403 for an internal one; asked for once an exchange and generation of the topology.
-fn check_exchange(place: &Place, channel: &mut Channel, exchange: &str) -> Result<(), AmqpError> {
+fn check_exchange(broker: &Broker, place: &Place, channel: &mut Channel, exchange: &str) -> Result<(), AmqpError> {
     let generation = place.vhost.generation();
     if let Some((known, standing)) = &channel.standing
         && *known == generation
@@ -219,6 +239,7 @@ fn check_exchange(place: &Place, channel: &mut Channel, exchange: &str) -> Resul
     }
     place.vhost.check_publishable(exchange)?;
     channel.to_topic = place.vhost.exchange_kind(exchange) == Some(ExchangeKind::Topic);
+    channel.watched = broker.tracer().is_some() || place.vhost.is_tapped();
     channel.tally.enter(place.vhost.exchange_traffic(exchange));
     channel.standing = Some((generation, exchange.into()));
     Ok(())

@@ -1,9 +1,10 @@
 //! Deliveries of one channel that wait for their settlement, by delivery tag.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::model::Millis;
 use crate::queue::UnackedId;
+use crate::telemetry::OutSpan;
 
 /// One delivery that is out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct UnackedTable {
     last_tag: u64,
     entries: VecDeque<Entry>,
     settled: usize,
+    /// Those of sampled messages.
+    traced: BTreeMap<u64, OutSpan>,
     /// When which tags were out, oldest first; empty where nothing was out at the last look.
     marks: Vec<Mark>,
 }
@@ -65,6 +68,20 @@ impl UnackedTable {
             settled: false,
         });
         delivery_tag
+    }
+
+    /// Notes the span of a delivery that is out.
+    pub fn trace(&mut self, delivery_tag: u64, span: OutSpan) {
+        self.traced.insert(delivery_tag, span);
+    }
+
+    /// Takes out the spans of deliveries that were taken; most often there are none.
+    pub fn take_traced(&mut self, taken: &[Unacked]) -> Vec<(u64, OutSpan)> {
+        if self.traced.is_empty() {
+            return Vec::new();
+        }
+        let tags = taken.iter().map(|unacked| unacked.delivery_tag);
+        tags.filter_map(|tag| Some((tag, self.traced.remove(&tag)?))).collect()
     }
 
     /// How many are out.

@@ -251,7 +251,11 @@ impl Committer {
             return Next::Again;
         }
         if stop && self.active.is_empty() {
-            return Next::End;
+            // An answer of the last round may have asked for more: what came into another queue is forgotten by its old.
+            return match self.shared.dirty.lock().is_empty() {
+                true => Next::End,
+                false => Next::Again,
+            };
         }
         let held = self
             .active

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::catalogue::SledCatalogue;
 use super::commit::Committer;
 use super::disk::RealDisk;
 use super::engine::{Engine, Recovered};
@@ -59,7 +60,7 @@ impl MessageStore {
         }
         let folder = Arc::new(Folder::open(&options.dir, options.engine)?);
         let state = SledState::open(Arc::clone(&folder), options.sled_cache_bytes)?;
-        let engine = open_engine(&folder, &options, options.engine)?;
+        let engine = open_engine(&folder, &options, options.engine, Some(state.catalogue()))?;
         Ok((Self::over(options, engine, Some(folder), on_fatal), Arc::new(state)))
     }
 
@@ -74,6 +75,13 @@ impl MessageStore {
             thread: Mutex::new(None),
             folder,
         }
+    }
+
+    /// A log on a disk of a test's own.
+    #[cfg(test)]
+    pub(super) fn on_disk(options: StoreOptions, disk: Arc<dyn super::disk::Disk>, on_fatal: FatalHook) -> Self {
+        let log = LogEngine::new(disk, options.segment_bytes).with_reserve(options.reserve_bytes);
+        Self::over(options, Box::new(log), None, on_fatal)
     }
 
     /// Hands every live message to `sink`, queue by queue and each queue in order of sequence, and starts the commit
@@ -209,17 +217,22 @@ impl MessageStore {
     }
 }
 
-/// The engine of a kind in its own part of the folder.
+/// The engine of a kind in its own part of the folder; a log with checkpoints where it has a catalogue for them.
 pub(super) fn open_engine(
     folder: &Folder,
     options: &StoreOptions,
     kind: EngineKind,
+    catalogue: Option<Arc<SledCatalogue>>,
 ) -> Result<Box<dyn Engine>, StoreError> {
     let path = folder.messages(kind);
     Ok(match kind {
         EngineKind::Log => {
             let disk = RealDisk::open(&path).map_err(io_error(&path))?;
-            Box::new(LogEngine::new(Arc::new(disk), options.segment_bytes).with_reserve(options.reserve_bytes))
+            let log = LogEngine::new(Arc::new(disk), options.segment_bytes).with_reserve(options.reserve_bytes);
+            Box::new(match catalogue {
+                Some(catalogue) => log.with_catalogue(catalogue),
+                None => log,
+            })
         }
         EngineKind::Sled => Box::new(SledEngine::new(Database::open(&path, options.sled_cache_bytes)?)),
         EngineKind::Memory => Box::new(MemoryEngine::default()),

@@ -34,13 +34,24 @@
 //! |---|---|
 //! | `LOCK` | locked by the one process that has the folder |
 //! | `FORMAT` | text: `warren store`, `version 1`, `messages log` (or `sled`) |
-//! | `state/` | sled: a byte for the table and the key, to the value |
+//! | `state/` | sled: a byte for the table and the key, to the value; also the catalogue of segments with their checkpoints |
+//! | `state.new/` | the same while it is made for the first time |
 //! | `messages-log/NNNNNNNNNN.log` | segments, see `log/record.rs` for the bytes and `log/mod.rs` for the invariants |
 //! | `messages-log/reserve` | space that is given up so that settlements can be written to a full disk |
 //! | `messages-sled/` | sled: queue, sequence, chunk, to up to 8 KiB of a message |
 //!
-//! A torn tail of the last segment is cut. Damage anywhere else refuses the start and names file and place. What cannot
-//! be told from a torn tail is damage to the very last write of a process that was killed; a clean end marks its end.
+//! **Start.** Each closed segment has a checkpoint in the catalogue (`log/checkpoint.rs`): where its messages lie and
+//! what it settles, two bytes a message. A start applies them in order, reads the tail of the last segment, and then
+//! every live message, so that no damage to one goes unseen. A checkpoint that is missing or damaged costs the reading of
+//! its segment and a line in the log. A catalogued segment that is not there refuses the start.
+//!
+//! A torn tail of the last segment is cut. Damage anywhere else refuses the start and names file and place, or, where
+//! nothing live is touched, is found by `warren store check`, which believes no checkpoint. What cannot be told from a
+//! torn tail is damage to the very last write of a process that was killed; a clean end marks its end.
+//!
+//! **Deduplication tables** are journals of their own beside the queues', in the engine of the messages, and not in the
+//! definitions' database: the value of a message is then in the same round and under the same sync as the message, where
+//! a second database would cost a second sync a round, and a write to it 5 to 20 times the CPU (figures below).
 //!
 //! sled gets nothing while less than 16 MiB are free, because it cannot go on after an ENOSPC of its own:
 //! [`StateStore::commit`] fails with an error that [`is_full`](StoreError::is_full), and nothing is changed. The log
@@ -66,6 +77,7 @@
 //! occupies 18 MiB, sled 333 MiB. Hence the log is the default. The log's index takes 1 to 6 bytes a
 //! live message.
 
+mod catalogue;
 mod codec;
 mod commit;
 mod disk;
@@ -93,5 +105,7 @@ pub use options::{EngineKind, StoreOptions, SyncMode};
 pub use seam::{Keep, Pairs, QueueId, StateChange, StateStore, StoreError, StoredMessage, Table};
 pub use statistics::Statistics;
 
+#[cfg(test)]
+pub(crate) mod simulated_folder;
 #[cfg(test)]
 mod tests;

@@ -9,8 +9,8 @@ use crate::model::Message;
 
 use super::disk::{Disk, DiskFile, RealDisk};
 use super::engine::{Engine, QueueBatch, Recovered, Usage};
-use super::folder::{Folder, io_error, sync_folder};
-use super::log::LogEngine;
+use super::folder::{Folder, folder_bytes, io_error, sync_folder};
+use super::log::{Catalogue as _, LogEngine};
 use super::message_store::open_engine;
 use super::state::SledState;
 use super::{EngineKind, Keep, Pairs, QueueId, StateStore, StoreError, StoreOptions, StoredMessage, Table};
@@ -27,6 +27,8 @@ pub struct Inspection {
     pub disk_bytes: u64,
     /// The log's segments, oldest first; none in a sled database, whose pages are sled's own.
     pub segments: Vec<SegmentInspection>,
+    /// Bytes of all files of the definitions' database, which has the segments' checkpoints, too.
+    pub state_bytes: u64,
     /// The queues that have messages, in order of their ids.
     pub queues: Vec<QueueInspection>,
     /// The stored definitions of queues, as in [`Table::Queues`].
@@ -44,6 +46,8 @@ pub struct SegmentInspection {
     pub live_messages: u64,
     /// Bytes that their records occupy.
     pub live_bytes: u64,
+    /// It has a checkpoint, so that a start need not read all of it.
+    pub has_checkpoint: bool,
 }
 
 /// What a data folder holds of one queue.
@@ -83,25 +87,32 @@ pub fn engine_of(dir: &Path) -> Result<EngineKind, StoreError> {
 /// The first damage, with file and place; else as [`MessageStore::open`](super::MessageStore::open).
 pub fn inspect(options: &StoreOptions) -> Result<Inspection, StoreError> {
     let folder = Arc::new(Folder::open_existing(&options.dir, options.engine)?);
+    let state = SledState::open(Arc::clone(&folder), options.sled_cache_bytes)?;
     let mut engine: Box<dyn Engine> = match options.engine {
         EngineKind::Log => {
             let path = folder.messages(EngineKind::Log);
             let disk = ReadOnlyDisk(RealDisk::open(&path).map_err(io_error(&path))?);
-            Box::new(LogEngine::new(Arc::new(disk), options.segment_bytes).with_reserve(options.reserve_bytes))
+            let log = LogEngine::new(Arc::new(disk), options.segment_bytes).with_reserve(options.reserve_bytes);
+            Box::new(log.with_catalogue(state.catalogue()).distrusting())
         }
-        kind => open_engine(&folder, options, kind)?,
+        kind => open_engine(&folder, options, kind, None)?,
     };
     let mut inspection = Inspection::default();
     engine.recover(&mut |message| inspection.count(&message))?;
     let Usage {
         live_bytes, disk_bytes, ..
     } = engine.usage();
-    let segments = engine.segments();
-    let state = SledState::open(folder, options.sled_cache_bytes)?;
+    let mut segments = engine.segments();
+    let catalogued = state.catalogue().list()?;
+    for segment in &mut segments {
+        segment.has_checkpoint = catalogued.contains(&segment.id);
+    }
+    let state_path = options.dir.join("state");
     Ok(Inspection {
         live_bytes,
         disk_bytes,
         segments,
+        state_bytes: folder_bytes(&state_path).map_err(io_error(&state_path))?,
         queue_records: state.scan(Table::Queues)?,
         ..inspection
     })
@@ -140,18 +151,25 @@ impl Inspection {
 /// # Errors
 /// As [`inspect`]; a full disk is an error, too.
 pub fn convert(options: &StoreOptions, to: EngineKind) -> Result<Recovered, StoreError> {
-    let folder = Folder::open_existing(&options.dir, options.engine)?;
+    let folder = Arc::new(Folder::open_existing(&options.dir, options.engine)?);
     if to == options.engine || to == EngineKind::Memory || options.engine == EngineKind::Memory {
         return Err(StoreError::Foreign {
             path: options.dir.clone(),
             reason: format!("cannot be converted from {} to {}", options.engine.name(), to.name()),
         });
     }
+    let state = SledState::open(Arc::clone(&folder), options.sled_cache_bytes)?;
+    if to == EngineKind::Log {
+        // Of a log that was here before.
+        state.catalogue().clear()?;
+        state.sync()?;
+    }
     let target = folder.messages(to);
     remove_folder(&target)?;
-    let mut source = open_engine(&folder, options, options.engine)?;
+    // Every segment is read in full, whatever the catalogue says.
+    let mut source = open_engine(&folder, options, options.engine, None)?;
     let mut writer = Writer {
-        engine: open_engine(&folder, options, to)?,
+        engine: open_engine(&folder, options, to, None)?,
         batch: QueueBatch::new(QueueId(0)),
         bytes: 0,
         failed: None,

@@ -1,7 +1,7 @@
 //! Definitions: in sled, or in memory for tests.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::catalogue::SledCatalogue;
 use super::folder::{Folder, free_space, io_error, sync_folder};
 use super::{Pairs, StateChange, StateStore, StoreError, Table};
 
@@ -30,21 +31,18 @@ pub(super) struct Database {
 
 impl Database {
     pub(super) fn open(path: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
-        std::fs::create_dir_all(path).map_err(io_error(path))?;
-        if free_space(path).map_err(io_error(path))? < SPACE_TO_OPEN {
+        let parent = path.parent().unwrap_or(Path::new("."));
+        if free_space(parent).map_err(io_error(parent))? < SPACE_TO_OPEN {
             return Err(no_space(path, SPACE_TO_OPEN));
         }
-        let config = sled::Config::new()
-            .path(path)
-            .cache_capacity(cache_bytes.max(1 << 20))
-            .flush_every_ms(None);
-        let db = open_patiently(&config).map_err(|error| database_error(path, error))?;
+        match path.try_exists().map_err(io_error(path))? {
+            true => prepare(path).map_err(io_error(path))?,
+            false => make(path, parent)?,
+        }
+        let db = open_patiently(path, cache_bytes)?;
         let db_path = path.join("db");
         let file = File::open(&db_path).map_err(io_error(&db_path))?;
-        sync_folder(path).map_err(io_error(path))?;
-        if let Some(parent) = path.parent() {
-            sync_folder(parent).map_err(io_error(parent))?;
-        }
+        sync_files(path).map_err(io_error(path))?;
         Ok(Self {
             path: path.to_path_buf(),
             db,
@@ -65,9 +63,9 @@ impl Database {
             .map(|pair| pair.map_err(|error| database_error(&self.path, error)))
     }
 
-    pub(super) fn range(
+    pub(super) fn range<K: AsRef<[u8]>>(
         &self,
-        range: impl std::ops::RangeBounds<[u8; 20]>,
+        range: impl std::ops::RangeBounds<K>,
     ) -> impl Iterator<Item = Result<(sled::IVec, sled::IVec), StoreError>> {
         self.db
             .range(range)
@@ -105,9 +103,60 @@ impl Database {
     }
 }
 
+/// Makes an empty database, all or nothing: sled does not sync its own settings file, and without that file it cannot
+/// open a database again.
+fn make(path: &Path, parent: &Path) -> Result<(), StoreError> {
+    let mut new = path.to_path_buf();
+    new.as_mut_os_string().push(".new");
+    match fs::remove_dir_all(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_error(&new)(error)),
+        _ => {}
+    }
+    fs::create_dir_all(&new).map_err(io_error(&new))?;
+    drop(open_patiently(&new, 0)?);
+    let settle = || {
+        sync_files(&new)?;
+        fs::rename(&new, path)?;
+        sync_folder(parent)
+    };
+    settle().map_err(io_error(path))
+}
+
+/// Makes a database ready to be opened after any end of the process that had it. sled takes a snapshot that was not
+/// finished for the newest one, and is then unable to open. And it notes at once, synced, up to where it has read a log
+/// that may not be synced itself, which a power loss would turn into a hole.
+fn prepare(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    sync_files(path)
+}
+
+/// Puts all files of a folder on stable storage, and their names.
+fn sync_files(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        // sled may take an old snapshot away meanwhile.
+        match File::open(entry.path()).and_then(|file| file.sync_all()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    sync_folder(path)
+}
+
 /// Opens a database that this process may just have closed: sled's own threads give its lock back a moment later. No
 /// other process has it, since the folder is locked before.
-fn open_patiently(config: &sled::Config) -> sled::Result<sled::Db> {
+fn open_patiently(path: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
+    let config = sled::Config::new()
+        .path(path)
+        .cache_capacity(cache_bytes.max(1 << 20))
+        .flush_every_ms(None);
     const ATTEMPTS: u32 = 200;
     const PAUSE: Duration = Duration::from_millis(10);
     for _ in 1..ATTEMPTS {
@@ -115,10 +164,10 @@ fn open_patiently(config: &sled::Config) -> sled::Result<sled::Db> {
             Err(sled::Error::Io(error)) if error.to_string().contains("could not acquire lock") => {
                 std::thread::sleep(PAUSE);
             }
-            other => return other,
+            other => return other.map_err(|error| database_error(path, error)),
         }
     }
-    config.open()
+    config.open().map_err(|error| database_error(path, error))
 }
 
 fn no_space(path: &Path, needed: u64) -> StoreError {
@@ -136,7 +185,8 @@ fn database_error(path: &Path, error: sled::Error) -> StoreError {
     }
 }
 
-/// The byte that a table's keys start with. Part of the format: numbers are never used again.
+/// The byte that a table's keys start with. Part of the format: numbers are never used again. 11 is the
+/// [`catalogue`](super::catalogue)'s.
 fn prefix(table: Table) -> u8 {
     match table {
         Table::Vhosts => 1,
@@ -161,7 +211,7 @@ fn full_key(table: Table, key: &[u8]) -> Vec<u8> {
 
 /// Definitions in sled.
 pub(super) struct SledState {
-    database: Database,
+    database: Arc<Database>,
     // One sync at a time; those who come meanwhile would not be faster beside it.
     writing: Mutex<()>,
     _folder: Arc<Folder>,
@@ -170,10 +220,20 @@ pub(super) struct SledState {
 impl SledState {
     pub(super) fn open(folder: Arc<Folder>, cache_bytes: u64) -> Result<Self, StoreError> {
         Ok(Self {
-            database: Database::open(&folder.path().join("state"), cache_bytes)?,
+            database: Arc::new(Database::open(&folder.path().join("state"), cache_bytes)?),
             writing: Mutex::new(()),
             _folder: folder,
         })
+    }
+
+    /// Puts all that was given to the catalogue on stable storage.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        self.database.sync()
+    }
+
+    /// The segments of the log, in the same database.
+    pub(super) fn catalogue(&self) -> Arc<SledCatalogue> {
+        SledCatalogue::new(Arc::clone(&self.database))
     }
 }
 

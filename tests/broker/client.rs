@@ -154,6 +154,12 @@ impl Client {
 
     /// Publishes on any channel.
     pub fn publish_on(&mut self, channel: u16, exchange: &str, key: &str, body: &[u8], persistent: bool) {
+        let properties = AMQPProperties::default().with_delivery_mode(if persistent { 2 } else { 1 });
+        self.publish_with(channel, exchange, key, body, properties);
+    }
+
+    /// Publishes with these properties.
+    pub fn publish_with(&mut self, channel: u16, exchange: &str, key: &str, body: &[u8], properties: AMQPProperties) {
         let publish = basic::Publish {
             exchange: exchange.into(),
             routing_key: key.into(),
@@ -165,7 +171,6 @@ impl Client {
             &AMQPFrame::Method(channel, AMQPClass::Basic(Basic::Publish(publish))),
             &mut bytes,
         );
-        let properties = AMQPProperties::default().with_delivery_mode(if persistent { 2 } else { 1 });
         let header = amq_protocol::frame::AMQPContentHeader {
             class_id: 60,
             body_size: body.len() as u64,
@@ -260,6 +265,11 @@ impl Client {
 
     /// The body that follows a method with content.
     pub fn body(&mut self) -> Vec<u8> {
+        self.content().1
+    }
+
+    /// The properties and the body that follow a method with content.
+    pub fn content(&mut self) -> (AMQPProperties, Vec<u8>) {
         let Some(AMQPFrame::Header(_, header)) = self.frame() else {
             panic!("no content header");
         };
@@ -270,7 +280,7 @@ impl Client {
                 other => panic!("{other:?} in place of a body"),
             }
         }
-        body
+        (header.properties, body)
     }
 
     /// How the broker ends the connection; answers its close.
@@ -442,6 +452,22 @@ impl Client {
                 key: ok.routing_key.to_string(),
                 body: self.body(),
             }),
+            (1, AMQPClass::Basic(Basic::GetEmpty(_))) => None,
+            other => panic!("{other:?} in place of get-ok"),
+        }
+    }
+
+    /// `basic.get` without a settlement to come: routing key, properties and body.
+    pub fn get_content(&mut self, queue: &str) -> Option<(String, AMQPProperties, Vec<u8>)> {
+        let get = basic::Get {
+            queue: queue.into(),
+            no_ack: true,
+        };
+        match self.call(1, Basic::Get(get)) {
+            (1, AMQPClass::Basic(Basic::GetOk(ok))) => {
+                let (properties, body) = self.content();
+                Some((ok.routing_key.to_string(), properties, body))
+            }
             (1, AMQPClass::Basic(Basic::GetEmpty(_))) => None,
             other => panic!("{other:?} in place of get-ok"),
         }

@@ -2,13 +2,17 @@
 
 mod bodies;
 mod client;
+mod collector;
 mod configuration;
 mod connections;
 mod consumers;
 mod durability;
+mod events;
+mod firehose;
 mod lifecycle;
 mod logs;
 mod process;
 mod publishing;
 mod service;
 mod topology;
+mod tracing;

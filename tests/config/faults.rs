@@ -29,7 +29,7 @@ fn options() {
             "[limit]\nframe_max_bytes = 5",
             &["1:2: limit: unknown section; did you mean limits?"],
         ),
-        ("[tracing]\nendpoint = \"x\"", &["1:2: tracing: unknown section"]),
+        ("[telemetry]\nendpoint = \"x\"", &["1:2: telemetry: unknown section"]),
         (
             "[tls]\ncertificate = \"x\"\nclient_certificates = \"always\"",
             &[

@@ -23,6 +23,8 @@ const KEPT: &[(&str, &[&str])] = &[
     ("amq_protocol", &["src/amqp/", "src/model/"]),
     ("dashmap", &["src/broker/"]),
     ("axum", &["src/http/"]),
+    ("opentelemetry", &["src/telemetry/"]),
+    ("opentelemetry_sdk", &["src/telemetry/"]),
 ];
 
 /// Barred in everything that ships.

@@ -34,11 +34,13 @@ impl Broker {
         let vhost = self.vhost_of_policy(&policy.vhost)?;
         let compiled = Compiled::new(policy, kind)?;
         let name = compiled.policy.name.clone();
+        let told = compiled.policy.clone();
         let change = put(table(kind), key(&[&vhost.name, &name]), &compiled.policy);
         self.change_policies(&vhost, Some(change), |books| {
             books.of_kind_mut(kind).put(compiled);
             true
         })?;
+        self.tell_policy_set(kind, &told);
         tracing::info!(policy = name, vhost = %vhost.name, ?kind, "policy set");
         Ok(())
     }
@@ -64,6 +66,7 @@ impl Broker {
         let change = StateChange::Remove(table(kind), key(&[&vhost.name, name]));
         let existed = self.change_policies(&vhost, Some(change), |books| books.of_kind_mut(kind).remove(name))?;
         if existed {
+            self.tell_policy_cleared(kind, &vhost.name, name);
             tracing::info!(policy = name, vhost = %vhost.name, ?kind, "policy cleared");
         }
         Ok(existed)

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::broker::handover::replacing;
 use crate::model::Millis;
 use crate::queue::{Command, Effect};
 use crate::store::Keep;
@@ -25,18 +26,24 @@ impl QueueCell {
                     expires_at,
                     ticket,
                     in_flight,
+                    replaces,
                 } => {
+                    let replacing = replaces.and_then(|old| Some(replacing(&self.this.upgrade()?, old)));
                     let keep = Keep {
                         sequence,
                         message,
                         expires_at,
-                        ticket,
-                        in_flight,
+                        // Nobody is in a hurry for a new record in place of an old one.
+                        in_flight: in_flight || replacing.is_some(),
+                        ticket: replacing.or(ticket),
                     };
                     inner.keeps.extend(match &mut inner.deduplication {
                         Some(known) => known.keep(keep, self.journal.is_some(), now),
                         None => Some(keep),
                     });
+                    if let (Some(known), Some(old)) = (&mut inner.deduplication, replaces) {
+                        known.went(old);
+                    }
                 }
                 Effect::Forget(sequence) => {
                     if let Some(deduplication) = &mut inner.deduplication {
@@ -81,7 +88,7 @@ impl QueueCell {
 
     /// Hands the collected deliveries to the consumers' connections in their order, one lock for each run of the same
     /// consumer: a channel's delivery tags follow the order of its messages.
-    pub(super) fn hand_over(&self, inner: &mut Inner, now: Millis) {
+    pub(super) fn hand_over(&self, inner: &mut Inner, now: Millis, aftermath: &mut Aftermath) {
         let mut deliveries = inner.deliveries.drain(..).peekable();
         while let Some((key, first)) = deliveries.next() {
             inner.run.push(first);
@@ -93,6 +100,7 @@ impl QueueCell {
                 continue;
             };
             self.count_deliveries(&inner.run);
+            self.tap(&**sink, &inner.run, aftermath);
             if sink.deliver(&mut inner.run) == Flow::Full {
                 inner.core.apply(Command::Pause(key), now, &mut inner.effects);
             }

@@ -2,6 +2,7 @@
 
 mod deduplication;
 mod delayed;
+mod handover;
 mod limits;
 mod policies;
 mod statistics;

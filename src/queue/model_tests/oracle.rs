@@ -10,7 +10,8 @@ use crate::model::Millis;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Seen {
     Deliver(u32, Handed),
-    Keep(Sequence, Option<Millis>, bool, bool),
+    /// Sequence, expiry, has a ticket, in flight, which sequence it replaces.
+    Keep(Sequence, Option<Millis>, bool, bool, Option<Sequence>),
     Spill(Sequence),
     Forget(Sequence),
     Taken(u64),
@@ -159,7 +160,12 @@ impl Oracle {
         assert!(self.tape.is_empty());
         for (seen, _) in &tape {
             match seen {
-                Seen::Keep(sequence, ..) => assert!(self.stored.insert(*sequence), "kept twice: {sequence}"),
+                Seen::Keep(sequence, .., replaces) => {
+                    assert!(self.stored.insert(*sequence), "kept twice: {sequence}");
+                    if let Some(old) = replaces {
+                        assert!(self.stored.remove(old), "not kept: {old}");
+                    }
+                }
                 Seen::Spill(sequence) => {
                     self.stored.insert(*sequence);
                 }
@@ -597,7 +603,8 @@ impl Oracle {
             Some(member) => member.no_ack,
             None => ttl == Some(0),
         };
-        item.kept = durable && (!at_once || tracked);
+        let becomes_letter = member.is_none() && self.options.dead_letter.is_some();
+        item.kept = durable && (!at_once || becomes_letter || tracked);
         if new.confirm {
             self.answered(new.number);
         }
@@ -606,7 +613,8 @@ impl Oracle {
                 item.sequence,
                 item.expires_at,
                 new.confirm,
-                member.is_some(),
+                member.is_some() || at_once,
+                None,
             ));
         } else if new.confirm {
             self.expect(Seen::Taken(new.number));
@@ -708,9 +716,8 @@ impl Oracle {
         item.count += 1;
         let keeps = item.persistent || self.options.tracked;
         if keeps {
-            self.expect(Seen::Keep(item.sequence, item.expires_at, false, false));
-        }
-        if item.kept {
+            self.expect(Seen::Keep(item.sequence, item.expires_at, false, false, Some(old)));
+        } else if item.kept {
             self.expect(Seen::Forget(old));
         }
         item.kept = keeps;

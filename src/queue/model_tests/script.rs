@@ -229,8 +229,9 @@ fn seen(effect: &Effect) -> Vec<(Seen, Option<UnackedId>)> {
             expires_at,
             ticket,
             in_flight,
+            replaces,
             ..
-        } => Seen::Keep(*sequence, *expires_at, ticket.is_some(), *in_flight),
+        } => Seen::Keep(*sequence, *expires_at, ticket.is_some(), *in_flight, *replaces),
         Effect::Forget(sequence) => Seen::Forget(*sequence),
         Effect::Spill { sequence, .. } => Seen::Spill(*sequence),
         Effect::Taken(ticket) => Seen::Taken(tag(ticket)),

@@ -52,7 +52,8 @@ fn ttl_zero_means_at_once_or_not_at_all() {
     });
     assert_eq!(
         q.publish([m("a").ttl(0).persistent().ticket(1)]),
-        "taken 1, dead a expired"
+        "keep! a, dead a expired, forget a",
+        "kept until its dead letter is"
     );
     q.subscribe(consumer(1));
     assert_eq!(q.publish([m("b").ttl(0), m("c").ttl(0)]), "b>0, dead c expired");

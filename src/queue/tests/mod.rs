@@ -221,10 +221,12 @@ impl Q {
                 sequence,
                 message,
                 in_flight,
+                replaces,
                 ..
             } => {
                 self.names.insert(*sequence, text(message));
-                format!("keep{} {}", if *in_flight { "!" } else { "" }, text(message))
+                let instead = replaces.map_or("", |_| " instead");
+                format!("keep{} {}{instead}", if *in_flight { "!" } else { "" }, text(message))
             }
             Effect::Spill { sequence, message } => {
                 self.names.insert(*sequence, text(message));

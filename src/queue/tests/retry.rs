@@ -18,12 +18,12 @@ fn a_rejected_message_comes_back_after_growing_delays_and_then_dies() {
     let mut q = retrying();
     q.subscribe(consumer(0));
     assert_eq!(q.publish([m("a").persistent()]), "keep! a, a>0");
-    assert_eq!(reject(&mut q, "a"), "keep a, forget a");
+    assert_eq!(reject(&mut q, "a"), "keep a instead");
     assert_eq!(q.core.state().held, 1);
     assert_eq!(q.core.next_deadline(), Some(1010));
     assert_eq!(q.wait(9), "");
     assert_eq!(q.wait(1), "a>0*1");
-    assert_eq!(reject(&mut q, "a"), "keep a, forget a");
+    assert_eq!(reject(&mut q, "a"), "keep a instead");
     assert_eq!(q.wait(99), "");
     assert_eq!(q.wait(1), "a>0*2");
     assert_eq!(reject(&mut q, "a"), "dead a rejected, forget a");

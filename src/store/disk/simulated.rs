@@ -27,7 +27,7 @@ enum Change {
     Truncate(u64),
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Content {
     current: Vec<u8>,
     /// Up to where bytes were written: what a file is longer takes no space.
@@ -37,12 +37,13 @@ struct Content {
 }
 
 /// A change of the folder that is not synced.
+#[derive(Clone)]
 enum Entry {
     Created(String, usize),
     Removed(String),
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct State {
     files: Vec<Content>,
     names: BTreeMap<String, usize>,
@@ -146,6 +147,15 @@ impl SimulatedDisk {
         let mut state = self.state.lock();
         state.names.remove(name);
         state.durable_names.remove(name);
+    }
+
+    /// The disk as it would be if the power failed now and came back, as with [`Self::lose_power`]; this one goes on.
+    pub(in crate::store) fn after_power_loss(&self, seed: u64) -> Self {
+        let disk = Self {
+            state: Arc::new(Mutex::new(self.state.lock().clone())),
+        };
+        disk.lose_power(seed);
+        disk
     }
 
     /// The power fails and comes back. Of what was not synced nothing is left with seed 0, all with seed 1, and with

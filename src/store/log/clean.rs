@@ -49,6 +49,7 @@ impl LogEngine {
             bytes: segment.length,
             live_messages: segment.live_messages,
             live_bytes: segment.live_bytes,
+            has_checkpoint: false,
         };
         self.segments.iter().map(inspection).collect()
     }
@@ -92,6 +93,7 @@ impl LogEngine {
                 .remove(&segment_name(id))
                 .and_then(|()| self.disk.sync_folder())
                 .map_err(io_failed(&*self.disk, id))?;
+            self.remove_checkpoint(id)?;
             self.reader.forget(id);
             self.segments.pop_front();
             self.cleaning = None;

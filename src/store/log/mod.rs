@@ -14,10 +14,12 @@
 //!    place is damage; behind the last such place it is a torn tail, which nobody was promised, and is cut.
 //! 6. Settlements take effect in memory even where the disk is too full to write them. They are owed and written later.
 
+mod checkpoint;
 mod clean;
 mod read;
 mod record;
 mod recovery;
+mod settle;
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
@@ -30,9 +32,14 @@ use super::index::{LiveIndex, Place};
 use super::offline::SegmentInspection;
 use super::{Keep, QueueId, StoreError, StoredMessage};
 
+pub(super) use checkpoint::Catalogue;
+use checkpoint::Checkpoint;
+#[cfg(test)]
+pub(super) use checkpoint::tests::MemoryCatalogue;
 use clean::{Cleaning, margin_bytes};
 use read::Reader;
 use record::{MARK_LEN, SEGMENT_HEADER_LEN};
+use settle::Owed;
 
 /// So much is collected before it is written.
 const BLOCK_BYTES: usize = 1 << 20;
@@ -69,13 +76,6 @@ struct Blocked {
     length: usize,
 }
 
-/// Settlements that are not written yet.
-struct Owed {
-    queue: QueueId,
-    sequences: Vec<u64>,
-    removed: bool,
-}
-
 pub(super) struct LogEngine {
     disk: Arc<dyn Disk>,
     segment_bytes: u64,
@@ -101,6 +101,11 @@ pub(super) struct LogEngine {
     has_reserve: bool,
     /// How large the reserve is made; 0 for none.
     reserve_bytes: u64,
+    catalogue: Option<Arc<dyn Catalogue>>,
+    /// Checkpoints are neither believed nor written.
+    distrusts: bool,
+    /// Of the last segment, with all that was written.
+    checkpoint: Checkpoint,
 }
 
 fn segment_name(id: u32) -> String {
@@ -141,6 +146,9 @@ impl LogEngine {
             copies_unsynced: false,
             clean_pause: 0,
             has_reserve: false,
+            catalogue: None,
+            distrusts: false,
+            checkpoint: Checkpoint::default(),
         }
     }
 
@@ -239,6 +247,7 @@ impl LogEngine {
         let blocked = std::mem::take(&mut self.blocked);
         if done {
             segment.length += self.block.len() as u64;
+            self.checkpoint.add(&self.block);
             self.written += blocked.len();
             for message in &blocked {
                 let place = Place {
@@ -296,6 +305,10 @@ impl LogEngine {
         };
         file.sync().map_err(io_failed(&*self.disk, id))?;
         self.disk.sync_folder().map_err(io_failed(&*self.disk, id))?;
+        if let Some(active) = &self.active {
+            self.put_checkpoint(last, active.salt)?;
+        }
+        self.checkpoint = Checkpoint::default();
         self.segments.push_back(Segment {
             id,
             length: SEGMENT_HEADER_LEN as u64,
@@ -319,57 +332,6 @@ impl LogEngine {
         let bytes: u64 = batches.iter().map(length).sum();
         // A file system that does not say how much is free has to be tried.
         bytes == 0 || self.disk.free_space().unwrap_or(u64::MAX) >= bytes + 2 * margin_bytes(self.segment_bytes)
-    }
-
-    /// Lets settlements take effect and notes what has to be written of them.
-    fn settle(&mut self, batch: &QueueBatch) {
-        let mut sequences = Vec::with_capacity(batch.forgets.len());
-        for sequence in &batch.forgets {
-            // What is not there was refused, or settled before.
-            if let Some(place) = self.index.remove(batch.queue, *sequence) {
-                self.uncount(place);
-                sequences.push(*sequence);
-            }
-        }
-        let mut removed = false;
-        if batch.removed {
-            for (_, place) in self.index.remove_queue(batch.queue) {
-                self.uncount(place);
-                removed = true;
-            }
-        }
-        if removed || !sequences.is_empty() {
-            sequences.sort_unstable();
-            self.owed.push(Owed {
-                queue: batch.queue,
-                sequences,
-                removed,
-            });
-        }
-    }
-
-    /// Writes the settlements that are owed; false where the disk is too full.
-    fn write_owed(&mut self) -> Result<bool, StoreError> {
-        let owed = std::mem::take(&mut self.owed);
-        let done = self.append_owed(&owed);
-        if !matches!(done, Ok(true)) {
-            self.owed = owed;
-        }
-        done
-    }
-
-    fn append_owed(&mut self, owed: &[Owed]) -> Result<bool, StoreError> {
-        for owed in owed {
-            if !self.room(record::settle_max_len(owed.sequences.len()))? {
-                return Ok(false);
-            }
-            let salt = self.salt();
-            record::append_settle(&mut self.block, salt, owed.queue, &owed.sequences);
-            if owed.removed {
-                record::append_remove_queue(&mut self.block, salt, owed.queue);
-            }
-        }
-        self.flush()
     }
 }
 
@@ -489,6 +451,9 @@ impl Engine for LogEngine {
             self.flush()?;
             self.trim()?;
             self.sync_now()?;
+        }
+        if let (Some(active), Some(segment)) = (&self.active, self.segments.back()) {
+            self.put_checkpoint(segment.id, active.salt)?;
         }
         Ok(())
     }

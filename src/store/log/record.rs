@@ -37,7 +37,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    fn from_byte(byte: u8) -> Option<Self> {
+    pub(super) fn from_byte(byte: u8) -> Option<Self> {
         [Self::Publish, Self::Settle, Self::RemoveQueue, Self::Mark]
             .into_iter()
             .find(|kind| *kind as u8 == byte)

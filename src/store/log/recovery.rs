@@ -13,16 +13,18 @@ use super::record::{self, Entry, HeaderFault, Kind, MARK_LEN, SEGMENT_HEADER_LEN
 use super::{Active, LogEngine, RESERVE_NAME, Segment, damaged, io_failed, segment_name};
 
 /// A segment file whose header is in order.
-struct Found {
+pub(super) struct Found {
     file: Arc<dyn DiskFile>,
-    salt: u64,
-    length: u64,
+    pub(super) salt: u64,
+    pub(super) length: u64,
 }
 
 impl LogEngine {
-    /// Reads all segments, so that the index has what is live; gives the highest queue id that a record names.
+    /// Reads checkpoints, and segments where those end, so that the index has what is live; gives the highest queue id
+    /// that a record names.
     pub(super) fn replay(&mut self) -> Result<Option<QueueId>, StoreError> {
         let ids = self.segment_ids()?;
+        self.check_catalogue(ids.back().copied())?;
         let mut highest = None;
         for (at, id) in ids.iter().enumerate() {
             let last = at + 1 == ids.len();
@@ -35,7 +37,13 @@ impl LogEngine {
                 live_messages: 0,
                 live_bytes: 0,
             });
+            highest = highest.max(self.apply_checkpoint(*id, &found)?);
+            let from = self.checkpoint.end();
             let end = self.replay_segment(*id, &found, &mut highest)?;
+            if end == found.length && !last && from < end {
+                // Written before there were checkpoints, or the checkpoint was lost.
+                self.put_checkpoint(*id, found.salt)?;
+            }
             if end < found.length {
                 if !last {
                     return Err(damaged(
@@ -135,10 +143,10 @@ impl LogEngine {
         }
     }
 
-    /// Applies the records of a segment; gives the place where they end, be it the end of the file or a damaged one.
+    /// Applies the records of a segment behind its checkpoint; gives the place where they end, be it the end of the file or a damaged one.
     fn replay_segment(&mut self, id: u32, found: &Found, highest: &mut Option<QueueId>) -> Result<u64, StoreError> {
         let mut window = Window::new(Arc::clone(&found.file));
-        let mut at = SEGMENT_HEADER_LEN as u64;
+        let mut at = self.checkpoint.end();
         loop {
             let bytes = window.record(at, found.length).map_err(io_failed(&*self.disk, id))?;
             let Some(bytes) = bytes else { return Ok(at) };
@@ -152,6 +160,7 @@ impl LogEngine {
                 offset: at as u32,
                 length: length as u32,
             };
+            self.checkpoint.add(bytes);
             if let Some(queue) = self.apply(entry, place) {
                 *highest = (*highest).max(Some(queue));
             }
@@ -160,7 +169,7 @@ impl LogEngine {
     }
 
     /// Applies one record; gives the queue that it is about.
-    fn apply(&mut self, entry: Entry<'_>, place: Place) -> Option<QueueId> {
+    pub(super) fn apply(&mut self, entry: Entry<'_>, place: Place) -> Option<QueueId> {
         match entry {
             Entry::Publish(queue, sequence, _) => {
                 self.set_place(queue, sequence, place);

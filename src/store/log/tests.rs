@@ -35,6 +35,8 @@ struct Known {
 /// An engine, its disk, and what has to be true of them.
 struct Rig {
     disk: Arc<SimulatedDisk>,
+    /// Survives a crash as a whole, unless a test takes something out.
+    catalogue: Arc<MemoryCatalogue>,
     engine: Option<LogEngine>,
     known: BTreeMap<(u64, u64), Known>,
     /// The id of each queue slot.
@@ -51,6 +53,7 @@ impl Rig {
     fn new() -> Self {
         Self {
             disk: Arc::default(),
+            catalogue: Arc::default(),
             engine: None,
             known: BTreeMap::new(),
             queues: [1, 2, 3],
@@ -63,7 +66,8 @@ impl Rig {
     /// Starts an engine if there is none, and checks what it finds.
     fn engine(&mut self) -> Result<&mut LogEngine, StoreError> {
         if self.engine.is_none() {
-            let mut engine = LogEngine::new(Arc::clone(&self.disk) as Arc<dyn Disk>, SEGMENT);
+            let engine = LogEngine::new(Arc::clone(&self.disk) as Arc<dyn Disk>, SEGMENT);
+            let mut engine = engine.with_catalogue(Arc::clone(&self.catalogue) as Arc<dyn Catalogue>);
             let mut found = Vec::new();
             engine.recover(&mut |message| found.push(message))?;
             let mut places = BTreeMap::new();
@@ -94,6 +98,17 @@ impl Rig {
         self.disk.fail_at(None);
         if let Some(seed) = power {
             self.disk.lose_power(seed);
+            self.lose_checkpoints(seed);
+        }
+    }
+
+    /// They are not synced: some are gone, some are damaged.
+    fn lose_checkpoints(&mut self, seed: u64) {
+        let mut catalogue = self.catalogue.0.lock();
+        catalogue.retain(|id, _| seed >> (id % 61) & 1 == 0);
+        if let Some(bytes) = catalogue.values_mut().next_back().filter(|_| seed % 5 == 4) {
+            let at = seed as usize % bytes.len();
+            bytes[at] ^= 1 << (seed % 8);
         }
     }
 
@@ -398,6 +413,13 @@ fn a_torn_tail_is_cut_and_damage_in_the_middle_refuses_the_start() {
     }
     rig.close().unwrap();
     let start = |rig: &mut Rig| rig.engine().map(|_| ()).unwrap_err().to_string();
+    // With a checkpoint the start reads what is live.
+    rig.disk.damage("0000000001.log", 700);
+    let text = start(&mut rig);
+    assert!(text.contains("0000000001.log is damaged at byte"), "{text}");
+    rig.engine = None;
+    rig.disk.damage("0000000001.log", 700);
+    rig.catalogue.0.lock().clear();
     // Each byte of the segment but the CRC of the last mark and what it says of itself.
     let length = 32 + 4 * (17 + 9 + 16 + 18 + 6 + 7 + 3 + 500);
     for offset in [0, 20, 33, 40, 60, 700, 1200, length - 1] {
@@ -431,6 +453,65 @@ fn a_missing_segment_refuses_the_start() {
     rig.disk.lose("0000000002.log");
     let text = rig.engine().map(|_| ()).unwrap_err().to_string();
     assert!(text.contains("0000000002.log") && text.contains("missing"), "{text}");
+}
+
+/// Calls to the disk that a start makes, but for the reading of what is live.
+fn calls_of_a_start(rig: &mut Rig) -> u64 {
+    let before = rig.disk.calls();
+    rig.engine().unwrap();
+    let calls = rig.disk.calls() - before;
+    rig.crash(None);
+    calls
+}
+
+#[test]
+fn a_start_reads_what_no_checkpoint_covers() {
+    let mut rig = Rig::new();
+    for _ in 0..40 {
+        let batch = rig.keeps(0, 1, 900);
+        rig.round(&[batch]).unwrap();
+    }
+    // All but the first go; it keeps its segment, and with it all the others, as long as nothing is cleaned.
+    let mut rest = rig.forgets(0, 1);
+    rest.forgets.remove(0);
+    rig.engine().unwrap().clean_pause = u32::MAX;
+    rig.round(&[rest]).unwrap();
+    let segments = rig.engine().unwrap().segments.len() as u64;
+    assert!(segments > 9, "{segments}");
+    rig.crash(None);
+    let with = calls_of_a_start(&mut rig);
+    rig.catalogue.0.lock().clear();
+    let without = calls_of_a_start(&mut rig);
+    // Every segment was read in full once, and has its checkpoint again; only the last one's tail has none.
+    assert_eq!(rig.catalogue.0.lock().len() as u64, segments - 1);
+    assert!(calls_of_a_start(&mut rig) <= with);
+    assert!(without > with + segments, "{without} {with}");
+    // A clean end leaves no tail.
+    rig.engine().unwrap();
+    rig.close().unwrap();
+    assert_eq!(rig.catalogue.0.lock().len() as u64, segments);
+    assert!(calls_of_a_start(&mut rig) <= with);
+}
+
+#[test]
+fn a_last_segment_that_is_missing_or_too_short_refuses_the_start() {
+    let mut rig = Rig::new();
+    for _ in 0..6 {
+        let batch = rig.keeps(0, 5, 500);
+        rig.round(&[batch]).unwrap();
+    }
+    rig.close().unwrap();
+    let last = *rig.catalogue.0.lock().last_key_value().unwrap().0;
+    let file = rig.disk.open(&segment_name(last)).unwrap();
+    let length = file.length().unwrap();
+    let record = record::publish_len(&keep(1, 29, 500, None)) as u64;
+    file.truncate(length - record - 2 * MARK_LEN as u64).unwrap();
+    let text = rig.engine().map(|_| ()).unwrap_err().to_string();
+    assert!(text.contains("was longer when it was synced"), "{text}");
+    rig.engine = None;
+    rig.disk.lose(&segment_name(last));
+    let text = rig.engine().map(|_| ()).unwrap_err().to_string();
+    assert!(text.contains(&segment_name(last)) && text.contains("missing"), "{text}");
 }
 
 #[test]

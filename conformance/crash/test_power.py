@@ -1,0 +1,110 @@
+"""The played power loss keeps what was synced and forgets the rest."""
+
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import power
+from power import Power
+
+# Each of the programs' steps: bytes to a file, a sync, a name.
+PROGRAM = """
+import os, sys
+folder = sys.argv[1]
+at = lambda name: os.path.join(folder, name)
+def sync(path):
+    fd = os.open(path, os.O_RDONLY)
+    os.fsync(fd)
+    os.close(fd)
+"""
+
+
+class Loss(unittest.TestCase):
+    def after(self, steps, way, before=None):
+        """The files of a folder after the steps of a program and a power loss, as {name: content}."""
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch) / "data"
+            folder.mkdir()
+            for name, content in (before or {}).items():
+                (folder / name).write_bytes(content)
+            loss = Power(folder, scratch)
+            environment = os.environ | loss.environment()
+            subprocess.run([sys.executable, "-c", PROGRAM + steps, str(folder)], env=environment, check=True)
+            ways, power.WAYS = power.WAYS, [way]
+            try:
+                loss.lose(random.Random(3))
+            finally:
+                power.WAYS = ways
+            return {str(path.relative_to(folder)): path.read_bytes()
+                    for path in sorted(folder.rglob("*")) if path.is_file()}
+
+    def test_what_was_synced_stays(self):
+        for way in power.WAYS[:3]:
+            found = self.after("""
+fd = os.open(at("a"), os.O_WRONLY | os.O_CREAT)
+os.write(fd, b"safe")
+os.fdatasync(fd)
+sync(folder)
+""", way)
+            self.assertEqual(found, {"a": b"safe"}, way)
+
+    def test_what_was_not_synced_goes(self):
+        found = self.after("""
+fd = os.open(at("a"), os.O_WRONLY)
+os.pwrite(fd, b"new", 0)
+os.ftruncate(fd, 1)
+os.open(at("b"), os.O_WRONLY | os.O_CREAT)
+""", "nothing", {"a": b"old bytes"})
+        self.assertEqual(found, {"a": b"old bytes"})
+
+    def test_a_sync_covers_all_descriptors_of_a_file(self):
+        found = self.after("""
+first = os.open(at("a"), os.O_WRONLY)
+second = os.open(at("a"), os.O_RDONLY)
+os.pwrite(first, b"new", 0)
+os.fsync(second)
+os.pwrite(first, b"lost", 0)
+""", "nothing", {"a": b"old"})
+        self.assertEqual(found, {"a": b"new"})
+
+    def test_a_name_needs_its_folder_synced(self):
+        steps = """
+fd = os.open(at("a.new"), os.O_WRONLY | os.O_CREAT)
+os.write(fd, b"new")
+os.fsync(fd)
+sync(folder)
+os.rename(at("a.new"), at("a"))
+"""
+        self.assertEqual(self.after(steps, "nothing", {"a": b"old"}), {"a": b"old", "a.new": b"new"})
+        self.assertEqual(self.after(steps + "sync(folder)", "nothing", {"a": b"old"}), {"a": b"new"})
+
+    def test_a_folder_moves_with_its_files(self):
+        found = self.after("""
+os.mkdir(at("new"))
+fd = os.open(at("new/a"), os.O_WRONLY | os.O_CREAT)
+os.write(fd, b"x")
+os.fsync(fd)
+sync(at("new"))
+os.rename(at("new"), at("old"))
+sync(folder)
+fd = os.open(at("old/b"), os.O_WRONLY | os.O_CREAT)
+""", "nothing")
+        self.assertEqual(found, {"old/a": b"x"})
+
+    def test_sectors_survive_on_their_own(self):
+        found = self.after("""
+fd = os.open(at("a"), os.O_WRONLY)
+os.write(fd, b"n" * 65536)
+""", "some sectors", {"a": b"o" * 65536})
+        sectors = {found["a"][at:at + 512] for at in range(0, 65536, 512)}
+        self.assertEqual(sectors, {b"n" * 512, b"o" * 512})
+
+
+if __name__ == "__main__":
+    unittest.main()
