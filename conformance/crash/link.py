@@ -25,6 +25,8 @@ class Link:
     def __init__(self, address):
         self.buffer, self.partial, self.closed = bytearray(), None, ""
         self.unasked, self.reply = [], None
+        # Of the last message that came.
+        self.properties = {}
         try:
             self.socket = socket.create_connection(address, timeout=REPLY_TIMEOUT_S)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -120,7 +122,7 @@ class Link:
                 self._heard(name, fields, b"")
         elif kind in (wire.FRAME_HEADER, wire.FRAME_BODY):
             if kind == wire.FRAME_HEADER:
-                self.partial[2] = wire.decode_header(payload)[1]
+                _, self.partial[2], self.properties = wire.decode_header(payload)
             else:
                 self.partial[3] += payload
             name, fields, length, body = self.partial

@@ -12,7 +12,7 @@ use super::report::{conservation, grouped};
 use super::topology;
 
 /// Connections opened to weigh one.
-const IDLE_CONNECTIONS: usize = 200;
+const IDLE_CONNECTIONS: usize = 500;
 /// Durable queues declared to weigh one.
 const DURABLE_QUEUES: usize = 1000;
 
@@ -149,11 +149,13 @@ fn weigh(base: &Load, pid: u32) -> Result<MemoryRow, BenchError> {
     let resident = || process::usage(pid).map(|usage| usage.resident_bytes);
     let each = |before: u64, after: u64, count: usize| after.saturating_sub(before) as f64 / count as f64;
     let idle_bytes = resident()?;
-    let mut connections = Vec::with_capacity(IDLE_CONNECTIONS);
+    // The first login hashes a password, which takes megabytes once and not for each connection.
+    let mut connections = vec![Connection::open(&base.address, 0)?];
+    let before = resident()?;
     for _ in 0..IDLE_CONNECTIONS {
         connections.push(Connection::open(&base.address, 0)?);
     }
-    let connection_bytes = each(idle_bytes, resident()?, IDLE_CONNECTIONS);
+    let connection_bytes = each(before, resident()?, IDLE_CONNECTIONS);
     for mut connection in connections {
         connection.close()?;
     }

@@ -14,6 +14,9 @@ use super::queue_cell::{Aftermath, QueueCell, QueueRef};
 const KEPT_SLOTS: usize = 16;
 /// From so many queues on, a slot is found by hash instead of by walking.
 const WALKED_SLOTS: usize = 8;
+/// Messages a queue after which a batch is handed over: enough to share a lock between, few enough that they and what
+/// becomes of them stay in the core's own cache.
+const BATCH_PER_QUEUE: usize = 128;
 
 /// Messages on their way into queues, gathered a queue.
 ///
@@ -23,6 +26,8 @@ pub struct PublishBatch {
     slots: Vec<Slot>,
     /// The first so many slots are in use.
     used: usize,
+    /// Messages in all slots.
+    len: usize,
     by_queue: FxHashMap<QueueId, usize>,
 }
 
@@ -39,9 +44,16 @@ impl PublishBatch {
         self.used == 0
     }
 
+    /// Whether it should be handed over before the read is done with.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.len >= BATCH_PER_QUEUE * self.used.max(1)
+    }
+
     /// Adds one message for one queue.
     pub fn push(&mut self, queue: &QueueRef, incoming: Incoming) {
         let at = self.slot(&queue.0);
+        self.len += 1;
         self.slots[at].incoming.push(incoming);
     }
 
@@ -52,6 +64,7 @@ impl PublishBatch {
         }
         self.by_queue.clear();
         self.used = 0;
+        self.len = 0;
         if self.slots.len() > KEPT_SLOTS {
             self.slots.truncate(KEPT_SLOTS);
         }

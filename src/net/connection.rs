@@ -310,6 +310,9 @@ async fn read(
                     }
                     return why.text;
                 }
+                if reader.is_busy() {
+                    tokio::task::yield_now().await;
+                }
             }
             () = outbox.room(), if !outbox.has_room() => {}
         }

@@ -12,7 +12,10 @@ use crate::session::{Next, Session};
 
 /// Bytes that one read may take. Large enough that a busy connection pays few system calls; the threads of the runtime
 /// share one buffer each, so an idle connection holds none.
-const BUFFER_BYTES: usize = 256 * 1024;
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// Bytes in one read that make a connection a busy one.
+const BUSY_BYTES: usize = 16 * 1024;
 
 thread_local! {
     static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
@@ -34,9 +37,18 @@ pub struct Reader {
     /// The session left the rest because its client has to read first, or a login to be checked: it is handled before
     /// more is read.
     is_left: bool,
+    /// Bytes of the last read.
+    last_len: usize,
 }
 
 impl Reader {
+    /// Whether the last read brought so much that others should have their turn before the next: the runtime lets a
+    /// task go on for as long as there is something to read, and whoever was woken by it waits behind it.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.last_len >= BUSY_BYTES
+    }
+
     /// Reads once and has the session handle it.
     pub async fn read(&mut self, stream: &mut (impl AsyncRead + Unpin), session: &mut Session) -> io::Result<Read> {
         poll_fn(|context| self.poll(context, stream, session)).await
@@ -65,6 +77,7 @@ impl Reader {
             Poll::Ready(Ok(0)) => Poll::Ready(Ok(Read::End)),
             Poll::Ready(Ok(length)) => {
                 buffer[..kept].copy_from_slice(&self.rest);
+                self.last_len = length;
                 let filled = &buffer[..kept + length];
                 let (consumed, next) = session.input(filled);
                 self.keep(&filled[consumed..]);

@@ -192,7 +192,7 @@ impl ConsumerSink for Consumer {
     fn deliver(&self, deliveries: &mut Vec<Delivery>) -> Flow {
         self.channel.count_deliveries(deliveries);
         let mut table = self.channel.unacked.lock();
-        self.channel.outbox.write_deliveries(
+        let flow = self.channel.outbox.write_deliveries(
             |out| match &self.channel.tracer {
                 None => {
                     for delivery in deliveries.drain(..) {
@@ -206,7 +206,14 @@ impl ConsumerSink for Consumer {
                 }
             },
             || Some((Arc::clone(&self.queue), self.key())),
-        )
+        );
+        flow.unwrap_or_else(|| {
+            // The socket is gone and the session not yet: it gives back what is noted as unacked when it ends.
+            for id in deliveries.drain(..).filter_map(|delivery| delivery.unacked) {
+                table.add(self.queue_index, id, true);
+            }
+            Flow::Open
+        })
     }
 
     fn cancelled(&self) {

@@ -283,6 +283,9 @@ impl Session {
             Event::Publish { channel, publish } => {
                 self.publisher = true;
                 self.publish(channel, &publish);
+                if self.publishes.is_full() {
+                    self.flush();
+                }
             }
             Event::Settle {
                 channel,

@@ -69,27 +69,28 @@ impl Outbox {
         }
     }
 
-    /// Appends deliveries of a consumer and says whether it should be paused; then it is resumed by the writer.
+    /// Appends deliveries of a consumer and says whether it should be paused; then it is resumed by the writer. `None`
+    /// where nobody will write any more, and nothing was appended.
     pub fn write_deliveries(
         &self,
         append: impl FnOnce(&mut OutBuffer),
         consumer: impl FnOnce() -> Option<(Arc<QueueCell>, ConsumerKey)>,
-    ) -> Flow {
+    ) -> Option<Flow> {
         let mut state = self.state.lock();
         if state.closed {
-            return Flow::Open;
+            return None;
         }
         append(&mut state.buffer);
         self.wake_writer(&mut state);
         if state.buffer.len_bytes() + state.writing < self.limit_bytes {
-            return Flow::Open;
+            return Some(Flow::Open);
         }
         match consumer() {
             Some(consumer) => {
                 state.paused.push(consumer);
-                Flow::Full
+                Some(Flow::Full)
             }
-            None => Flow::Open,
+            None => Some(Flow::Open),
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod broker;
 mod client;
+mod gone;
 mod limits;
 mod logins;
 mod nonsense;
