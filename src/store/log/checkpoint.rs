@@ -160,7 +160,7 @@ fn take_brief<'a>(entries: &mut &'a [u8], next: &mut (u64, u64)) -> Option<(Brie
         3 => Brief::Mark,
         publish => {
             if publish == 1 {
-                *next = (varint::take(entries)?, take_leb128(entries)?);
+                *next = (varint::take(entries)?, varint::take(entries)?);
             }
             let this = *next;
             next.1 = next.1.wrapping_add(1);
