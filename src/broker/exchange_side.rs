@@ -170,6 +170,9 @@ impl Broker {
             };
             for hidden in [&side.room, &side.history, &side.duplicates].into_iter().flatten() {
                 let _deleted: Result<_, std::convert::Infallible> = hidden.0.delete_if(|_| Ok(()));
+                if let Some(spilled) = hidden.0.spilled_id() {
+                    self.messages.remove_queue(spilled);
+                }
             }
             let room = side.room.as_ref().filter(|room| room.0.journal().is_some());
             let kept = room.map(|room| room.0.id);
@@ -211,14 +214,21 @@ impl Broker {
         count
     }
 
-    /// The ids under which the store may have something for the exchanges of a vhost.
+    /// The ids under which the store may have something for the exchanges of a vhost that keep what they have seen.
     pub(super) fn side_ids(vhost: &Vhost) -> Vec<QueueId> {
         let sides = vhost.sides.read();
         let ids = |side: &Arc<ExchangeSide>| {
-            let room = side.room.as_ref().map(|room| room.0.id);
-            [room, side.seen.as_ref().and_then(SeenTable::id)]
+            let seen = side.seen.as_ref().and_then(SeenTable::id)?;
+            Some([side.room.as_ref().map(|room| room.0.id), Some(seen)])
         };
-        sides.values().flat_map(ids).flatten().collect()
+        sides.values().filter_map(ids).flatten().flatten().collect()
+    }
+
+    /// The queues in which messages of delayed exchanges wait.
+    pub(super) fn waiting_rooms(vhost: &Vhost) -> Vec<Arc<QueueCell>> {
+        let sides = vhost.sides.read();
+        let rooms = sides.values().filter_map(|side| side.room.as_ref());
+        rooms.map(|room| Arc::clone(&room.0)).collect()
     }
 
     /// A message of a queue came back: the exchange that it was published to has seen it.
@@ -260,7 +270,11 @@ impl Broker {
         };
         let journal = kept.map(|id| self.messages.journal(id));
         let timers = Arc::clone(&self.timers);
-        let paging = Arc::clone(&self.paging);
+        // What is copied to those who bind is always looked at as a whole.
+        let paging = match options.delayed {
+            true => Arc::clone(&self.paging),
+            false => Arc::default(),
+        };
         QueueRef(QueueCell::new(identity, options, journal, timers, paging, self.now()))
     }
 }

@@ -49,7 +49,7 @@ impl Broker {
     /// order nor redelivered flags nor counts change.
     ///
     /// # Errors
-    /// 404 where there is no such queue.
+    /// 404 where there is no such queue, 541 where a message on disk cannot be read.
     pub fn peek(
         &self,
         vhost: &Vhost,
@@ -57,7 +57,11 @@ impl Broker {
         position: usize,
         count: usize,
     ) -> Result<Vec<PeekedMessage>, AmqpError> {
-        Ok(vhost.queue(name)?.peek(position, count.min(PEEK_MAX)))
+        let queue = vhost.queue(name)?;
+        super::blocking(|| self.peeked(&queue, position, count.min(PEEK_MAX))).map_err(|error| {
+            tracing::error!(%error, "cannot read a message");
+            AmqpError::connection(ReplyCode::InternalError, "a message could not be read")
+        })
     }
 
     /// Changes arguments of a queue at once and for good: limits shorten it now, a TTL counts for what comes. A policy

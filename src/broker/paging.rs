@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::{Condvar, Mutex};
 
 use crate::model::Message;
-use crate::queue::{Delivery, READ_AHEAD_BYTES, Sequence};
+use crate::queue::{Delivery, READ_AHEAD_BYTES, Sequence, Wanted};
 use crate::store::StoreError;
 
-use super::queue_cell::{Aftermath, QueueCell};
+use super::queue_cell::{Aftermath, PeekedMessage, QueueCell};
 use super::{Broker, blocking};
 
 /// A queue reports when what it has in memory has changed by so much, in bytes.
@@ -48,6 +48,9 @@ struct Loads {
     queues: VecDeque<Weak<QueueCell>>,
     stopped: bool,
 }
+
+/// Messages that were read; `None` for one that is lost.
+type Bodies = Vec<(Sequence, Option<Message>)>;
 
 impl Default for Paging {
     /// Without a limit, until one is set.
@@ -198,11 +201,10 @@ impl Broker {
     }
 
     fn load_bodies(&self, queue: &QueueCell) -> Result<(), StoreError> {
-        let wanted = queue.to_load();
-        let bodies = match wanted.first() {
-            Some(first) => self.read_bodies(queue, *first, &wanted)?,
-            None => Vec::new(),
-        };
+        queue.equip_spilling(|| self.messages.journal(self.new_queue_id()));
+        let [next, dying] = queue.to_load();
+        let mut bodies = self.read_wanted(queue, &next)?;
+        bodies.extend(self.read_wanted(queue, &dying)?);
         if queue.is_deleted() {
             return Ok(());
         }
@@ -212,30 +214,112 @@ impl Broker {
         Ok(())
     }
 
-    /// The bodies of the first of the wanted messages, as far as they come one behind the other.
-    pub(super) fn read_bodies(
-        &self,
-        queue: &QueueCell,
-        first: Sequence,
-        wanted: &[Sequence],
-    ) -> Result<Vec<(Sequence, Option<Message>)>, StoreError> {
+    /// The bodies of the first of the wanted messages, at least of one; `None` for one that is nowhere.
+    pub(super) fn read_wanted(&self, queue: &QueueCell, wanted: &[Wanted]) -> Result<Bodies, StoreError> {
+        let Some(first) = wanted.first() else {
+            return Ok(Bodies::new());
+        };
         while !queue.is_deleted() && !self.paging.is_stopped() {
-            let stored = self.messages.load(queue.id, first, wanted.len(), READ_AHEAD_BYTES)?;
-            let in_order = stored
-                .into_iter()
-                .zip(wanted)
-                .take_while(|(stored, wanted)| stored.sequence == **wanted);
-            let bodies: Vec<_> = in_order
-                .map(|(stored, wanted)| (*wanted, Some(stored.message)))
-                .collect();
+            let bodies = self.read_bodies(queue, wanted)?;
             if !bodies.is_empty() {
                 return Ok(bodies);
             }
-            if self.messages.is_gone(queue.id, first)? {
+            if self.is_gone(queue, *first)? {
                 tracing::debug!(queue = %queue.name, vhost = %queue.vhost, "dropped a message that a full disk refused");
-                return Ok(vec![(first, None)]);
+                return Ok(vec![(first.sequence, None)]);
             }
         }
-        Ok(Vec::new())
+        Ok(Bodies::new())
+    }
+
+    /// The bodies of the first of the wanted messages, up to the first that is not in the store (yet).
+    fn read_bodies(&self, queue: &QueueCell, wanted: &[Wanted]) -> Result<Bodies, StoreError> {
+        let mut bodies = Bodies::new();
+        let mut bytes = 0;
+        let in_a_row = |a: &Wanted, b: &Wanted| a.spilled == b.spilled && a.sequence + 1 == b.sequence;
+        for row in wanted.chunk_by(in_a_row) {
+            let before = bodies.len();
+            self.read_row(queue, row, READ_AHEAD_BYTES.saturating_sub(bytes), &mut bodies)?;
+            let read = &bodies[before..];
+            bytes += read
+                .iter()
+                .flat_map(|(_, body)| body)
+                .map(|body| body.size() as u64)
+                .sum::<u64>();
+            if read.len() < row.len() || bytes >= READ_AHEAD_BYTES {
+                break;
+            }
+        }
+        Ok(bodies)
+    }
+
+    /// Reads messages that follow each other and are in one place.
+    fn read_row(&self, queue: &QueueCell, row: &[Wanted], bytes: u64, out: &mut Bodies) -> Result<(), StoreError> {
+        let Some(first) = row.first() else {
+            return Ok(());
+        };
+        // One may reach the store between the two looks, and not the other way round.
+        let body = |wanted: &Wanted| queue.spilled_body(wanted.sequence).filter(|_| wanted.spilled);
+        if let Some(message) = body(first) {
+            out.push((first.sequence, Some(message)));
+            let rest = row[1..]
+                .iter()
+                .map_while(|wanted| Some((wanted.sequence, Some(body(wanted)?))));
+            out.extend(rest);
+            return Ok(());
+        }
+        let Some(id) = (if first.spilled {
+            queue.spilled_id()
+        } else {
+            Some(queue.id)
+        }) else {
+            return Ok(());
+        };
+        let stored = self.messages.load(id, first.sequence, row.len(), bytes)?;
+        let found = stored.into_iter().zip(row);
+        let found = found.take_while(|(stored, wanted)| stored.sequence == wanted.sequence);
+        out.extend(found.map(|(stored, wanted)| (wanted.sequence, Some(stored.message))));
+        Ok(())
+    }
+
+    fn is_gone(&self, queue: &QueueCell, wanted: Wanted) -> Result<bool, StoreError> {
+        match wanted.spilled {
+            false => self.messages.is_gone(queue.id, wanted.sequence),
+            true => match queue.spilled_id() {
+                Some(id) => {
+                    Ok(queue.spilled_body(wanted.sequence).is_none() && self.messages.is_gone(id, wanted.sequence)?)
+                }
+                None => Ok(queue.spilled_body(wanted.sequence).is_none()),
+            },
+        }
+    }
+
+    /// Up to `count` of the messages that wait in a queue, from `position` on. Those that go while they are read are left
+    /// out.
+    ///
+    /// # Errors
+    /// As [`Broker::run_loads`].
+    pub(super) fn peeked(
+        &self,
+        queue: &QueueCell,
+        position: usize,
+        count: usize,
+    ) -> Result<Vec<PeekedMessage>, StoreError> {
+        let mut peeked = Vec::new();
+        for looked in queue.look(position, count) {
+            let message = match looked.message {
+                Ok(message) => Some(message),
+                Err(wanted) => self.read_bodies(queue, &[wanted])?.pop().and_then(|(_, body)| body),
+            };
+            peeked.extend(message.map(|message| PeekedMessage {
+                position: looked.position,
+                message,
+                enqueued_at: looked.enqueued_at,
+                expires_at: looked.expires_at,
+                redelivered: looked.redelivered,
+                delivery_count: looked.delivery_count,
+            }));
+        }
+        Ok(peeked)
     }
 }

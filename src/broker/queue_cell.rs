@@ -5,11 +5,13 @@
 
 mod changes;
 mod declaration;
+mod effects;
 mod inspect;
 mod letters;
 mod once;
 mod paging;
 mod reference;
+mod spilling;
 mod tap;
 mod waiting;
 
@@ -20,19 +22,20 @@ use parking_lot::Mutex;
 
 use crate::model::{FieldTable, Millis, Name};
 use crate::queue::{
-    Command, ConsumerKey, ConsumerOptions, DeadLetter, Delivery, Effect, Effects, Incoming, Outcome, QueueCore,
-    QueueOptions, QueueState, Reply, Restored, SubscribeError, UnackedId,
+    Command, ConsumerKey, ConsumerOptions, DeadLetter, Delivery, Effects, Incoming, Outcome, QueueCore, QueueOptions,
+    QueueState, Reply, Restored, SubscribeError, UnackedId,
 };
 use crate::store::{Keep, QueueId, QueueJournal};
 
 use super::deduplication::QueueDeduplication;
 use super::firehose::Tapped;
-use super::handover::replacing;
 use super::letter_desk::LetterDesk;
 use super::paging::Paging;
 use super::quotas::Quota;
 use super::statistics::{Count, Counters};
 use super::timers::Timers;
+
+use spilling::Spilling;
 
 pub use changes::PeekedMessage;
 pub use declaration::{QueueDeclaration, QueueIdentity};
@@ -109,6 +112,7 @@ pub struct QueueCell {
     may_refuse: AtomicBool,
     letters: LetterDesk,
     pub(super) quota: Quota,
+    spilling: Spilling,
     /// Arguments that an operator changed after the declaration; void for one taken away.
     changed: Mutex<FieldTable>,
     inner: Mutex<Inner>,
@@ -160,6 +164,7 @@ impl QueueCell {
             may_refuse: AtomicBool::new(options.may_refuse()),
             letters: LetterDesk::default(),
             quota: Quota::default(),
+            spilling: Spilling::default(),
             changed: Mutex::default(),
             inner: Mutex::new(Inner {
                 core: QueueCore::new(options, now),
@@ -384,103 +389,6 @@ impl QueueCell {
             }
         }
         self.schedule(&inner.core);
-    }
-
-    fn execute(&self, inner: &mut Inner, now: Millis, aftermath: &mut Aftermath) {
-        let mut dead_letters = Vec::new();
-        for effect in inner.effects.drain(..) {
-            match effect {
-                Effect::Deliver(key, delivery) => inner.deliveries.push((key, delivery)),
-                Effect::Keep {
-                    sequence,
-                    message,
-                    expires_at,
-                    ticket,
-                    in_flight,
-                    replaces,
-                } => {
-                    let replacing = replaces.and_then(|old| Some(replacing(&self.this.upgrade()?, old)));
-                    let keep = Keep {
-                        sequence,
-                        message,
-                        expires_at,
-                        // Nobody is in a hurry for a new record in place of an old one.
-                        in_flight: in_flight || replacing.is_some(),
-                        ticket: replacing.or(ticket),
-                    };
-                    inner.keeps.extend(match &mut inner.deduplication {
-                        Some(known) => known.keep(keep, self.journal.is_some(), now),
-                        None => Some(keep),
-                    });
-                    if let (Some(known), Some(old)) = (&mut inner.deduplication, replaces) {
-                        known.went(old);
-                    }
-                }
-                Effect::Forget(sequence) => {
-                    if let Some(deduplication) = &mut inner.deduplication {
-                        deduplication.went(sequence);
-                    }
-                    inner.forgets.push(sequence);
-                }
-                Effect::Taken(ticket) => ticket.taken(),
-                Effect::Refused(ticket) => ticket.refused(),
-                Effect::DeadLetter(letter) => dead_letters.push(letter),
-                Effect::Load => self.paging.ask(self.this.clone()),
-                Effect::Activated(..) => {}
-                Effect::Expired => aftermath.to_delete.extend(self.this.upgrade()),
-            }
-        }
-        if let Some(journal) = &self.journal {
-            if !inner.keeps.is_empty() {
-                journal.keep(&mut inner.keeps);
-            }
-            if dead_letters.is_empty() && !inner.forgets.is_empty() {
-                journal.forget(&inner.forgets, None);
-                inner.forgets.clear();
-            }
-            if let Some(table) = inner.deduplication.as_ref().and_then(|known| known.table()) {
-                table.flush();
-            }
-        } else {
-            inner.forgets.clear();
-        }
-        if !dead_letters.is_empty() {
-            // Forgotten only once the dead letters are placed, so that a crash between the two loses none.
-            let forgets = std::mem::take(&mut inner.forgets);
-            if let Some(this) = self.this.upgrade() {
-                aftermath.dead_letters.push((this, dead_letters, forgets));
-            }
-        }
-    }
-
-    /// Hands the collected deliveries to the consumers' connections in their order, one lock for each run of the same
-    /// consumer: a channel's delivery tags follow the order of its messages.
-    fn hand_over(&self, inner: &mut Inner, now: Millis, aftermath: &mut Aftermath) {
-        let mut deliveries = inner.deliveries.drain(..).peekable();
-        while let Some((key, first)) = deliveries.next() {
-            inner.run.push(first);
-            while let Some((_, next)) = deliveries.next_if(|(next, _)| *next == key) {
-                inner.run.push(next);
-            }
-            let Some(Some(sink)) = inner.consumers.get(key.0 as usize) else {
-                inner.run.clear();
-                continue;
-            };
-            self.count_deliveries(&inner.run);
-            self.tap(&**sink, &inner.run, aftermath);
-            if sink.deliver(&mut inner.run) == Flow::Full {
-                inner.core.apply(Command::Pause(key), now, &mut inner.effects);
-            }
-        }
-    }
-
-    /// The journal may forget these: their dead letters are placed.
-    pub fn forget(&self, sequences: &[u64]) {
-        if let Some(journal) = &self.journal
-            && !sequences.is_empty()
-        {
-            journal.forget(sequences, None);
-        }
     }
 
     /// The journal, where the queue is durable.

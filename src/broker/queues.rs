@@ -224,6 +224,9 @@ impl Broker {
                 self.messages.remove_queue(seen);
             }
         }
+        if let Some(spilled) = queue.spilled_id() {
+            self.messages.remove_queue(spilled);
+        }
         let stored = self.store(&changes);
         drop(admin);
         for sink in sinks {

@@ -228,8 +228,8 @@ impl Broker {
 
     /// Puts messages back into their queues, batch by batch: what does not fit into memory is let go of at once. Those
     /// of queues that are gone (a crash came between the deletion of the definition and that of the messages) are
-    /// forgotten, and so are queue ids that any of them has had. Queues and exchanges that know duplicates get theirs
-    /// at the end, as they need them in an order of their own.
+    /// forgotten, and so are queue ids that any of them has had. Queues and exchanges that keep the values they have
+    /// seen get theirs at the end, as they need them in an order of their own: these are all in memory until then.
     fn restore_messages(&mut self) -> Result<Restoration, RestoreError> {
         let mut restorer = Restorer::new(self);
         let recovered = self.messages.recover(&mut |stored| restorer.take(stored))?;
@@ -246,6 +246,7 @@ impl Broker {
         } = restorer;
         let mut held: BTreeMap<QueueId, Vec<StoredMessage>> =
             held.into_iter().filter(|(_, stored)| !stored.is_empty()).collect();
+        let mut queues = Vec::new();
         for vhost in self.vhosts() {
             for queue in vhost.queues() {
                 restoration.queues += 1;
@@ -262,11 +263,18 @@ impl Broker {
         }
         for vhost in self.vhosts() {
             restoration.messages += self.restore_sides(&vhost, &mut held, &mut aftermath);
+            queues.extend(vhost.queues());
+            queues.extend(Self::waiting_rooms(&vhost));
         }
         for orphan in held.into_keys().chain(orphans) {
             self.messages.remove_queue(orphan);
         }
         self.settle_aftermath(&mut aftermath);
+        // What has expired goes now, queue by queue, and from where it is on disk as it is read.
+        for queue in queues {
+            queue.tick(now, &mut aftermath);
+            self.settle_aftermath(&mut aftermath);
+        }
         Ok(restoration)
     }
 
@@ -335,13 +343,17 @@ impl Restorer {
         let mut queues = BTreeMap::new();
         let mut held = BTreeMap::new();
         for vhost in broker.vhosts() {
-            held.extend(Broker::side_ids(&vhost).into_iter().map(|id| (id, Vec::new())));
+            for queue in vhost.queues().into_iter().chain(Broker::waiting_rooms(&vhost)) {
+                queues.insert(queue.id, (Arc::clone(&vhost), queue));
+            }
+            for id in Broker::side_ids(&vhost) {
+                queues.remove(&id);
+                held.insert(id, Vec::new());
+            }
             for queue in vhost.queues() {
-                if queue.with_deduplication(|_| ()).is_some() {
-                    let ids = [Some(queue.id), queue.seen_id()];
-                    held.extend(ids.into_iter().flatten().map(|id| (id, Vec::new())));
-                } else {
-                    queues.insert(queue.id, (Arc::clone(&vhost), queue));
+                if let Some(seen) = queue.seen_id() {
+                    queues.remove(&queue.id);
+                    held.extend([queue.id, seen].map(|id| (id, Vec::new())));
                 }
             }
         }

@@ -13,6 +13,7 @@ mod field_codec;
 mod message;
 mod name;
 mod properties;
+pub mod varint;
 mod window;
 
 pub use clock::{Clock, ManualClock, Millis};

@@ -5,7 +5,7 @@ use crate::model::Millis;
 use super::consumers::Consumers;
 use super::groups::Groups;
 use super::letters::Letters;
-use super::paging::READ_AHEAD;
+use super::paging::{Dying, READ_AHEAD};
 use super::ready::Ready;
 use super::retry::Retries;
 use super::unacked::Unacked;
@@ -33,6 +33,7 @@ pub struct QueueCore {
     pub(super) now: Millis,
     /// Bodies were asked for and have not come yet.
     pub(super) loading: bool,
+    pub(super) dying: Dying,
     /// How many messages are read ahead.
     pub(super) read_ahead: usize,
 }
@@ -57,6 +58,7 @@ impl QueueCore {
             expiry_told: false,
             now,
             loading: false,
+            dying: Dying::default(),
             read_ahead: READ_AHEAD,
         }
     }
@@ -70,17 +72,15 @@ impl QueueCore {
     pub fn apply(&mut self, command: Command<'_>, now: Millis, effects: &mut Effects) -> Reply {
         self.now = now;
         let reply = self.carry_out(command, now, effects);
-        if self.ready.is_paging() {
+        if self.has_bodies_on_disk() {
             self.read_ahead(effects);
         }
         reply
     }
 
     fn carry_out(&mut self, command: Command<'_>, now: Millis, effects: &mut Effects) -> Reply {
-        let woke = !self.retries.is_empty() && self.wake_retries();
-        self.expire_due(now, effects);
-        if woke {
-            self.shorten(effects);
+        if !matches!(command, Command::Restore(_)) {
+            self.on_time(now, effects);
         }
         match command {
             Command::Enqueue(incoming) => self.enqueue(incoming, now, effects),
@@ -103,7 +103,7 @@ impl QueueCore {
             Command::Tick => self.tick(now, effects),
             Command::Touch => self.touch(now),
             Command::Configure(options) => self.configure(options, now, effects),
-            Command::PageOut { keep } => self.page_out(keep),
+            Command::PageOut { keep } => self.page_out(keep, effects),
             Command::Loaded(messages) => self.loaded(messages, now, effects),
             Command::Restore(messages) => self.restore(messages, now, effects),
             Command::SetPaused(paused) => {
@@ -117,6 +117,15 @@ impl QueueCore {
         Reply::Done
     }
 
+    /// What is due by now, before anything else.
+    fn on_time(&mut self, now: Millis, effects: &mut Effects) {
+        let woke = !self.retries.is_empty() && self.wake_retries();
+        self.expire_due(now, effects);
+        if woke {
+            self.shorten(effects);
+        }
+    }
+
     /// Counts.
     #[must_use]
     pub fn state(&self) -> QueueState {
@@ -125,7 +134,7 @@ impl QueueCore {
             ready_bytes: self.ready.bytes(),
             unacked: self.unacked.len(),
             unacked_bytes: self.unacked.bytes(),
-            held: self.letters.len() + self.retries.len(),
+            held: self.letters.len() + self.retries.len() + self.dying.len(),
             consumers: self.consumers.len(),
         }
     }

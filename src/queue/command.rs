@@ -85,7 +85,9 @@ pub enum Outcome {
 pub enum Command<'a> {
     /// Takes messages in, in order; drains the vector, which the caller uses again.
     Enqueue(&'a mut Vec<Incoming>),
-    /// Puts back what the store kept, before anything else happens to the queue.
+    /// Puts back what the store kept, before anything else happens to the queue. What has expired meanwhile, or is over a
+    /// limit, goes with the next [`Command::Tick`], so that the dead letters of a long backlog need not be in memory
+    /// together.
     Restore(Vec<Restored>),
     /// Goes on delivering after [`super::QueueCore::has_deliverable`] said that there is more.
     Dispatch,
@@ -123,14 +125,13 @@ pub enum Command<'a> {
     /// Something used the queue without another command (a redeclare): `x-expires` counts anew.
     Touch,
     /// Leaves the bodies of waiting messages to the store, but for those at the head: at most `keep` messages, and 1 MiB
-    /// of bodies, which is also how far is read ahead. It is done as far as they are
-    /// kept and cannot expire, and holds for what comes later, until nothing is on disk any more.
+    /// of bodies, which is also how far is read ahead. It holds for what comes later, until nothing is on disk any more.
     PageOut {
         /// Messages; [`super::READ_AHEAD`] outside of tests.
         keep: usize,
     },
-    /// Bodies that [`Effect::Load`] asked for, in the order of [`super::QueueCore::to_load`] from its first on; `None`
-    /// for a message that the store does not have: it refused it, which its publisher was told.
+    /// Bodies that [`Effect::Load`] asked for, of each list of [`super::QueueCore::to_load`] from its first on; `None` for
+    /// a message that the store does not have: it refused it, which its publisher was told.
     Loaded(Vec<(Sequence, Option<Message>)>),
     /// Other settings, from a policy.
     Configure(QueueOptions),
@@ -239,8 +240,24 @@ pub enum Effect {
         /// The message stood under this sequence before: the store may forget that one once it has this one.
         replaces: Option<Sequence>,
     },
-    /// The store may forget these: settled, expired, dropped or purged. Asked for kept messages only.
+    /// Write the message to disk, so that it need not be in memory; a restart need not bring it back. Nobody waits for it
+    /// (its publisher has its answer), but until it is written its body must not be given up.
+    Spill {
+        /// Its place, the key in the store.
+        sequence: Sequence,
+        /// The message.
+        message: Message,
+    },
+    /// The store may forget this: settled, expired, dropped or purged. Asked for messages only that came with
+    /// [`Effect::Keep`] or [`Effect::Spill`].
     Forget(Sequence),
+    /// The same for `count` messages that follow each other.
+    ForgetRun {
+        /// The first of them.
+        first: Sequence,
+        /// How many.
+        count: u64,
+    },
     /// The publisher may be told that the queue has it: nothing has to be stored.
     Taken(ConfirmTicket),
     /// The publisher must be told that the queue refused it.

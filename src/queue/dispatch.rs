@@ -56,7 +56,7 @@ impl QueueCore {
             Some(_) => self.pop_open(),
         };
         let Some((sequence, entry)) = head else {
-            return Reply::Got(None, self.ready.paged_len());
+            return Reply::Got(None, self.ready.paged_len);
         };
         let (delivery, kept) = self.hand_out(Holder::GET, no_ack, sequence, entry);
         if kept {

@@ -26,7 +26,9 @@ impl QueueCore {
             let sequence = self.next_sequence;
             self.next_sequence += 1;
             let mut entry = self.entry(message, now);
-            entry.kept = (persistent && self.options.durable) || self.options.tracked;
+            entry.persistent = persistent && self.options.durable;
+            entry.on_disk = entry.persistent;
+            entry.kept = entry.persistent || self.options.tracked;
             let turn = if self.groups.is_some() {
                 self.group_turn(&entry.message)
             } else if self.ready.is_empty() {
@@ -57,14 +59,14 @@ impl QueueCore {
                 Some(turn) => self.deliver(turn, sequence, entry, effects),
                 None if leaves => self.discard(sequence, entry, Some(DeathReason::Expired), effects),
                 None => {
-                    self.push_ready(sequence, entry);
+                    self.push_ready(sequence, entry, effects);
                     self.shorten(effects);
                 }
             }
         }
     }
 
-    /// Puts back what the store kept; what has expired meanwhile or is over a limit goes at once.
+    /// Puts back what the store kept.
     pub(super) fn restore(&mut self, mut messages: Vec<Restored>, now: Millis, effects: &mut Effects) {
         messages.sort_by_key(|message| message.sequence);
         messages.dedup_by_key(|message| message.sequence);
@@ -81,16 +83,15 @@ impl QueueCore {
                 delivery_count: restored.delivery_count,
                 level,
                 kept: true,
+                persistent: true,
+                on_disk: true,
                 redelivered: restored.redelivered,
                 indexed: false,
             };
             if let Some(entry) = self.restore_retry(restored.sequence, entry) {
-                self.push_ready(restored.sequence, entry);
+                self.push_ready(restored.sequence, entry, effects);
             }
         }
-        self.expire_due(now, effects);
-        self.shorten(effects);
-        self.dispatch(now, effects);
     }
 
     /// Gives a message to whose turn it is.
@@ -163,6 +164,8 @@ impl QueueCore {
             enqueued_at: now,
             delivery_count: 0,
             kept: false,
+            persistent: false,
+            on_disk: false,
             redelivered: false,
             indexed: false,
         }

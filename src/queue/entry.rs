@@ -18,8 +18,12 @@ pub(super) struct Entry {
     pub(super) delivery_count: u32,
     /// Its priority level: 0 in a queue without priorities.
     pub(super) level: u8,
-    /// The store holds it and has to be told when it goes.
+    /// The store has to be told when it goes.
     pub(super) kept: bool,
+    /// A restart brings it back.
+    pub(super) persistent: bool,
+    /// The store was given it, be it to keep or to spare memory.
+    pub(super) on_disk: bool,
     pub(super) redelivered: bool,
     /// It stands in the index of expiries.
     pub(super) indexed: bool,

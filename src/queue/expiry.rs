@@ -2,6 +2,7 @@
 
 use crate::model::Millis;
 
+use super::ready::Waiting;
 use super::{DeathReason, Effect, Effects, QueueCore};
 
 /// How many expired messages one command removes at most; [`QueueCore::next_deadline`] lies in the past while more
@@ -17,7 +18,8 @@ impl QueueCore {
     pub fn next_deadline(&self) -> Option<Millis> {
         let own = [self.unused_until(), self.letters.next_try(), self.retries.next()];
         let rest = own.into_iter().flatten().min();
-        if !self.ready.has_expiring() {
+        // While too many are dying, bodies come before time does.
+        if !self.ready.has_expiring() || self.dying.is_full() {
             return rest;
         }
         self.ready.next_expiry().into_iter().chain(rest).min()
@@ -28,6 +30,7 @@ impl QueueCore {
             self.expiry_told = true;
             effects.push(Effect::Expired);
         }
+        self.shorten(effects);
         self.send_letters(effects);
         self.dispatch(now, effects);
     }
@@ -44,11 +47,17 @@ impl QueueCore {
             return;
         }
         for _ in 0..EXPIRE_BATCH {
-            let Some((sequence, entry)) = self.ready.pop_expired(now) else {
+            if self.dying.is_full() {
                 return;
-            };
-            self.left_ready(sequence, &entry);
-            self.discard(sequence, entry, Some(DeathReason::Expired), effects);
+            }
+            match self.ready.pop_expired(now) {
+                None => return,
+                Some(Waiting::OnDisk(paged)) => self.discard_paged(paged, Some(DeathReason::Expired), effects),
+                Some(Waiting::Here(sequence, entry)) => {
+                    self.left_ready(sequence, &entry);
+                    self.discard(sequence, entry, Some(DeathReason::Expired), effects);
+                }
+            }
         }
     }
 

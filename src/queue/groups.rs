@@ -14,7 +14,7 @@ use crate::model::{Message, Millis, Name, skip_value};
 use super::consumers::Turn;
 use super::entry::{Entry, Numbered};
 use super::unacked::Holder;
-use super::{DISPATCH_BATCH, DISPATCH_BYTES, Effects, QueueCore, Sequence};
+use super::{DISPATCH_BATCH, DISPATCH_BYTES, Effect, Effects, QueueCore, Sequence};
 
 /// Where a message stands among all that wait: higher levels first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -181,11 +181,13 @@ impl Groups {
 
 impl QueueCore {
     /// A new message waits.
-    pub(super) fn push_ready(&mut self, sequence: Sequence, entry: Entry) {
+    pub(super) fn push_ready(&mut self, sequence: Sequence, entry: Entry, effects: &mut Effects) {
         if let Some(groups) = &mut self.groups {
             groups.add(sequence, &entry);
         }
-        self.ready.push(sequence, entry);
+        if let Some(message) = self.ready.push(sequence, entry) {
+            effects.push(Effect::Spill { sequence, message });
+        }
     }
 
     /// A message waits again, at its own place.

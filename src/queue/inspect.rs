@@ -3,8 +3,9 @@
 use crate::model::{Message, Millis};
 
 use super::entry::Entry;
+use super::ready::Waiting;
 use super::unacked::Holder;
-use super::{ConsumerKey, ConsumerOptions, QueueCore, QueueOptions, Sequence, UnackedId};
+use super::{ConsumerKey, ConsumerOptions, QueueCore, QueueOptions, Sequence, UnackedId, Wanted};
 
 /// A message as it stands in the queue.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +24,30 @@ pub struct MessageView<'a> {
     pub delivery_count: u32,
     /// Whether the store holds it.
     pub kept: bool,
+}
+
+/// A message that waits on disk.
+#[derive(Clone, Copy, Debug)]
+pub struct PagedView {
+    /// Where its body is.
+    pub wanted: Wanted,
+    /// When it came (after a restart: when it was restored).
+    pub enqueued_at: Millis,
+    /// When it expires.
+    pub expires_at: Option<Millis>,
+    /// Whether it may have been delivered before.
+    pub redelivered: bool,
+    /// How often it was returned.
+    pub delivery_count: u32,
+}
+
+/// A message that waits.
+#[derive(Clone, Copy, Debug)]
+pub enum WaitingView<'a> {
+    /// In memory.
+    Here(MessageView<'a>),
+    /// On disk.
+    OnDisk(PagedView),
 }
 
 /// A consumer as the queue sees it.
@@ -62,7 +87,10 @@ impl QueueCore {
 
     /// The messages that wait, in the order in which they would be delivered, without those on disk.
     pub fn ready_messages(&self) -> impl Iterator<Item = MessageView<'_>> {
-        self.ready.iter().map(|(sequence, entry)| view(sequence, entry))
+        self.ready.iter().filter_map(|waiting| match waiting {
+            Waiting::Here(sequence, entry) => Some(view(sequence, entry)),
+            Waiting::OnDisk(_) => None,
+        })
     }
 
     /// The messages that are out, in no particular but always the same order, and who has them: `None` for
@@ -79,11 +107,28 @@ impl QueueCore {
         })
     }
 
+    /// The messages that wait, in the order in which they would be delivered.
+    pub fn waiting(&self) -> impl Iterator<Item = WaitingView<'_>> {
+        self.ready.iter().map(|waiting| match waiting {
+            Waiting::Here(sequence, entry) => WaitingView::Here(view(sequence, entry)),
+            Waiting::OnDisk(paged) => WaitingView::OnDisk(PagedView {
+                wanted: paged.into(),
+                enqueued_at: paged.enqueued_at,
+                expires_at: paged.expires(),
+                redelivered: paged.redelivered,
+                delivery_count: paged.delivery_count,
+            }),
+        })
+    }
+
     /// How long the message at the head has waited, in milliseconds.
     #[must_use]
     pub fn head_age(&self, now: Millis) -> Option<Millis> {
-        let (_, head) = self.ready.head()?;
-        Some(now.saturating_sub(head.enqueued_at))
+        let enqueued_at = match self.waiting().next()? {
+            WaitingView::Here(head) => head.enqueued_at,
+            WaitingView::OnDisk(head) => head.enqueued_at,
+        };
+        Some(now.saturating_sub(enqueued_at))
     }
 
     /// The consumers, in the order of their keys.

@@ -12,8 +12,12 @@ impl QueueCore {
     /// Whether one more message would be over a limit. As in RabbitMQ a consumer that could take it makes no
     /// difference, which shows only where the message alone is over the limit.
     pub(super) fn would_overflow(&self, message: &Message) -> bool {
-        let length = self.ready.len() + self.letters.len() + self.retries.len() + 1;
-        let bytes = self.ready.bytes() + self.letters.bytes() + self.retries.bytes() + message.body_len() as u64;
+        let length = self.ready.len() + self.letters.len() + self.retries.len() + self.dying.len() + 1;
+        let bytes = self.ready.bytes()
+            + self.letters.bytes()
+            + self.retries.bytes()
+            + self.dying.bytes()
+            + message.body_len() as u64;
         self.over(length, bytes)
     }
 
@@ -39,9 +43,9 @@ impl QueueCore {
                 self.left_ready(sequence, &entry);
                 self.discard(sequence, entry, Some(DeathReason::MaxLength), effects);
             } else if self.options.dead_letter.is_none()
-                && let Some(sequence) = self.ready.pop_paged()
+                && let Some(paged) = self.ready.pop_paged()
             {
-                effects.push(Effect::Forget(sequence));
+                self.discard_paged(paged, None, effects);
             } else {
                 // A dead letter needs its body: this goes on when it was read.
                 return;

@@ -5,8 +5,8 @@
 //! and the same effects, so that a lock drives them today and a replicated log can later.
 //!
 //! `apply` takes commands apart; `enqueue`, `dispatch`, `settle`, `limits`, `expiry`, `retry` and `letters` carry them
-//! out on what `ready`, `unacked` and `consumers` (with `single_active` and `groups`) hold; `paging` and `spill` leave
-//! bodies on disk; `inspect` only looks.
+//! out on what `ready`, `unacked` and `consumers` (with `single_active` and `groups`) hold; `paging`, `spill` and
+//! `paged` leave bodies on disk; `inspect` only looks.
 
 mod apply;
 mod command;
@@ -22,6 +22,7 @@ mod inspect;
 mod letters;
 mod limits;
 mod options;
+mod paged;
 mod paging;
 mod ready;
 mod retry;
@@ -41,11 +42,11 @@ pub use deduplication::SeenValues;
 pub use delay::{DELAY_HEADER, MAX_DELAY_MS, delay};
 pub use dispatch::{DISPATCH_BATCH, DISPATCH_BYTES};
 pub use expiry::EXPIRE_BATCH;
-pub use inspect::{ConsumerView, MessageView};
+pub use inspect::{ConsumerView, MessageView, PagedView, WaitingView};
 pub use letters::{LETTER_RETRY_MS, LETTER_WINDOW};
 pub use options::{DeadLetterTarget, Overflow, QueueOptions};
-pub use paging::{READ_AHEAD, READ_AHEAD_BYTES};
-pub use take::{WaitingPlace, WaitingView};
+pub use paging::{READ_AHEAD, READ_AHEAD_BYTES, Wanted};
+pub use take::{PlacedView, WaitingPlace};
 
 pub use retry::{RETRY_AT_HEADER, RETRY_COUNT_HEADER};
 

@@ -43,18 +43,11 @@ pub struct QueueOptions {
 }
 
 impl QueueOptions {
-    /// Whether bodies of waiting messages may be left on disk. Not where something has to know more of a message than
-    /// its place: priorities and groups order by what it carries, delayed messages by their time, retries and
-    /// at-least-once dead letters keep it elsewhere, and a tracked message need not be in the store at all. A policy that
-    /// turns such a thing on leaves on disk what is there.
+    /// Whether bodies of waiting messages may be left on disk. Not where messages have groups: whom one may go to stands
+    /// in the message.
     #[must_use]
     pub fn may_page(&self) -> bool {
-        self.max_priority.is_none()
-            && self.message_group.is_none()
-            && self.retry_delays_ms.is_empty()
-            && !self.dead_letter_at_least_once
-            && !self.tracked
-            && !self.delayed
+        self.message_group.is_none()
     }
 
     /// Whether the queue can refuse a message at all.

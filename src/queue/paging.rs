@@ -1,17 +1,21 @@
-//! Waiting messages whose bodies are left to the store.
+//! Waiting messages whose bodies are on disk.
 //!
-//! A queue that may ([`QueueOptions::may_page`](super::QueueOptions::may_page)) and was told to
-//! [`Command::PageOut`](super::Command::PageOut) keeps the bodies at its head and forgets those behind it; what comes later goes straight there. Of each such message 24 bytes stay. Only
-//! messages that the store holds, that never expire and that were never returned can go: the first that cannot stays
-//! in memory with all behind it. As consumers near the end of what is in memory, [`Effect::Load`] asks for more, which
-//! comes with [`Command::Loaded`](super::Command::Loaded).
+//! A queue that was told to [`Command::PageOut`](super::Command::PageOut) keeps the bodies at its head and forgets those
+//! behind; what comes later goes straight there, until nothing is on disk any more. Persistent messages are in the store
+//! anyway; the others are given to it with [`Effect::Spill`]. Of each a byte or a few stay, with its expiry: it expires
+//! there as it would in memory. As consumers near the end of what is in memory, [`Effect::Load`] asks for more, which comes
+//! with [`Command::Loaded`](super::Command::Loaded).
+//!
+//! A message that dies on disk while the queue has a dead-letter target is neither ready nor forgotten until its body
+//! was read: it is *dying*. At most [`EXPIRE_BATCH`] are; what else has expired meanwhile waits in its place, from where
+//! nobody gets it.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 
 use crate::model::{Message, Millis};
 
-use super::entry::{Entry, NEVER};
-use super::{DISPATCH_BYTES, Effect, Effects, QueueCore, Sequence};
+use super::paged::Paged;
+use super::{DISPATCH_BYTES, DeathReason, EXPIRE_BATCH, Effect, Effects, QueueCore, Sequence};
 
 /// How many messages stay in memory at the head of a queue, and how many are read at a time.
 pub const READ_AHEAD: usize = 512;
@@ -20,133 +24,42 @@ pub const READ_AHEAD_BYTES: u64 = DISPATCH_BYTES;
 /// What a message in memory takes besides its body, in bytes: its entry, properties, names and the allocator's share.
 const OVERHEAD: u64 = 192;
 
-/// Messages a chunk.
-const CHUNK: usize = 512;
-
-/// What stays of a message whose body is on disk. It is kept, never expires and was never returned.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Paged {
-    pub(super) sequence: Sequence,
-    pub(super) enqueued_at: Millis,
-    pub(super) bytes: u32,
-    pub(super) redelivered: bool,
+/// A body that is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Whose.
+    pub sequence: Sequence,
+    /// It came with [`Effect::Spill`], and not with [`Effect::Keep`].
+    pub spilled: bool,
 }
 
-impl Paged {
-    /// `None` where the body has to stay.
-    pub(super) fn of(sequence: Sequence, entry: &Entry) -> Option<Self> {
-        let may_go = entry.kept && entry.expires_at == NEVER && entry.delivery_count == 0;
-        Some(Self {
-            sequence,
-            enqueued_at: entry.enqueued_at,
-            bytes: u32::try_from(entry.bytes()).ok().filter(|_| may_go)?,
-            redelivered: entry.redelivered,
-        })
-    }
-
-    pub(super) fn entry(self, message: Message) -> Entry {
-        Entry {
-            message,
-            expires_at: NEVER,
-            enqueued_at: self.enqueued_at,
-            delivery_count: 0,
-            level: 0,
-            kept: true,
-            redelivered: self.redelivered,
-            indexed: false,
+impl From<Paged> for Wanted {
+    fn from(paged: Paged) -> Self {
+        Self {
+            sequence: paged.sequence,
+            spilled: !paged.persistent,
         }
     }
 }
 
-/// Messages on disk, in order of sequence, in chunks that are given back one by one.
+/// Messages that died on disk.
 #[derive(Debug, Default)]
-pub(super) struct PagedRun {
-    chunks: VecDeque<Vec<Paged>>,
-    /// So many of the first chunk are gone.
-    gone: usize,
-    len: u64,
+pub(super) struct Dying {
+    messages: BTreeMap<Sequence, (Paged, DeathReason)>,
     bytes: u64,
 }
 
-impl PagedRun {
+impl Dying {
     pub(super) fn len(&self) -> u64 {
-        self.len
+        self.messages.len() as u64
     }
 
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    pub(super) fn push(&mut self, paged: Paged) {
-        if self.chunks.back().is_none_or(|chunk| chunk.len() == CHUNK) {
-            self.chunks.push_back(Vec::with_capacity(CHUNK));
-        }
-        if let Some(chunk) = self.chunks.back_mut() {
-            chunk.push(paged);
-        }
-        self.len += 1;
-        self.bytes += u64::from(paged.bytes);
-    }
-
-    pub(super) fn front(&self) -> Option<Paged> {
-        self.iter().next()
-    }
-
-    pub(super) fn pop(&mut self) -> Option<Paged> {
-        let paged = self.front()?;
-        self.gone += 1;
-        self.len -= 1;
-        self.bytes -= u64::from(paged.bytes);
-        if self.chunks.front().is_some_and(|chunk| chunk.len() == self.gone) {
-            self.chunks.pop_front();
-            self.gone = 0;
-        }
-        Some(paged)
-    }
-
-    /// Takes a message out from anywhere.
-    pub(super) fn remove(&mut self, sequence: Sequence) -> Option<Paged> {
-        if self.front()?.sequence == sequence {
-            return self.pop();
-        }
-        let at = self.chunk_of(sequence);
-        let chunk = self.chunks.get_mut(at)?;
-        let gone = if at == 0 { self.gone } else { 0 };
-        let within = chunk[gone..]
-            .binary_search_by_key(&sequence, |paged| paged.sequence)
-            .ok()?;
-        let paged = chunk.remove(gone + within);
-        if chunk.is_empty() {
-            self.chunks.remove(at);
-        }
-        self.len -= 1;
-        self.bytes -= u64::from(paged.bytes);
-        Some(paged)
-    }
-
-    /// Those from a sequence on.
-    pub(super) fn iter_from(&self, from: Sequence) -> impl Iterator<Item = Paged> {
-        let first = self.chunk_of(from);
-        let chunks = self.chunks.iter().enumerate().skip(first);
-        chunks.flat_map(move |(at, chunk)| {
-            let gone = if at == 0 { self.gone } else { 0 };
-            let start = chunk.partition_point(|paged| paged.sequence < from);
-            chunk[start.max(gone)..].iter().copied()
-        })
-    }
-
-    /// The first chunk that may have a sequence.
-    fn chunk_of(&self, sequence: Sequence) -> usize {
-        let is_before = |chunk: &Vec<Paged>| chunk.last().is_some_and(|last| last.sequence < sequence);
-        self.chunks.partition_point(is_before)
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = Paged> {
-        self.chunks.iter().flatten().skip(self.gone).copied()
+    pub(super) fn is_full(&self) -> bool {
+        self.messages.len() >= EXPIRE_BATCH
     }
 }
 
@@ -157,80 +70,87 @@ impl QueueCore {
         self.ready.resident_bytes() + self.ready.resident_len() * OVERHEAD
     }
 
-    /// The messages whose bodies are to be read next, as many as are read ahead.
+    /// The messages whose bodies are to be read: those that are next in line, as many as are read ahead, and those that
+    /// are to become dead letters.
     #[must_use]
-    pub fn to_load(&self) -> Vec<Sequence> {
-        self.ready
-            .paged()
-            .take(self.read_ahead)
-            .map(|paged| paged.sequence)
-            .collect()
+    pub fn to_load(&self) -> [Vec<Wanted>; 2] {
+        let next = self.ready.next_paged().take(self.read_ahead);
+        let dying = self.dying.messages.values().take(self.read_ahead);
+        [
+            next.map(Wanted::from).collect(),
+            dying.map(|(paged, _)| Wanted::from(*paged)).collect(),
+        ]
     }
 
     /// How many waiting messages are on disk.
     #[must_use]
     pub fn on_disk(&self) -> u64 {
-        self.ready.paged_len()
+        self.ready.paged_len
     }
 
-    pub(super) fn page_out(&mut self, keep: usize) {
+    pub(super) fn page_out(&mut self, keep: usize, effects: &mut Effects) {
         self.read_ahead = keep.max(1);
-        if !self.ready.is_paging() && self.options.may_page() {
-            self.ready.page_out(self.read_ahead, READ_AHEAD_BYTES);
+        if !self.options.may_page() {
+            return;
+        }
+        for (sequence, message) in self.ready.page_out(self.read_ahead, READ_AHEAD_BYTES) {
+            effects.push(Effect::Spill { sequence, message });
         }
     }
 
     pub(super) fn loaded(&mut self, messages: Vec<(Sequence, Option<Message>)>, now: Millis, effects: &mut Effects) {
         self.loading = false;
-        self.ready.load(messages);
+        for (sequence, message) in messages {
+            let Some((paged, reason)) = self.dying.messages.remove(&sequence) else {
+                self.ready.load(sequence, message);
+                continue;
+            };
+            self.dying.bytes -= paged.bytes;
+            if let Some(message) = message {
+                self.discard(sequence, paged.entry(0, message), Some(reason), effects);
+            }
+        }
+        self.expire_due(now, effects);
         self.shorten(effects);
         self.dispatch(now, effects);
     }
 
-    /// Asks for bodies before consumers need them; without consumers only where the head itself is on disk.
+    /// Removes a message that was taken from the disk's part of the queue: it goes now, or as a dead letter once its
+    /// body was read.
+    pub(super) fn discard_paged(&mut self, paged: Paged, reason: Option<DeathReason>, effects: &mut Effects) {
+        match reason {
+            Some(reason) if self.options.dead_letter.is_some() => {
+                self.dying.bytes += paged.bytes;
+                self.dying.messages.insert(paged.sequence, (paged, reason));
+            }
+            _ => match effects.last_mut() {
+                Some(Effect::ForgetRun { first, count }) if *first + *count == paged.sequence => *count += 1,
+                _ => effects.push(Effect::ForgetRun {
+                    first: paged.sequence,
+                    count: 1,
+                }),
+            },
+        }
+    }
+
+    /// Whether something is on disk that has to be read one day.
+    pub(super) fn has_bodies_on_disk(&self) -> bool {
+        self.ready.is_paging() || self.dying.len() > 0
+    }
+
+    /// Asks for bodies before consumers need them; without consumers only where the head itself is on disk, or where a
+    /// dead letter needs it.
     pub(super) fn read_ahead(&mut self, effects: &mut Effects) {
-        if self.loading || self.ready.paged_len() == 0 {
+        if self.loading {
             return;
         }
         let (len, bytes) = self.ready.ahead();
         let is_short = len < self.read_ahead as u64 && bytes < READ_AHEAD_BYTES;
-        if !self.ready.has_head() || (is_short && !self.consumers.is_empty()) {
+        let nears = is_short && !self.consumers.is_empty();
+        let wants_next = self.ready.is_paging() && (nears || !self.ready.has_head());
+        if self.dying.len() > 0 || wants_next {
             self.loading = true;
             effects.push(Effect::Load);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_on_disk_takes_at_most_30_bytes() {
-        // With the 20 bytes of the log's index at most 50.
-        assert!(size_of::<Paged>() <= 24);
-        let mut run = PagedRun::default();
-        let paged = |sequence| Paged {
-            sequence,
-            enqueued_at: 7,
-            bytes: 10,
-            redelivered: false,
-        };
-        (0..10_000).for_each(|sequence| run.push(paged(sequence)));
-        let heap: usize = run
-            .chunks
-            .iter()
-            .map(|chunk| chunk.capacity() * size_of::<Paged>())
-            .sum();
-        let list = run.chunks.capacity() * size_of::<Vec<Paged>>();
-        assert!((heap + list) as u64 <= 30 * run.len(), "{heap} {list}");
-        assert_eq!((run.len(), run.bytes()), (10_000, 100_000));
-        for sequence in 0..9_999 {
-            assert_eq!(run.pop().map(|paged| paged.sequence), Some(sequence));
-        }
-        assert_eq!(run.chunks.len(), 1);
-        assert_eq!(run.iter().map(|paged| paged.sequence).collect::<Vec<_>>(), [9_999]);
-        run.pop();
-        assert!(run.is_empty() && run.pop().is_none() && run.bytes() == 0);
     }
 }

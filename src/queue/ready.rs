@@ -8,14 +8,17 @@
 //! nothing. The others (a shorter TTL behind a longer one, or one that came back) also stand in an index, ordered by
 //! expiry. A message that expires inside the deque leaves a gap; gaps at the ends are trimmed at once, and gaps inside
 //! are closed when they outnumber the messages.
+//!
+//! **Paging.** The messages of a level behind those in its deque may be on disk (see `spill.rs`). They go on where the
+//! deque ends: what was said of expiry holds for the two together.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::model::Millis;
+use crate::model::{Message, Millis};
 
 use super::Sequence;
 use super::entry::{Entry, NEVER, Numbered};
-use super::paging::PagedRun;
+use super::paged::{Paged, PagedRun};
 
 /// Gaps that are left alone, and capacity that an empty deque keeps.
 const SLACK: usize = 1024;
@@ -33,8 +36,21 @@ pub(super) struct Level {
     /// Ordered by sequence; neither end is a gap.
     pub(super) fresh: VecDeque<Place>,
     pub(super) gaps: usize,
-    /// The latest expiry in `fresh` since it was last empty.
-    pub(super) latest_expiry: Millis,
+    /// The latest expiry in `fresh` and `paged` since they were last empty.
+    latest_expiry: Millis,
+    /// What stands behind `fresh` and is on disk; never empty.
+    pub(super) paged: Option<Box<PagedRun>>,
+    /// How many messages are here.
+    pub(super) here: u64,
+    /// Bytes of their bodies.
+    pub(super) here_bytes: u64,
+}
+
+/// A message that was taken, or is looked at.
+#[derive(Debug)]
+pub(super) enum Waiting<E> {
+    Here(Sequence, E),
+    OnDisk(Paged),
 }
 
 /// All messages that wait, in the order in which they are to be delivered.
@@ -49,18 +65,10 @@ pub(super) struct Ready {
     expiring: u64,
     /// Expiry, sequence and level of the messages for which looking at heads is not enough.
     index: BTreeSet<(Millis, Sequence, u8)>,
-    /// What stands behind the messages of the only level, while some of it is on disk.
-    pub(super) spill: Option<Box<Spill>>,
-}
-
-/// The rest of a queue whose bodies do not all fit into memory.
-#[derive(Debug, Default)]
-pub(super) struct Spill {
-    /// Never empty.
-    pub(super) paged: PagedRun,
-    /// What stands behind those and has to stay in memory. All that expires here is in the index.
-    pub(super) tail: Level,
-    pub(super) tail_bytes: u64,
+    /// How many of them are on disk.
+    pub(super) paged_len: u64,
+    /// Bytes of their bodies.
+    pub(super) paged_bytes: u64,
 }
 
 impl Ready {
@@ -73,7 +81,8 @@ impl Ready {
             bytes: 0,
             expiring: 0,
             index: BTreeSet::new(),
-            spill: None,
+            paged_len: 0,
+            paged_bytes: 0,
         }
     }
 
@@ -99,24 +108,27 @@ impl Ready {
         (self.levels.len() - 1) as u8
     }
 
-    /// Adds a new message behind all others of its level; its sequence must be the highest so far.
-    pub(super) fn push(&mut self, sequence: Sequence, mut entry: Entry) {
-        if self.spill.is_some() {
-            self.push_behind(sequence, entry);
-            return;
-        }
+    /// Adds a new message behind all others of its level; its sequence must be the highest so far. Where those before
+    /// it are on disk it goes there as well: gives the message then if it has to be written.
+    pub(super) fn push(&mut self, sequence: Sequence, mut entry: Entry) -> Option<Message> {
         let level = &mut self.levels[usize::from(entry.level)];
         debug_assert!(level.fresh.back().is_none_or(|last| last.sequence < sequence));
-        if level.fresh.is_empty() {
+        if level.fresh.is_empty() && level.paged.is_none() {
             level.latest_expiry = 0;
         }
         entry.indexed = entry.expires_at < level.latest_expiry;
         level.latest_expiry = level.latest_expiry.max(entry.expires_at);
+        let (bytes, number) = (entry.bytes(), entry.level);
         self.added(sequence, &entry);
-        self.levels[usize::from(entry.level)].fresh.push_back(Place {
-            sequence,
-            entry: Some(entry),
-        });
+        let level = &mut self.levels[usize::from(number)];
+        let Some(run) = &mut level.paged else {
+            level.put_behind(sequence, entry);
+            return None;
+        };
+        self.paged_len += 1;
+        self.paged_bytes += bytes;
+        run.push(Paged::of(sequence, &entry));
+        (!entry.on_disk).then_some(entry.message)
     }
 
     /// Puts a message back that was out, at its own place.
@@ -124,32 +136,30 @@ impl Ready {
         entry.indexed = entry.expires();
         self.added(sequence, &entry);
         let level = &mut self.levels[usize::from(entry.level)];
+        level.here += 1;
+        level.here_bytes += entry.bytes();
         level.returned.insert(sequence, entry);
     }
 
     /// The message that is to be delivered next; `None` where it is on disk.
     pub(super) fn head(&self) -> Option<(Sequence, &Entry)> {
-        let head = self.levels[self.highest()?].head()?;
-        (self.spill.is_none() || self.is_before_paged(head.0)).then_some(head)
+        self.levels[self.highest()?].head()
     }
 
-    /// Takes one message out of its level.
+    /// Takes one message out of its level, if it is in memory.
     pub(super) fn take(&mut self, level: u8, sequence: Sequence) -> Option<Entry> {
-        let entry = match self.levels[usize::from(level)].remove(sequence) {
-            Some(entry) => entry,
-            None => self.spill.as_mut()?.remove(sequence)?,
-        };
+        let entry = self.levels[usize::from(level)].remove(sequence)?;
         self.removed(sequence, &entry);
         Some(entry)
     }
 
     /// Takes the message that is to be delivered next; `None` where it is on disk.
     pub(super) fn pop_head(&mut self) -> Option<Numbered> {
-        let level = self.highest()?;
-        if self.spill.is_some() {
-            self.head()?;
-        }
-        self.pop_level(level)
+        let level = &mut self.levels[self.highest()?];
+        level.head()?;
+        let (sequence, entry) = level.pop()?;
+        self.removed(sequence, &entry);
+        Some((sequence, entry))
     }
 
     /// When the first message expires.
@@ -158,21 +168,35 @@ impl Ready {
     }
 
     /// Takes a message that has expired by `now`, the one that expired first.
-    pub(super) fn pop_expired(&mut self, now: Millis) -> Option<Numbered> {
+    pub(super) fn pop_expired(&mut self, now: Millis) -> Option<Waiting<Entry>> {
         let (at, sequence, level) = self.first_to_expire()?;
         if at > now {
             return None;
         }
-        Some((sequence, self.take(level, sequence)?))
+        match self.take(level, sequence) {
+            Some(entry) => Some(Waiting::Here(sequence, entry)),
+            None => self.take_paged(level, sequence).map(Waiting::OnDisk),
+        }
     }
 
-    /// All messages in the order of delivery, without those on disk.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Sequence, &Entry)> {
-        let behind = self.spill.as_ref().map(|spill| &spill.tail.fresh);
-        self.levels.iter().rev().flat_map(move |level| level.iter(behind))
+    /// All messages in the order of delivery.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Waiting<&Entry>> {
+        self.levels.iter().rev().flat_map(Level::iter)
     }
 
-    fn highest(&self) -> Option<usize> {
+    /// The messages of a level from a sequence on, in order of sequence.
+    pub(super) fn level_from(&self, level: u8, from: Sequence) -> impl Iterator<Item = Waiting<&Entry>> {
+        let level = self.levels.get(usize::from(level));
+        level.into_iter().flat_map(move |level| level.iter_from(from))
+    }
+
+    /// The message that came first, whatever its level.
+    pub(super) fn oldest(&self) -> Option<Waiting<&Entry>> {
+        let firsts = self.levels.iter().filter_map(|level| level.iter().next());
+        firsts.min_by_key(Waiting::sequence)
+    }
+
+    pub(super) fn highest(&self) -> Option<usize> {
         if self.len == 0 {
             return None;
         }
@@ -183,25 +207,25 @@ impl Ready {
         Some(word * 64 + 63 - self.occupied[word].leading_zeros() as usize)
     }
 
-    fn pop_level(&mut self, level: usize) -> Option<Numbered> {
-        let (sequence, entry) = self.levels[level].pop()?;
-        self.removed(sequence, &entry);
-        Some((sequence, entry))
-    }
-
     fn first_to_expire(&self) -> Option<(Millis, Sequence, u8)> {
         if self.expiring == 0 {
             return None;
         }
         let heads = self.levels.iter().zip(0u8..).filter_map(|(level, number)| {
-            let place = level.fresh.front()?;
-            let expires_at = place.entry.as_ref()?.expires_at;
-            (expires_at != NEVER).then_some((expires_at, place.sequence, number))
+            let (expires_at, sequence) = match level.fresh.front() {
+                Some(place) => (place.entry.as_ref()?.expires_at, place.sequence),
+                None => level
+                    .paged
+                    .as_ref()?
+                    .front()
+                    .map(|paged| (paged.expires_at, paged.sequence))?,
+            };
+            (expires_at != NEVER).then_some((expires_at, sequence, number))
         });
         heads.chain(self.index.first().copied()).min()
     }
 
-    pub(super) fn added(&mut self, sequence: Sequence, entry: &Entry) {
+    fn added(&mut self, sequence: Sequence, entry: &Entry) {
         self.occupied[usize::from(entry.level >> 6)] |= 1 << (entry.level & 63);
         self.len += 1;
         self.bytes += entry.bytes();
@@ -212,23 +236,49 @@ impl Ready {
     }
 
     fn removed(&mut self, sequence: Sequence, entry: &Entry) {
-        if self.levels[usize::from(entry.level)].is_empty() {
-            self.occupied[usize::from(entry.level >> 6)] &= !(1 << (entry.level & 63));
+        let level = &mut self.levels[usize::from(entry.level)];
+        level.here -= 1;
+        level.here_bytes -= entry.bytes();
+        self.gone(entry.level, entry.bytes());
+        self.expires_no_more(entry.level, sequence, entry.expires_at, entry.indexed);
+    }
+
+    /// One message of so many bytes is not there any more.
+    pub(super) fn gone(&mut self, level: u8, bytes: u64) {
+        if self.levels[usize::from(level)].is_empty() {
+            self.occupied[usize::from(level >> 6)] &= !(1 << (level & 63));
         }
         self.len -= 1;
-        self.bytes -= entry.bytes();
-        self.expiring -= u64::from(entry.expires());
-        if entry.indexed {
-            self.index.remove(&(entry.expires_at, sequence, entry.level));
+        self.bytes -= bytes;
+    }
+
+    pub(super) fn expires_no_more(&mut self, level: u8, sequence: Sequence, expires_at: Millis, indexed: bool) {
+        self.expiring -= u64::from(expires_at != NEVER);
+        if indexed {
+            self.index.remove(&(expires_at, sequence, level));
+        }
+    }
+}
+
+impl<E> Waiting<E> {
+    pub(super) fn sequence(&self) -> Sequence {
+        match self {
+            Self::Here(sequence, _) => *sequence,
+            Self::OnDisk(paged) => paged.sequence,
         }
     }
 }
 
 impl Level {
     fn is_empty(&self) -> bool {
-        self.fresh.is_empty() && self.returned.is_empty()
+        self.fresh.is_empty() && self.returned.is_empty() && self.paged.is_none()
     }
 
+    fn first_paged(&self) -> Option<Sequence> {
+        self.paged.as_ref()?.front().map(|paged| paged.sequence)
+    }
+
+    /// `None` where it is on disk.
     fn head(&self) -> Option<(Sequence, &Entry)> {
         if self.returned_goes_first()
             && let Some((sequence, entry)) = self.returned.first_key_value()
@@ -239,28 +289,34 @@ impl Level {
         Some((place.sequence, place.entry.as_ref()?))
     }
 
-    /// `behind` is what follows the fresh messages, after those on disk.
-    fn iter<'a>(&'a self, behind: Option<&'a VecDeque<Place>>) -> impl Iterator<Item = (Sequence, &'a Entry)> {
-        let mut returned = self
-            .returned
-            .iter()
-            .map(|(sequence, entry)| (*sequence, entry))
+    fn iter(&self) -> impl Iterator<Item = Waiting<&Entry>> {
+        self.iter_from(0)
+    }
+
+    fn iter_from(&self, from: Sequence) -> impl Iterator<Item = Waiting<&Entry>> {
+        let returned = self.returned.range(from..);
+        let mut returned = returned
+            .map(|(sequence, entry)| Waiting::Here(*sequence, entry))
             .peekable();
-        let fresh = self.fresh.iter().chain(behind.into_iter().flatten());
-        let mut fresh = fresh
-            .filter_map(|place| Some((place.sequence, place.entry.as_ref()?)))
-            .peekable();
-        std::iter::from_fn(move || match (returned.peek(), fresh.peek()) {
-            (Some((a, _)), Some((b, _))) if a > b => fresh.next(),
+        let first = self.fresh.partition_point(|place| place.sequence < from);
+        let fresh = self.fresh.range(first..);
+        let fresh = fresh.filter_map(|place| Some(Waiting::Here(place.sequence, place.entry.as_ref()?)));
+        let paged = self.paged.iter().flat_map(move |run| run.iter_from(from));
+        let paged = paged.map(Waiting::OnDisk);
+        let mut others = fresh.chain(paged).peekable();
+        std::iter::from_fn(move || match (returned.peek(), others.peek()) {
+            (Some(a), Some(b)) if a.sequence() > b.sequence() => others.next(),
             (Some(_), _) => returned.next(),
-            (None, _) => fresh.next(),
+            (None, _) => others.next(),
         })
     }
 
+    /// Whether one that came back is before the others. After a retry it need not be: its sequence is a new one.
     fn returned_goes_first(&self) -> bool {
-        match (self.returned.first_key_value(), self.fresh.front()) {
-            (Some((sequence, _)), Some(place)) => *sequence < place.sequence,
-            (first, _) => first.is_some(),
+        let first = self.fresh.front().map(|place| place.sequence);
+        match (self.returned.first_key_value(), first.or_else(|| self.first_paged())) {
+            (Some((sequence, _)), Some(other)) => *sequence < other,
+            (returned, _) => returned.is_some(),
         }
     }
 
@@ -278,7 +334,7 @@ impl Level {
         Some((place.sequence, place.entry?))
     }
 
-    pub(super) fn remove(&mut self, sequence: Sequence) -> Option<Entry> {
+    fn remove(&mut self, sequence: Sequence) -> Option<Entry> {
         if let Some(entry) = self.returned.remove(&sequence) {
             return Some(entry);
         }
@@ -294,6 +350,16 @@ impl Level {
             self.gaps = 0;
         }
         Some(entry)
+    }
+
+    /// Adds a message behind the others that are here.
+    pub(super) fn put_behind(&mut self, sequence: Sequence, entry: Entry) {
+        self.here += 1;
+        self.here_bytes += entry.bytes();
+        self.fresh.push_back(Place {
+            sequence,
+            entry: Some(entry),
+        });
     }
 
     /// Takes the gaps from both ends.
@@ -312,7 +378,6 @@ impl Level {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Message;
 
     fn entry(level: u8, expires_at: Millis) -> Entry {
         Entry {
@@ -322,6 +387,8 @@ mod tests {
             delivery_count: 0,
             level,
             kept: false,
+            persistent: false,
+            on_disk: false,
             redelivered: false,
             indexed: false,
         }
@@ -356,7 +423,7 @@ mod tests {
         assert_eq!((0..).map_while(|_| ready.pop_expired(20_001)).count(), 20_000);
         assert!(ready.levels[0].fresh.len() < 2 * SLACK + 16);
         assert!(ready.index.is_empty());
-        assert_eq!(ready.iter().map(|(s, _)| s).collect::<Vec<_>>(), [1, 20_002]);
+        assert_eq!(ready.iter().map(|w| w.sequence()).collect::<Vec<_>>(), [1, 20_002]);
         while ready.pop_head().is_some() {}
         assert!(ready.levels[0].fresh.capacity() <= 16 * SLACK);
         assert_eq!((ready.len(), ready.bytes(), ready.occupied), (0, 0, [0; 4]));
@@ -368,10 +435,16 @@ mod tests {
         for (sequence, level) in [(1, 0), (2, 255), (3, 63), (4, 64), (5, 255), (6, 0)] {
             ready.push(sequence, entry(level, NEVER));
         }
-        assert_eq!(ready.iter().map(|(s, _)| s).collect::<Vec<_>>(), [2, 5, 4, 3, 1, 6]);
+        assert_eq!(
+            ready.iter().map(|w| w.sequence()).collect::<Vec<_>>(),
+            [2, 5, 4, 3, 1, 6]
+        );
         let (sequence, first) = ready.pop_head().unwrap();
         ready.put_back(sequence, first);
-        assert_eq!(ready.iter().map(|(s, _)| s).collect::<Vec<_>>(), [2, 5, 4, 3, 1, 6]);
+        assert_eq!(
+            ready.iter().map(|w| w.sequence()).collect::<Vec<_>>(),
+            [2, 5, 4, 3, 1, 6]
+        );
         assert_eq!(
             std::iter::from_fn(|| ready.pop_head())
                 .map(|(s, _)| s)

@@ -64,7 +64,8 @@ impl QueueCore {
         };
         let again = self.next_sequence;
         self.next_sequence += 1;
-        if entry.kept {
+        let kept = entry.persistent || self.options.tracked;
+        if kept {
             effects.push(Effect::Keep {
                 sequence: again,
                 message: message.clone(),
@@ -73,9 +74,13 @@ impl QueueCore {
                 in_flight: false,
                 replaces: Some(sequence),
             });
+        } else if entry.kept {
+            effects.push(Effect::Forget(sequence));
         }
         let entry = Entry {
             message,
+            kept,
+            on_disk: entry.persistent,
             redelivered: true,
             delivery_count: entry.delivery_count.saturating_add(1),
             ..entry

@@ -3,7 +3,7 @@
 use crate::model::Millis;
 
 use super::unacked::Out;
-use super::{DeathReason, Effect, Effects, Outcome, QueueCore, Reply, UnackedId};
+use super::{DeathReason, Effects, Outcome, QueueCore, Reply, UnackedId};
 
 impl QueueCore {
     pub(super) fn settle(&mut self, outcome: Outcome, ids: &[UnackedId], now: Millis, effects: &mut Effects) {
@@ -57,8 +57,8 @@ impl QueueCore {
             if let Some((sequence, entry)) = self.ready.pop_head() {
                 self.left_ready(sequence, &entry);
                 self.discard(sequence, entry, None, effects);
-            } else if let Some(sequence) = self.ready.pop_paged() {
-                effects.push(Effect::Forget(sequence));
+            } else if let Some(paged) = self.ready.pop_paged() {
+                self.discard_paged(paged, None, effects);
             }
         }
         while let Some((sequence, entry)) = self.retries.pop() {

@@ -2,9 +2,10 @@
 
 use crate::model::{Message, Millis};
 
-use super::spill::Waiting;
+use super::entry::Entry;
+use super::ready::Waiting;
 use super::unacked::Holder;
-use super::{Effects, QueueCore, Reply, Sequence};
+use super::{Effects, QueueCore, Reply, Sequence, Wanted};
 
 /// Where a message waits. Places order as the queue delivers: the highest priority first, then by sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,13 +39,15 @@ impl WaitingPlace {
     }
 }
 
-/// A message that waits.
+/// A message that waits, with its place.
 #[derive(Clone, Copy, Debug)]
-pub struct WaitingView<'a> {
+pub struct PlacedView<'a> {
     /// Its place.
     pub place: WaitingPlace,
     /// The message; `None` where it is on disk.
     pub message: Option<&'a Message>,
+    /// Where its body is then.
+    pub wanted: Option<Wanted>,
     /// When it came (after a restart: when it was restored).
     pub enqueued_at: Millis,
     /// When it expires.
@@ -55,8 +58,8 @@ pub struct WaitingView<'a> {
     pub delivery_count: u32,
 }
 
-impl<'a> WaitingView<'a> {
-    fn new(level: u8, waiting: Waiting<'a>) -> Self {
+impl<'a> PlacedView<'a> {
+    fn new(level: u8, waiting: Waiting<&'a Entry>) -> Self {
         let place = WaitingPlace {
             level,
             sequence: waiting.sequence(),
@@ -65,6 +68,7 @@ impl<'a> WaitingView<'a> {
             Waiting::Here(_, entry) => Self {
                 place,
                 message: Some(&entry.message),
+                wanted: None,
                 enqueued_at: entry.enqueued_at,
                 expires_at: entry.expires().then_some(entry.expires_at),
                 redelivered: entry.redelivered,
@@ -73,10 +77,11 @@ impl<'a> WaitingView<'a> {
             Waiting::OnDisk(paged) => Self {
                 place,
                 message: None,
+                wanted: Some(paged.into()),
                 enqueued_at: paged.enqueued_at,
-                expires_at: None,
+                expires_at: paged.expires(),
                 redelivered: paged.redelivered,
-                delivery_count: 0,
+                delivery_count: paged.delivery_count,
             },
         }
     }
@@ -85,19 +90,19 @@ impl<'a> WaitingView<'a> {
 impl QueueCore {
     /// The messages that wait from a place on, in the order of delivery, those on disk among them. Finding the place
     /// costs no more than a search.
-    pub fn waiting_from(&self, from: WaitingPlace) -> impl Iterator<Item = WaitingView<'_>> {
+    pub fn waiting_from(&self, from: WaitingPlace) -> impl Iterator<Item = PlacedView<'_>> {
         let highest = from.level.min(self.ready.highest_level());
         (0..=highest).rev().flat_map(move |level| {
             let first = if level == from.level { from.sequence } else { 0 };
             let messages = self.ready.level_from(level, first);
-            messages.map(move |waiting| WaitingView::new(level, waiting))
+            messages.map(move |waiting| PlacedView::new(level, waiting))
         })
     }
 
     /// The message that waits longest.
     #[must_use]
-    pub fn oldest(&self) -> Option<WaitingView<'_>> {
-        self.ready.oldest().map(|waiting| WaitingView::new(0, waiting))
+    pub fn oldest(&self) -> Option<PlacedView<'_>> {
+        self.ready.oldest().map(|waiting| PlacedView::new(0, waiting))
     }
 
     pub(super) fn take(&mut self, wanted: &[(WaitingPlace, Message)], now: Millis, effects: &mut Effects) -> Reply {
@@ -112,8 +117,8 @@ impl QueueCore {
                     self.left_ready(place.sequence, &entry);
                     entry
                 }
-                None => match self.ready.take_from_disk(place.sequence) {
-                    Some(paged) => paged.entry(message.clone()),
+                None => match self.ready.take_paged(place.level, place.sequence) {
+                    Some(paged) => paged.entry(place.level, message.clone()),
                     None => continue,
                 },
             };

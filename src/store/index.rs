@@ -1,59 +1,76 @@
-//! Where each live message lies: 20 bytes a message and little around them.
+//! Where each live message lies: a few bytes a message, and little around them.
+//!
+//! The messages of a queue are in chunks. The last one and the few that settlements or copies changed last are open,
+//! with 20 bytes a message; the others are packed (see `slots.rs`).
 
 use std::collections::{BTreeMap, VecDeque};
 
 use super::QueueId;
+use super::slots::{self, Slot};
+
+pub(super) use super::slots::Place;
 
 /// Slots a chunk holds at most.
 const CHUNK: usize = 512;
+/// So many chunks of a queue are open, besides the last one.
+const OPEN_MAX: usize = 4;
 
-/// Where a message lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    /// Segment of the log; nothing to sled.
-    pub(super) segment: u32,
-    /// Where its record starts in the segment; to sled, how many chunks it has.
-    pub(super) offset: u32,
-    /// Bytes that it occupies.
-    pub(super) length: u32,
-}
-
-/// A place with its sequence, in 20 bytes: the sequence is split so that nothing is lost to alignment. Length 0 marks
-/// a slot whose message is gone (no record is empty).
-#[derive(Clone, Copy)]
-struct Slot {
-    high: u32,
-    low: u32,
-    place: Place,
-}
-
-impl Slot {
-    fn new(sequence: u64, place: Place) -> Self {
-        Self {
-            high: (sequence >> 32) as u32,
-            low: sequence as u32,
-            place,
-        }
-    }
-
-    fn sequence(&self) -> u64 {
-        u64::from(self.high) << 32 | u64::from(self.low)
-    }
-
-    fn is_live(&self) -> bool {
-        self.place.length != 0
-    }
-}
-
-#[derive(Default)]
+/// Never empty. Either `slots` has its slots or `packed` has, and then all of them are live.
 struct Chunk {
-    slots: Vec<Slot>,
+    /// No slot of the chunk is lower, and none of the chunk before is as high.
+    first: u64,
+    len: usize,
     dead: usize,
+    slots: Vec<Slot>,
+    packed: Box<[u8]>,
 }
 
 impl Chunk {
-    fn first(&self) -> u64 {
-        self.slots.first().map_or(0, Slot::sequence)
+    fn of(slots: Vec<Slot>) -> Self {
+        Self {
+            first: slots.first().map_or(0, Slot::sequence),
+            len: slots.len(),
+            dead: slots.iter().filter(|slot| !slot.is_live()).count(),
+            slots,
+            packed: Box::default(),
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        self.packed.is_empty()
+    }
+
+    fn open(&mut self) {
+        if !self.is_open() {
+            self.slots = Vec::with_capacity(self.len);
+            self.slots.extend(slots::unpack(&self.packed));
+            self.packed = Box::default();
+        }
+    }
+
+    fn pack(&mut self) {
+        if self.is_open() {
+            self.len -= self.dead;
+            self.dead = 0;
+            self.packed = slots::pack(&self.slots);
+            self.slots = Vec::new();
+        }
+    }
+
+    /// All slots, also those whose messages are gone.
+    fn iter(&self) -> impl Iterator<Item = Slot> {
+        self.slots.iter().copied().chain(slots::unpack(&self.packed))
+    }
+
+    fn get(&self, sequence: u64) -> Option<Place> {
+        let slot = if self.is_open() {
+            let found = self.slots.binary_search_by_key(&sequence, Slot::sequence).ok()?;
+            self.slots[found]
+        } else {
+            let mut behind = slots::unpack(&self.packed).skip_while(|slot| slot.sequence() < sequence);
+            behind.next().filter(|slot| slot.sequence() == sequence)?
+        };
+        slot.is_live().then_some(slot.place)
     }
 }
 
@@ -63,81 +80,105 @@ impl Chunk {
 struct QueueIndex {
     /// Never empty chunks, sorted by their first slots.
     chunks: VecDeque<Chunk>,
+    /// A sequence of each chunk that is open, the one that was opened first in front.
+    opened: VecDeque<u64>,
 }
 
 impl QueueIndex {
     /// The chunk that has or would have `sequence`.
     fn chunk_of(&self, sequence: u64) -> usize {
         match self.chunks.back() {
-            Some(last) if last.first() <= sequence => self.chunks.len() - 1,
+            Some(last) if last.first <= sequence => self.chunks.len() - 1,
             _ => self
                 .chunks
-                .partition_point(|chunk| chunk.first() <= sequence)
+                .partition_point(|chunk| chunk.first <= sequence)
                 .saturating_sub(1),
+        }
+    }
+
+    /// Lays a chunk open that is to be changed, and packs another where too many are.
+    fn open(&mut self, at: usize) {
+        if !self.chunks[at].is_open() {
+            self.chunks[at].open();
+            self.note_open(at);
+        }
+    }
+
+    fn note_open(&mut self, at: usize) {
+        self.opened.push_back(self.chunks[at].first);
+        if self.opened.len() <= OPEN_MAX {
+            return;
+        }
+        if let Some(first) = self.opened.pop_front() {
+            let oldest = self.chunk_of(first);
+            let is_last = oldest + 1 >= self.chunks.len();
+            if oldest != at && !is_last {
+                self.chunks[oldest].pack();
+            }
         }
     }
 
     /// Sets the place of a sequence; gives the place that it had.
     fn insert(&mut self, sequence: u64, place: Place) -> Option<Place> {
         let slot = Slot::new(sequence, place);
-        let mut at = self.chunk_of(sequence);
-        let Some(chunk) = self.chunks.get_mut(at) else {
-            self.chunks.push_back(Chunk {
-                slots: vec![slot],
-                dead: 0,
-            });
+        let at = self.chunk_of(sequence);
+        if self.chunks.is_empty() {
+            self.chunks.push_back(Chunk::of(vec![slot]));
             return None;
-        };
-        match chunk.slots.binary_search_by_key(&sequence, Slot::sequence) {
+        }
+        self.open(at);
+        let chunk = &mut self.chunks[at];
+        let slots = &mut chunk.slots;
+        match slots.binary_search_by_key(&sequence, Slot::sequence) {
             Ok(found) => {
-                let old = std::mem::replace(&mut chunk.slots[found], slot).place;
-                if old.length == 0 {
-                    chunk.dead -= 1;
-                    return None;
+                let old = std::mem::replace(&mut slots[found], slot).place;
+                if old.length != 0 {
+                    return Some(old);
                 }
-                return Some(old);
+                chunk.dead -= 1;
             }
-            Err(slot_at) if chunk.slots.len() < CHUNK => chunk.slots.insert(slot_at, slot),
-            Err(slot_at) if slot_at == chunk.slots.len() => {
-                let slots = Vec::from([slot]);
-                self.chunks.insert(at + 1, Chunk { slots, dead: 0 });
+            Err(slot_at) if slots.len() < CHUNK => {
+                slots.insert(slot_at, slot);
+                chunk.len += 1;
+                chunk.first = chunk.first.min(sequence);
             }
-            Err(mut slot_at) => {
-                let tail = chunk.slots.split_off(CHUNK / 2);
-                let dead = tail.iter().filter(|slot| !slot.is_live()).count();
-                chunk.dead -= dead;
-                self.chunks.insert(at + 1, Chunk { slots: tail, dead });
-                if slot_at > CHUNK / 2 {
-                    slot_at -= CHUNK / 2;
-                    at += 1;
-                }
-                self.chunks[at].slots.insert(slot_at, slot);
+            Err(slot_at) if slot_at == slots.len() => {
+                self.chunks.insert(at + 1, Chunk::of(Vec::from([slot])));
+                self.note_open(at);
             }
+            Err(slot_at) => self.split(at, slot_at, slot),
         }
         None
     }
 
+    /// Makes two chunks of a full one, and puts a slot in.
+    fn split(&mut self, at: usize, slot_at: usize, slot: Slot) {
+        let mut head = std::mem::take(&mut self.chunks[at].slots);
+        head.insert(slot_at, slot);
+        let tail = head.split_off(CHUNK / 2);
+        self.chunks[at] = Chunk::of(head);
+        self.chunks.insert(at + 1, Chunk::of(tail));
+        self.note_open(at + 1);
+    }
+
     fn get(&self, sequence: u64) -> Option<Place> {
-        let chunk = self.chunks.get(self.chunk_of(sequence))?;
-        let found = chunk.slots.binary_search_by_key(&sequence, Slot::sequence).ok()?;
-        Some(chunk.slots[found].place).filter(|place| place.length != 0)
+        self.chunks.get(self.chunk_of(sequence))?.get(sequence)
     }
 
     fn remove(&mut self, sequence: u64) -> Option<Place> {
         let at = self.chunk_of(sequence);
-        let chunk = self.chunks.get_mut(at)?;
+        let place = self.chunks.get(at)?.get(sequence)?;
+        self.open(at);
+        let chunk = &mut self.chunks[at];
         let found = chunk.slots.binary_search_by_key(&sequence, Slot::sequence).ok()?;
-        let place = chunk.slots[found].place;
-        if place.length == 0 {
-            return None;
-        }
         chunk.slots[found].place.length = 0;
         chunk.dead += 1;
-        if chunk.dead == chunk.slots.len() {
+        if chunk.dead == chunk.len {
             self.chunks.remove(at);
-        } else if chunk.dead * 8 > chunk.slots.len() {
+        } else if chunk.dead * 8 > chunk.len {
             chunk.slots.retain(Slot::is_live);
             chunk.slots.shrink_to_fit();
+            chunk.len -= chunk.dead;
             chunk.dead = 0;
             self.merge(at);
         }
@@ -146,13 +187,15 @@ impl QueueIndex {
 
     /// Puts a chunk and the one behind it together where they are small.
     fn merge(&mut self, at: usize) {
-        let length = |at: usize| self.chunks.get(at).map_or(CHUNK, |chunk| chunk.slots.len());
+        let length = |at: usize| self.chunks.get(at).map_or(CHUNK, |chunk| chunk.len);
         if length(at) + length(at + 1) > CHUNK / 2 {
             return;
         }
-        if let Some(next) = self.chunks.remove(at + 1) {
+        if let Some(mut next) = self.chunks.remove(at + 1) {
             let chunk = &mut self.chunks[at];
-            chunk.slots.extend_from_slice(&next.slots);
+            next.open();
+            chunk.slots.append(&mut next.slots);
+            chunk.len += next.len;
             chunk.dead += next.dead;
         }
     }
@@ -160,8 +203,19 @@ impl QueueIndex {
     fn iter_from(&self, from: u64) -> impl Iterator<Item = (u64, Place)> {
         self.chunks
             .range(self.chunk_of(from).min(self.chunks.len())..)
-            .flat_map(|chunk| &chunk.slots)
+            .flat_map(Chunk::iter)
             .filter(move |slot| slot.is_live() && slot.sequence() >= from)
+            .map(|slot| (slot.sequence(), slot.place))
+    }
+
+    fn into_iter(self) -> impl Iterator<Item = (u64, Place)> {
+        let chunks = self.chunks.into_iter();
+        chunks
+            .flat_map(|mut chunk| {
+                chunk.open();
+                chunk.slots
+            })
+            .filter(Slot::is_live)
             .map(|slot| (slot.sequence(), slot.place))
     }
 }
@@ -195,11 +249,8 @@ impl LiveIndex {
     }
 
     /// Takes a queue out with all its messages.
-    pub(super) fn remove_queue(&mut self, queue: QueueId) -> Vec<(u64, Place)> {
-        match self.queues.remove(&queue) {
-            Some(index) => index.iter_from(0).collect(),
-            None => Vec::new(),
-        }
+    pub(super) fn remove_queue(&mut self, queue: QueueId) -> impl Iterator<Item = (u64, Place)> + use<> {
+        self.queues.remove(&queue).into_iter().flat_map(QueueIndex::into_iter)
     }
 
     /// The queues that have live messages, in order.
@@ -218,7 +269,7 @@ impl LiveIndex {
     /// Bytes of heap that the slots occupy.
     #[cfg(test)]
     pub(super) fn heap_bytes(&self) -> usize {
-        let chunk = |chunk: &Chunk| chunk.slots.capacity() * size_of::<Slot>();
+        let chunk = |chunk: &Chunk| chunk.slots.capacity() * size_of::<Slot>() + chunk.packed.len();
         let queue = |queue: &QueueIndex| {
             queue.chunks.capacity() * size_of::<Chunk>() + queue.chunks.iter().map(chunk).sum::<usize>()
         };
@@ -241,27 +292,41 @@ mod tests {
         }
     }
 
-    fn fill(count: u64) -> LiveIndex {
+    fn fill(count: u64, place: impl Fn(u64) -> Place) -> LiveIndex {
         let mut index = LiveIndex::default();
         for sequence in 0..count {
-            assert_eq!(index.insert(QUEUE, sequence, place(sequence as u32)), None);
+            assert_eq!(index.insert(QUEUE, sequence, place(sequence)), None);
         }
         index
     }
 
     #[test]
-    fn a_live_message_costs_at_most_24_bytes() {
+    fn messages_that_lie_in_a_row_cost_less_than_a_byte() {
         let count = 100_000;
-        let mut index = fill(count);
-        assert!(index.heap_bytes() as u64 <= 24 * count, "{}", index.heap_bytes());
+        let index = fill(count, |sequence| place(9 * sequence as u32));
+        assert!(index.heap_bytes() as u64 <= count, "{}", index.heap_bytes());
+    }
+
+    #[test]
+    fn a_live_message_costs_few_bytes_wherever_it_lies() {
+        let count = 100_000;
+        // Others were written in between, of other lengths.
+        let mixed = |sequence: u64| Place {
+            segment: (sequence / 10_000) as u32,
+            offset: (sequence * 5_000 + sequence % 7 * 311) as u32,
+            length: 1000 + (sequence % 13) as u32,
+        };
+        let mut index = fill(count, mixed);
+        assert!(index.heap_bytes() as u64 <= 6 * count, "{}", index.heap_bytes());
         // A stuck head, and then every 50th message stays.
         let mut live = count;
         for sequence in (1..count).filter(|sequence| sequence % 50 != 0) {
-            assert!(index.remove(QUEUE, sequence).is_some());
+            assert_eq!(index.remove(QUEUE, sequence), Some(mixed(sequence)));
             live -= 1;
         }
+        // Some chunks are open, which the others make up for.
         assert!(
-            index.heap_bytes() as u64 <= 26 * live,
+            index.heap_bytes() as u64 <= 20 * live,
             "{} for {live}",
             index.heap_bytes()
         );
@@ -269,7 +334,7 @@ mod tests {
 
     #[test]
     fn a_queue_that_was_emptied_leaves_nothing() {
-        let mut index = fill(10_000);
+        let mut index = fill(10_000, |sequence| place(sequence as u32));
         for sequence in (0..10_000).rev() {
             index.remove(QUEUE, sequence);
         }
@@ -283,10 +348,12 @@ mod tests {
             let mut map = BTreeMap::new();
             for (at, (kind, sequence)) in steps.into_iter().enumerate() {
                 if kind < 2 {
-                    let place = place(at as u32);
-                    prop_assert_eq!(index.insert(QUEUE, sequence, place), map.insert(sequence, place));
+                    // Runs, so that chunks get full.
+                    for sequence in sequence..sequence + 20 {
+                        let place = place((at as u32) << (sequence % 20));
+                        prop_assert_eq!(index.insert(QUEUE, sequence, place), map.insert(sequence, place));
+                    }
                 } else {
-                    // Runs, so that chunks get sparse.
                     for sequence in sequence..sequence + 40 {
                         prop_assert_eq!(index.remove(QUEUE, sequence), map.remove(&sequence));
                     }
@@ -297,6 +364,7 @@ mod tests {
                 prop_assert_eq!(index.get(QUEUE, *from), map.get(from).copied());
             }
             prop_assert!(index.iter_from(QUEUE, 0).eq(map.iter().map(|(s, p)| (*s, *p))));
+            prop_assert!(index.remove_queue(QUEUE).eq(map));
         }
     }
 }

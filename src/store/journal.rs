@@ -110,6 +110,16 @@ impl Pending {
         Some(keep)
     }
 
+    /// Puts the last `count` records into their places: messages that are written to spare memory need not be newer than
+    /// those before them.
+    fn put_in_order(&mut self, count: usize) {
+        let first = self.keeps.len() - count;
+        let is_behind = |last: usize| self.keeps[last].sequence < self.keeps[first].sequence;
+        if !first.checked_sub(1).is_none_or(is_behind) {
+            self.keeps.make_contiguous().sort_by_key(|waiting| waiting.sequence);
+        }
+    }
+
     /// Moves records into `out`: those that somebody needs, and those that may wait up to sequence `aged`.
     fn take_keeps(&mut self, aged: Option<u64>, out: &mut Vec<Keep>) {
         let due = |keep: &Keep| !may_wait(keep) || aged.is_some_and(|aged| keep.sequence <= aged);
@@ -147,7 +157,8 @@ impl QueueJournal {
         self.queue
     }
 
-    /// Takes messages to be kept, in order of sequence; drains the vector, which the caller uses again.
+    /// Takes messages to be kept, in order of sequence (which may be lower than those of batches before); drains the
+    /// vector, which the caller uses again.
     ///
     /// Each ticket is answered once: `taken` when its message is on stable storage as far as the sync mode promises
     /// it, or was settled before it had to be; `refused` where the disk is full.
@@ -171,6 +182,7 @@ impl QueueJournal {
             }
         }));
         pending.held += held;
+        pending.put_in_order(count);
         self.list(&mut pending);
         drop(pending);
         let urgency = if held == count { Urgency::Held } else { Urgency::Now };
@@ -283,5 +295,33 @@ impl QueueJournal {
                 self.shared.dirty.lock().push(this);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Message;
+
+    #[test]
+    fn older_messages_may_come_later_and_are_found() {
+        let journal = QueueJournal::new(QueueId(1), Arc::default());
+        let keep = |sequence| Keep {
+            sequence,
+            message: Message::new("", "q", &[0, 0], &[b"x"]),
+            expires_at: None,
+            ticket: None,
+            in_flight: false,
+        };
+        for batch in [[5, 8], [9, 10], [1, 6]] {
+            journal.keep(&mut batch.map(keep).into());
+        }
+        journal.forget(&[6, 9], None);
+        assert!(journal.is_waiting(1) && !journal.is_waiting(6));
+        let mut batch = QueueBatch::new(QueueId(1));
+        journal.take_keeps(Some(u64::MAX), &mut batch);
+        let taken: Vec<u64> = batch.keeps.iter().map(|keep| keep.sequence).collect();
+        assert_eq!(taken, [1, 5, 8, 10]);
+        assert!(batch.forgets.is_empty());
     }
 }

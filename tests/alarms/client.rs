@@ -90,16 +90,37 @@ impl Client {
 
     /// Declares a queue; durable or not.
     pub fn declare(&mut self, queue: &str, durable: bool) -> Vec<u8> {
+        self.declare_with(queue, durable, &[])
+    }
+
+    /// Declares a queue with arguments.
+    pub fn declare_with(&mut self, queue: &str, durable: bool, arguments: &[(String, FieldValue)]) -> Vec<u8> {
         self.call((50, 10), (50, 11), |out| {
             out.extend_from_slice(&[0, 0]);
             wire::short_string(out, queue);
             out.push(if durable { 2 } else { 0 });
-            wire::table(out, &[]);
+            wire::table(out, arguments);
         })
+    }
+
+    /// How many messages wait in a queue that exists.
+    pub fn waiting(&mut self, queue: &str) -> u32 {
+        let found = self.call((50, 10), (50, 11), |out| {
+            out.extend_from_slice(&[0, 0]);
+            wire::short_string(out, queue);
+            out.push(1);
+            wire::table(out, &[]);
+        });
+        u32::from_be_bytes(*found[1 + queue.len()..].first_chunk().unwrap())
     }
 
     /// Publishes to a queue by the default exchange.
     pub fn publish(&mut self, queue: &str, persistent: bool, body: &[u8]) {
+        self.publish_first(queue, persistent, 0, body);
+    }
+
+    /// The same with a priority.
+    pub fn publish_first(&mut self, queue: &str, persistent: bool, priority: u8, body: &[u8]) {
         let mut out = Vec::new();
         wire::method_frame(&mut out, 1, (60, 40), |out| {
             out.extend_from_slice(&[0, 0, 0]);
@@ -108,7 +129,7 @@ impl Client {
         });
         let mut header = vec![0, 60, 0, 0];
         header.extend_from_slice(&(body.len() as u64).to_be_bytes());
-        header.extend_from_slice(&[0x10, 0, if persistent { 2 } else { 1 }]);
+        header.extend_from_slice(&[0x18, 0, if persistent { 2 } else { 1 }, priority]);
         for (kind, payload) in [(2u8, &header[..]), (3, body)] {
             out.extend_from_slice(&[kind, 0, 1]);
             out.extend_from_slice(&(payload.len() as u32).to_be_bytes());

@@ -23,6 +23,7 @@ use warren::store::{EngineKind, MessageStore, StoreOptions};
 /// A running broker.
 struct Running {
     broker: Arc<Broker>,
+    clock: Arc<ManualClock>,
     address: SocketAddr,
     /// Ends the connections when it goes.
     runtime: Runtime,
@@ -40,17 +41,24 @@ impl Running {
 
 /// Starts one over the folder, or over none.
 fn start(dir: Option<&Path>) -> Running {
-    start_with_budget(dir, u64::MAX)
+    let engine = if dir.is_some() {
+        EngineKind::Log
+    } else {
+        EngineKind::Memory
+    };
+    start_engine(engine, dir, u64::MAX)
 }
 
-fn start_with_budget(dir: Option<&Path>, memory_budget_bytes: u64) -> Running {
+/// The engines that write to a disk.
+const ENGINES: [EngineKind; 2] = [EngineKind::Log, EngineKind::Sled];
+
+fn start_engine(engine: EngineKind, dir: Option<&Path>, memory_budget_bytes: u64) -> Running {
     let mut options = StoreOptions::new(dir.unwrap_or(Path::new("unused")));
-    if dir.is_none() {
-        options.engine = EngineKind::Memory;
-    }
+    options.engine = engine;
     let (messages, state) = MessageStore::open(options, Arc::new(|error| panic!("{error}"))).unwrap();
+    let clock = Arc::new(ManualClock::at(1_000_000));
     let parts = BrokerParts {
-        clock: Arc::new(ManualClock::at(1_000_000)),
+        clock: Arc::clone(&clock) as _,
         accounts: Accounts::new(HashingCost::default()).unwrap(),
         state,
         messages,
@@ -102,6 +110,7 @@ fn start_with_budget(dir: Option<&Path>, memory_budget_bytes: u64) -> Running {
     drop(_inside);
     Running {
         broker,
+        clock,
         address,
         runtime,
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use warren::session::{Next, Session};
 
 use super::broker::{TestBroker, session, settings};
-use super::client::{Client, consume, frame, long, method, short};
+use super::client::{Client, consume, long, method, short};
 
 /// A session without a socket, which consumes from `queue` on channel 1.
 fn consumer(broker: &TestBroker, queue: &str) -> Session {

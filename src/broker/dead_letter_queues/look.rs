@@ -26,15 +26,12 @@ impl Broker {
             }
             Stretch::OnDisk(away) => away,
         };
-        let wanted: Vec<_> = away.iter().map(|waiting| waiting.place.sequence).collect();
-        let bodies = match wanted.first() {
-            Some(first) => self.read_bodies(queue, *first, &wanted)?,
-            None => Vec::new(),
-        };
+        let wanted: Vec<_> = away.iter().map(|(wanted, _)| *wanted).collect();
+        let bodies = self.read_wanted(queue, &wanted)?;
         let next = away.get(..bodies.len()).and_then(|read| read.last());
-        let next = next.map(|last| last.place.next());
+        let next = next.map(|(_, last)| last.place.next());
         // One without a body has gone meanwhile.
-        let found = away.into_iter().zip(bodies).filter_map(|(waiting, (_, message))| {
+        let found = away.into_iter().zip(bodies).filter_map(|((_, waiting), (_, message))| {
             Some(WaitingMessage {
                 message: message?,
                 ..waiting

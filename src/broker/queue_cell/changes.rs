@@ -1,17 +1,17 @@
 //! What operators do to a queue that stands: pause it, look into it, change its arguments.
 
 use crate::model::{FieldTable, FieldValue, Message, Millis};
-use crate::queue::{Command, QueueOptions};
+use crate::queue::{Command, QueueOptions, WaitingView, Wanted};
 
 use super::{Aftermath, QueueCell, QueueDeclaration};
 
 /// A message as it stands in its queue.
 #[derive(Clone, Debug)]
-pub struct PeekedMessage {
+pub struct PeekedMessage<M = Message> {
     /// How many messages come before it.
     pub position: usize,
     /// The message.
-    pub message: Message,
+    pub message: M,
     /// When it came, in milliseconds since the Unix epoch (after a restart: when it was restored).
     pub enqueued_at: Millis,
     /// When it expires.
@@ -59,19 +59,28 @@ impl QueueCell {
         self.inner.lock().core.is_paused()
     }
 
-    /// Up to `count` messages from `position` on, the head being 0. Changes nothing. Holds the queue for as long as it
-    /// takes to walk there.
-    #[must_use]
-    pub fn peek(&self, position: usize, count: usize) -> Vec<PeekedMessage> {
+    /// Up to `count` messages from `position` on, the head being 0; [`Broker::peek`](crate::broker::Broker::peek) reads
+    /// those that are on disk. Changes nothing. Holds the queue for as long as it takes to walk there.
+    pub(in crate::broker) fn look(&self, position: usize, count: usize) -> Vec<PeekedMessage<Result<Message, Wanted>>> {
         let inner = self.inner.lock();
-        let views = inner.core.ready_messages().enumerate().skip(position).take(count);
-        let peeked = views.map(|(position, view)| PeekedMessage {
-            position,
-            message: view.message.clone(),
-            enqueued_at: view.enqueued_at,
-            expires_at: view.expires_at,
-            redelivered: view.redelivered,
-            delivery_count: view.delivery_count,
+        let views = inner.core.waiting().enumerate().skip(position).take(count);
+        let peeked = views.map(|(position, view)| match view {
+            WaitingView::Here(view) => PeekedMessage {
+                position,
+                message: Ok(view.message.clone()),
+                enqueued_at: view.enqueued_at,
+                expires_at: view.expires_at,
+                redelivered: view.redelivered,
+                delivery_count: view.delivery_count,
+            },
+            WaitingView::OnDisk(view) => PeekedMessage {
+                position,
+                message: Err(view.wanted),
+                enqueued_at: view.enqueued_at,
+                expires_at: view.expires_at,
+                redelivered: view.redelivered,
+                delivery_count: view.delivery_count,
+            },
         });
         peeked.collect()
     }

@@ -1,8 +1,11 @@
 //! What a queue does when memory is short: it leaves bodies on disk and takes them back.
 
+use std::sync::Arc;
+
 use crate::broker::paging::REPORT_BYTES;
 use crate::model::{Message, Millis};
-use crate::queue::{Command, READ_AHEAD, Sequence};
+use crate::queue::{Command, READ_AHEAD, Sequence, Wanted};
+use crate::store::{QueueId, QueueJournal};
 
 use super::{Aftermath, Inner, QueueCell};
 
@@ -10,7 +13,7 @@ impl QueueCell {
     /// Reports what the waiting messages take, and gives bodies up where that is too much.
     pub(super) fn report(&self, inner: &mut Inner, now: Millis) {
         self.note_paged(inner);
-        let resident = inner.core.resident_bytes();
+        let resident = self.resident_bytes(inner);
         if resident.abs_diff(inner.reported) < REPORT_BYTES {
             return;
         }
@@ -19,14 +22,22 @@ impl QueueCell {
         self.page_out(inner, now);
     }
 
+    fn resident_bytes(&self, inner: &Inner) -> u64 {
+        let unwritten = match self.spilling.is_used() {
+            true => self.spilling.bytes(),
+            false => 0,
+        };
+        inner.core.resident_bytes() + unwritten
+    }
+
     fn page_out(&self, inner: &mut Inner, now: Millis) {
-        if self.journal.is_none() || !self.paging.presses(inner.reported) {
+        if !self.paging.presses(inner.core.resident_bytes()) {
             return;
         }
         let command = Command::PageOut { keep: READ_AHEAD };
         inner.core.apply(command, now, &mut inner.effects);
         self.note_paged(inner);
-        let resident = inner.core.resident_bytes();
+        let resident = self.resident_bytes(inner);
         self.paging.report(inner.reported, resident);
         inner.reported = resident;
     }
@@ -43,13 +54,42 @@ impl QueueCell {
     /// Gives bodies up where memory is short, without another reason.
     pub fn relieve(&self, now: Millis, aftermath: &mut Aftermath) {
         let mut inner = self.inner.lock();
+        if self.spilling.is_used() {
+            self.spilling.try_again();
+        }
         self.page_out(&mut inner, now);
         self.run(&mut inner, now, aftermath);
     }
 
-    /// The messages whose bodies are to be read next.
+    /// Takes messages that the store is to have for as long as the process lives.
+    pub(super) fn spill(&self, messages: Vec<(Sequence, Message)>) {
+        self.spilling.add(messages);
+        if self.spilling.wants_journal() {
+            self.paging.ask(self.this.clone());
+        }
+    }
+
+    /// Takes the journal for spilled messages, where one is needed; `make` makes it.
+    pub(in crate::broker) fn equip_spilling(&self, make: impl FnOnce() -> Arc<QueueJournal>) {
+        let _inner = self.inner.lock();
+        if !self.is_deleted() && self.spilling.wants_journal() {
+            self.spilling.set_journal(make());
+        }
+    }
+
+    /// The id in the store of spilled messages, where there are any.
+    pub(in crate::broker) fn spilled_id(&self) -> Option<QueueId> {
+        self.spilling.id()
+    }
+
+    /// The body of a spilled message that is not on disk yet.
+    pub(in crate::broker) fn spilled_body(&self, sequence: Sequence) -> Option<Message> {
+        self.spilling.body(sequence)
+    }
+
+    /// The messages whose bodies are to be read next, in two lists.
     #[must_use]
-    pub fn to_load(&self) -> Vec<Sequence> {
+    pub fn to_load(&self) -> [Vec<Wanted>; 2] {
         self.inner.lock().core.to_load()
     }
 

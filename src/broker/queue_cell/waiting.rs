@@ -2,7 +2,7 @@
 
 use crate::model::{Message, Millis};
 use crate::queue::{
-    Command, DeadLetterTarget, Delivery, Incoming, Outcome, Reply, UnackedId, WaitingPlace, WaitingView,
+    Command, DeadLetterTarget, Delivery, Incoming, Outcome, PlacedView, Reply, UnackedId, Wanted, WaitingPlace,
 };
 
 use super::{Aftermath, QueueCell};
@@ -26,7 +26,7 @@ pub struct WaitingMessage {
 
 impl WaitingMessage {
     /// `message` for one that is on disk.
-    fn new(view: &WaitingView<'_>, message: Message) -> Self {
+    fn new(view: &PlacedView<'_>, message: Message) -> Self {
         Self {
             place: view.place,
             message,
@@ -44,7 +44,7 @@ pub(in crate::broker) enum Stretch {
     /// Messages in memory.
     Here(Vec<WaitingMessage>),
     /// Messages on disk, which the store has to be asked for, without their bodies.
-    OnDisk(Vec<WaitingMessage>),
+    OnDisk(Vec<(Wanted, WaitingMessage)>),
 }
 
 impl QueueCell {
@@ -57,8 +57,8 @@ impl QueueCell {
             return Stretch::Here(here.collect());
         }
         let nothing = Message::new("", "", &[0, 0], &[]);
-        let away = views.take_while(|view| view.message.is_none());
-        Stretch::OnDisk(away.map(|view| WaitingMessage::new(&view, nothing.clone())).collect())
+        let away = views.map_while(|view| Some((view.wanted?, WaitingMessage::new(&view, nothing.clone()))));
+        Stretch::OnDisk(away.collect())
     }
 
     /// When the message that waits longest came, and the message where it is in memory.

@@ -12,6 +12,7 @@ pub(super) enum Seen {
     Deliver(u32, Handed),
     /// Sequence, expiry, has a ticket, in flight, which sequence it replaces.
     Keep(Sequence, Option<Millis>, bool, bool, Option<Sequence>),
+    Spill(Sequence),
     Forget(Sequence),
     Taken(u64),
     Refused(u64),
@@ -32,14 +33,16 @@ pub(super) struct Item {
     pub(super) bytes: u64,
     pub(super) expires_at: Option<Millis>,
     pub(super) kept: bool,
+    pub(super) persistent: bool,
+    /// Its body is in the store.
+    pub(super) written: bool,
     pub(super) redelivered: bool,
     pub(super) count: u32,
     pub(super) retries: usize,
     pub(super) group: Option<u8>,
     pub(super) retry_at: Millis,
+    /// Its body is in the store only.
     pub(super) on_disk: bool,
-    /// It was out and came back.
-    pub(super) returned: bool,
 }
 
 impl Item {
@@ -112,6 +115,8 @@ pub(super) struct Oracle {
     /// Letters that the queue holds: the item, why, whether it is on its way.
     pub(super) letters: Vec<(Item, DeathReason, bool)>,
     pub(super) letters_not_before: Millis,
+    /// Those that are to be dead letters once their bodies come.
+    pub(super) dying: BTreeMap<Sequence, (Item, DeathReason)>,
     /// Those that wait for their retry.
     pub(super) later: Vec<Item>,
     pub(super) ledger: Ledger,
@@ -141,6 +146,7 @@ impl Oracle {
             window_taken: 0,
             letters: Vec::new(),
             letters_not_before: 0,
+            dying: BTreeMap::new(),
             later: Vec::new(),
             ledger: Ledger::default(),
             stored: BTreeSet::new(),
@@ -159,6 +165,9 @@ impl Oracle {
                     if let Some(old) = replaces {
                         assert!(self.stored.remove(old), "not kept: {old}");
                     }
+                }
+                Seen::Spill(sequence) => {
+                    self.stored.insert(*sequence);
                 }
                 Seen::Forget(sequence) => assert!(self.stored.remove(sequence), "not kept: {sequence}"),
                 _ => {}
@@ -267,7 +276,11 @@ impl Oracle {
             .min_by_key(|at| (self.ready[*at].expires_at, self.ready[*at].sequence))
         {
             let item = self.ready.remove(at);
-            self.gone(&item, Some(DeathReason::Expired));
+            if item.on_disk && self.options.dead_letter.is_some() {
+                self.dying.insert(item.sequence, (item, DeathReason::Expired));
+            } else {
+                self.gone(&item, Some(DeathReason::Expired));
+            }
         }
     }
 
@@ -462,11 +475,23 @@ impl Oracle {
     /// Bodies came; the bool says that there was one.
     pub(super) fn load(&mut self, items: &[(Sequence, bool)]) {
         for (sequence, found) in items {
-            let at = self
-                .ready
-                .iter()
-                .position(|item| item.sequence == *sequence && item.on_disk);
-            match at {
+            if let Some((item, reason)) = self.dying.remove(sequence) {
+                if *found {
+                    self.gone(&item, Some(reason));
+                } else {
+                    self.stored.remove(sequence);
+                    self.ledger.lost += 1;
+                }
+                continue;
+            }
+            let away = |item: &&Item| item.on_disk;
+            let at = self.ready.iter().position(|item| item.sequence == *sequence);
+            let is_first = |at: &usize| {
+                let level = self.ready[*at].level;
+                let mut others = self.ready.iter().filter(away).filter(|item| item.level == level);
+                others.next().is_some_and(|first| first.sequence == *sequence)
+            };
+            match at.filter(is_first) {
                 Some(at) if *found => self.ready[at].on_disk = false,
                 Some(at) => {
                     self.ready.remove(at);
@@ -510,10 +535,16 @@ impl Oracle {
     pub(super) fn enqueue(&mut self, messages: &[New]) {
         self.dispatch();
         for new in messages {
-            let held = self.letters.iter().map(|(item, ..)| item).chain(&self.later);
+            let dying = self.dying.values().map(|(item, _)| item);
+            let held = self
+                .letters
+                .iter()
+                .map(|(item, ..)| item)
+                .chain(&self.later)
+                .chain(dying);
             let held: u64 = held.map(|item| item.bytes).sum();
             let full = self.over(
-                (self.ready.len() + self.letters.len() + self.later.len()) as u64 + 1,
+                (self.ready.len() + self.letters.len() + self.later.len() + self.dying.len()) as u64 + 1,
                 self.ready_bytes() + held + new.bytes,
             );
             if full && self.options.overflow != Overflow::DropHead {
@@ -531,6 +562,15 @@ impl Oracle {
         }
     }
 
+    /// A body is left to the store.
+    pub(super) fn page_out(&mut self, item: &mut Item) {
+        item.on_disk = true;
+        item.kept = true;
+        if !std::mem::replace(&mut item.written, true) {
+            self.expect(Seen::Spill(item.sequence));
+        }
+    }
+
     fn accept(&mut self, new: &New) {
         let ttl = [new.ttl, self.options.message_ttl_ms].into_iter().flatten().min();
         let mut item = Item {
@@ -540,13 +580,14 @@ impl Oracle {
             bytes: new.bytes,
             expires_at: ttl.map(|ttl| self.now + ttl),
             kept: false,
+            persistent: new.persistent && self.options.durable,
+            written: new.persistent && self.options.durable,
             redelivered: false,
             count: 0,
             retries: 0,
             group: new.group,
             retry_at: 0,
             on_disk: false,
-            returned: false,
         };
         self.next_sequence += 1;
         let tracked = self.options.tracked;
@@ -582,10 +623,10 @@ impl Oracle {
             Some(member) => self.deliver(&member, item),
             None if at_once => self.gone(&item, Some(DeathReason::Expired)),
             None => {
-                let may_go = item.kept && ttl.is_none();
-                // What came back does not stand in line.
-                let last = self.ready.iter().rfind(|last| !last.returned);
-                item.on_disk = may_go && last.is_some_and(|last| last.on_disk);
+                let mut others = self.ready.iter().filter(|other| other.level == item.level);
+                if others.any(|other| other.on_disk) {
+                    self.page_out(&mut item);
+                }
                 self.insert(item);
                 self.shorten();
             }
@@ -641,12 +682,10 @@ impl Oracle {
                 Outcome::Ack => self.gone(&item, None),
                 Outcome::Reject => self.reject(item),
                 Outcome::Undo => {
-                    item.returned = true;
                     self.insert(item);
                 }
                 Outcome::Requeue | Outcome::Release => {
                     item.redelivered = true;
-                    item.returned = true;
                     item.count += 1;
                     if self.options.delivery_limit.is_some_and(|limit| item.count > limit) {
                         self.gone(&item, Some(DeathReason::DeliveryLimit));
@@ -676,12 +715,16 @@ impl Oracle {
         self.next_sequence += 1;
         item.retries += 1;
         item.retry_at = self.now + delay;
-        item.returned = true;
         item.redelivered = true;
         item.count += 1;
-        if item.kept {
+        let keeps = item.persistent || self.options.tracked;
+        if keeps {
             self.expect(Seen::Keep(item.sequence, item.expires_at, false, false, Some(old)));
+        } else if item.kept {
+            self.expect(Seen::Forget(old));
         }
+        item.kept = keeps;
+        item.written = item.persistent;
         self.later.push(item);
     }
 
@@ -763,6 +806,7 @@ impl Oracle {
             self.told = true;
             self.expect(Seen::Expired);
         }
+        self.shorten();
         self.send_letters();
         self.dispatch();
     }
@@ -798,8 +842,6 @@ impl Oracle {
                 self.insert(item);
             }
         }
-        self.expire();
-        self.shorten();
     }
 
     fn unused_until(&self) -> Option<Millis> {
@@ -824,7 +866,7 @@ impl Oracle {
             ready_bytes: self.ready_bytes(),
             unacked: self.out.len() as u64,
             unacked_bytes: self.out.iter().map(|out| out.item.bytes).sum(),
-            held: (self.letters.len() + self.later.len()) as u64,
+            held: (self.letters.len() + self.later.len() + self.dying.len()) as u64,
             consumers: self.members.len() as u32,
         }
     }

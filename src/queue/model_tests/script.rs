@@ -216,13 +216,17 @@ fn handed(delivery: &Delivery) -> Handed {
     )
 }
 
-fn seen(effect: &Effect) -> (Seen, Option<UnackedId>) {
+fn seen(effect: &Effect) -> Vec<(Seen, Option<UnackedId>)> {
     let tag = |ticket: &ConfirmTicket| -> u64 {
         let text = format!("{ticket:?}");
         text.trim_matches(|c: char| !c.is_ascii_digit()).parse().unwrap()
     };
     let seen = match effect {
-        Effect::Deliver(key, delivery) => return (Seen::Deliver(key.0, handed(delivery)), delivery.unacked),
+        Effect::Deliver(key, delivery) => return vec![(Seen::Deliver(key.0, handed(delivery)), delivery.unacked)],
+        Effect::ForgetRun { first, count } => {
+            let run = *first..first + count;
+            return run.map(|sequence| (Seen::Forget(sequence), None)).collect();
+        }
         Effect::Keep {
             sequence,
             expires_at,
@@ -232,6 +236,7 @@ fn seen(effect: &Effect) -> (Seen, Option<UnackedId>) {
             ..
         } => Seen::Keep(*sequence, *expires_at, ticket.is_some(), *in_flight, *replaces),
         Effect::Forget(sequence) => Seen::Forget(*sequence),
+        Effect::Spill { sequence, .. } => Seen::Spill(*sequence),
         Effect::Taken(ticket) => Seen::Taken(tag(ticket)),
         Effect::Refused(ticket) => Seen::Refused(tag(ticket)),
         Effect::DeadLetter(dead) => Seen::Dead(number(&dead.message), dead.reason, dead.sequence, dead.held),
@@ -239,7 +244,7 @@ fn seen(effect: &Effect) -> (Seen, Option<UnackedId>) {
         Effect::Expired => Seen::Expired,
         Effect::Load => unreachable!("left out before"),
     };
-    (seen, None)
+    vec![(seen, None)]
 }
 
 impl Test {
@@ -262,12 +267,12 @@ impl Test {
         let reply = self.core.apply(command, self.oracle.now, &mut effects);
         self.load_asked |= effects.iter().any(|effect| matches!(effect, Effect::Load));
         for effect in &effects {
-            if let Effect::Keep { sequence, message, .. } = effect {
+            if let Effect::Keep { sequence, message, .. } | Effect::Spill { sequence, message } = effect {
                 self.bodies.insert(*sequence, message.clone());
             }
         }
         let told = effects.iter().filter(|effect| !matches!(effect, Effect::Load));
-        let tape: Vec<_> = told.map(seen).collect();
+        let tape: Vec<_> = told.flat_map(seen).collect();
         self.log.push(format!("{tape:?}"));
         self.oracle.begin(tape);
         predict(&mut self.oracle, &reply);
@@ -361,24 +366,61 @@ impl Test {
             Op::PauseQueue(paused) => self.pause_queue(paused),
             Op::Restart => self.restart(),
             Op::PageOut(keep) => {
-                self.apply(Command::PageOut { keep }, |_, _| {});
-                let paged: Vec<_> = self.core.ready.paged().map(|paged| paged.sequence).collect();
-                let pages = paged.is_empty() || self.oracle.options.may_page();
-                assert!(pages || self.oracle.ready.iter().any(|item| item.on_disk));
-                let ready = self.oracle.ready.iter_mut();
-                ready.for_each(|item| item.on_disk = paged.contains(&item.sequence));
+                let here = self.oracle.ready.iter().filter(|item| !item.on_disk).count();
+                // Which ones go is the core's choice.
+                let mut effects = Vec::new();
+                self.core
+                    .apply(Command::PageOut { keep }, self.oracle.now, &mut effects);
+                self.page_out(effects);
+                let left = self.oracle.ready.iter().filter(|item| !item.on_disk).count();
+                assert!(left <= here);
             }
             Op::Load(count, lose) => self.load(count, lose),
         }
         self.settle_down();
     }
 
+    fn page_out(&mut self, effects: Effects) {
+        self.load_asked |= effects.iter().any(|effect| matches!(effect, Effect::Load));
+        for effect in &effects {
+            if let Effect::Spill { sequence, message } = effect {
+                self.bodies.insert(*sequence, message.clone());
+            }
+        }
+        let told = effects.iter().filter(|effect| !matches!(effect, Effect::Load));
+        self.oracle.begin(told.flat_map(seen).collect());
+        let away = self.away();
+        assert!(away.is_empty() || self.oracle.options.may_page());
+        let mut ready = std::mem::take(&mut self.oracle.ready);
+        for item in &mut ready {
+            if away.contains(&item.sequence) && !item.on_disk {
+                self.oracle.page_out(item);
+            }
+        }
+        self.oracle.ready = ready;
+        self.oracle.end();
+    }
+
+    /// The messages on disk, in the order of delivery.
+    fn away(&self) -> Vec<Sequence> {
+        let waiting = self.core.waiting();
+        waiting
+            .filter_map(|view| match view {
+                WaitingView::OnDisk(view) => Some(view.wanted.sequence),
+                WaitingView::Here(_) => None,
+            })
+            .collect()
+    }
+
     fn load(&mut self, count: usize, lose: bool) {
         if !std::mem::take(&mut self.load_asked) {
             return;
         }
-        let wanted = self.core.to_load().into_iter().take(count);
-        let mut bodies: Vec<_> = wanted.map(|at| (at, Some(self.bodies[&at].clone()))).collect();
+        let wanted = self.core.to_load().into_iter();
+        let wanted = wanted.flat_map(|list| list.into_iter().take(count));
+        let mut bodies: Vec<_> = wanted
+            .map(|Wanted { sequence, .. }| (sequence, Some(self.bodies[&sequence].clone())))
+            .collect();
         if let (true, Some(last)) = (lose, bodies.last_mut()) {
             last.1 = None;
         }
@@ -620,11 +662,19 @@ impl Test {
         });
         oracle.letters_not_before = 0;
         let letters = letters.chain(std::mem::take(&mut oracle.later));
-        let (mut kept, lost): (Vec<Item>, Vec<Item>) = waiting.chain(out).chain(letters).partition(|item| item.kept);
+        let letters = letters.chain(std::mem::take(&mut oracle.dying).into_values().map(|(item, _)| item));
+        let tracked = oracle.options.tracked;
+        let lasts = |item: &Item| item.kept && (item.persistent || tracked);
+        let (mut kept, lost): (Vec<Item>, Vec<Item>) = waiting.chain(out).chain(letters).partition(lasts);
         oracle.ledger.lost += lost.len() as u64;
+        for item in lost {
+            oracle.stored.remove(&item.sequence);
+        }
+        kept.iter_mut()
+            .for_each(|item| (item.persistent, item.written) = (true, true));
         kept.sort_by_key(|item| std::cmp::Reverse(item.sequence));
         kept.iter_mut()
-            .for_each(|item| (item.on_disk, item.returned) = (false, false));
+            .for_each(|item| item.on_disk = false);
         oracle.members.clear();
         oracle.active = None;
         oracle.touch();
@@ -653,6 +703,7 @@ impl Test {
         self.pause_queue(self.oracle.queue_paused);
         self.apply(Command::Restore(restored), |oracle, _| oracle.restore(kept));
         self.core.number_from(self.oracle.next_sequence);
+        self.apply(Command::Tick, |oracle, _| oracle.tick());
         self.give_back(in_window);
     }
 
@@ -667,12 +718,20 @@ impl Test {
         let oracle = &self.oracle;
         assert!(!oracle.holds_back(), "a message is held back");
         assert!(!oracle.head_is_away() || self.load_asked, "nobody reads the head back");
-        let away = oracle
-            .ready
-            .iter()
-            .filter(|item| item.on_disk)
-            .map(|item| item.sequence);
-        assert!(self.core.ready.paged().map(|paged| paged.sequence).eq(away));
+        assert!(oracle.dying.is_empty() || self.load_asked, "nobody reads the dying");
+        let away = oracle.ready.iter().filter(|item| item.on_disk);
+        assert!(away.map(|item| item.sequence).eq(self.away()));
+        let waiting = self.core.waiting().map(|view| match view {
+            WaitingView::Here(view) => (view.sequence, view.expires_at, view.redelivered, view.delivery_count),
+            WaitingView::OnDisk(view) => (
+                view.wanted.sequence,
+                view.expires_at,
+                view.redelivered,
+                view.delivery_count,
+            ),
+        });
+        let items = oracle.ready.iter();
+        assert!(waiting.eq(items.map(|item| (item.sequence, item.expires_at, item.redelivered, item.count))));
         assert_eq!(self.core.state(), oracle.state());
         assert_eq!(self.core.next_deadline(), oracle.next_deadline());
         assert_eq!(self.core.next_sequence(), oracle.next_sequence);
@@ -706,6 +765,7 @@ impl Test {
             );
         }
         let letters = oracle.letters.iter().map(|(item, ..)| item).chain(&oracle.later);
+        let letters = letters.chain(oracle.dying.values().map(|(item, _)| item));
         let held = oracle
             .ready
             .iter()
@@ -714,7 +774,8 @@ impl Test {
         let kept = held.filter(|item| item.kept).map(|item| item.sequence).collect();
         assert_eq!(oracle.stored, kept, "the store holds what is kept");
         let ledger = &oracle.ledger;
-        let here = (oracle.ready.len() + oracle.out.len() + oracle.letters.len() + oracle.later.len()) as u64;
+        let held = oracle.letters.len() + oracle.later.len() + oracle.dying.len();
+        let here = (oracle.ready.len() + oracle.out.len() + held) as u64;
         let gone = ledger.done + ledger.expired + ledger.dropped + ledger.purged + ledger.lost;
         assert_eq!(ledger.accepted, here + gone, "{ledger:?}");
         assert_eq!(oracle.tickets.len() as u64, self.confirms);
@@ -731,6 +792,9 @@ impl Test {
         }
         self.run(Op::Purge);
         self.run(Op::Wait(LETTER_RETRY_MS));
+        while !self.oracle.dying.is_empty() {
+            self.run(Op::Load(10, false));
+        }
         while !self.oracle.letters.is_empty() {
             self.run(Op::Letter(0, false));
         }

@@ -191,7 +191,11 @@ fn restored_messages_come_back_as_they_were() {
         restored(8, "d", Some(2000), 0),
     ];
     assert_eq!(
-        q.run(Command::Restore(messages)),
+        (q.run(Command::Restore(messages)), q.waiting()),
+        (String::new(), "a b c d e".into())
+    );
+    assert_eq!(
+        q.run(Command::Tick),
         "dead b expired, forget b, dead a maxlen, forget a"
     );
     assert_eq!(q.names("f"), "dead c maxlen, forget c");

@@ -228,7 +228,15 @@ impl Q {
                 let instead = replaces.map_or("", |_| " instead");
                 format!("keep{} {}{instead}", if *in_flight { "!" } else { "" }, text(message))
             }
+            Effect::Spill { sequence, message } => {
+                self.names.insert(*sequence, text(message));
+                format!("spill {}", text(message))
+            }
             Effect::Forget(sequence) => format!("forget {}", self.names[sequence]),
+            Effect::ForgetRun { first, count } => {
+                let names = (*first..first + count).map(|sequence| self.names[&sequence].clone());
+                format!("forget {}", names.collect::<Vec<_>>().join(" "))
+            }
             Effect::Taken(ticket) => format!("taken {}", tag(ticket)),
             Effect::Refused(ticket) => format!("refused {}", tag(ticket)),
             Effect::DeadLetter(dead) => {

@@ -19,12 +19,11 @@
 
 use std::sync::Arc;
 
+use crate::model::varint;
 use crate::store::index::Place;
 use crate::store::{QueueId, StoreError};
 
-use super::record::{
-    Entry, Kind, RECORD_HEADER_LEN, RecordHeader, SEGMENT_HEADER_LEN, leb128, read_entry, take_leb128,
-};
+use super::record::{Entry, Kind, RECORD_HEADER_LEN, RecordHeader, SEGMENT_HEADER_LEN, read_entry};
 use super::recovery::Found;
 use super::{LogEngine, damaged};
 
@@ -94,20 +93,20 @@ impl Checkpoint {
         let length = (record.len() as u64) << 2;
         let (kind, payload) = (record[RECORD_HEADER_LEN - 1], &record[RECORD_HEADER_LEN..]);
         if kind == Kind::Mark as u8 {
-            leb128(&mut self.entries, length | 3);
+            varint::put(&mut self.entries, length | 3);
         } else if let (true, Some((queue, rest))) = (kind == Kind::Publish as u8, payload.split_first_chunk::<8>()) {
             let sequence = rest.first_chunk().copied().unwrap_or_default();
             let this = (u64::from_le_bytes(*queue), u64::from_le_bytes(sequence));
             if this == self.next {
-                leb128(&mut self.entries, length);
+                varint::put(&mut self.entries, length);
             } else {
-                leb128(&mut self.entries, length | 1);
-                leb128(&mut self.entries, this.0);
-                leb128(&mut self.entries, this.1);
+                varint::put(&mut self.entries, length | 1);
+                varint::put(&mut self.entries, this.0);
+                varint::put(&mut self.entries, this.1);
             }
             self.next = (this.0, this.1.wrapping_add(1));
         } else {
-            leb128(&mut self.entries, length | 2);
+            varint::put(&mut self.entries, length | 2);
             self.entries.push(kind);
             self.entries.extend_from_slice(payload);
         }
@@ -148,7 +147,7 @@ impl Checkpoint {
 
 /// Takes the next entry off; with it the length of its record.
 fn take_brief<'a>(entries: &mut &'a [u8], next: &mut (u64, u64)) -> Option<(Brief<'a>, u64)> {
-    let head = take_leb128(entries)?;
+    let head = varint::take(entries)?;
     let length = head >> 2;
     let brief = match head & 3 {
         2 => {
@@ -161,7 +160,7 @@ fn take_brief<'a>(entries: &mut &'a [u8], next: &mut (u64, u64)) -> Option<(Brie
         3 => Brief::Mark,
         publish => {
             if publish == 1 {
-                *next = (take_leb128(entries)?, take_leb128(entries)?);
+                *next = (varint::take(entries)?, varint::take(entries)?);
             }
             let this = *next;
             next.1 = next.1.wrapping_add(1);

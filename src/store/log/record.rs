@@ -12,6 +12,7 @@
 //! | 3 remove queue | queue (u64) |
 //! | 4 mark | up to where this segment was synced when the mark was written (u64) |
 
+use crate::model::varint;
 use crate::store::codec;
 use crate::store::{Keep, QueueId};
 
@@ -142,8 +143,8 @@ pub(super) fn append_settle(out: &mut Vec<u8>, salt: u64, queue: QueueId, sequen
             out.extend_from_slice(&queue.0.to_le_bytes());
             let mut end = 0;
             for run in sequences.chunk_by(|a, b| a.wrapping_add(1) == *b) {
-                leb128(out, run[0].wrapping_sub(end));
-                leb128(out, run.len() as u64);
+                varint::put(out, run[0].wrapping_sub(end));
+                varint::put(out, run.len() as u64);
                 end = run[0].wrapping_add(run.len() as u64);
             }
         });
@@ -153,27 +154,6 @@ pub(super) fn append_settle(out: &mut Vec<u8>, salt: u64, queue: QueueId, sequen
 /// How long the settlement of so many sequences is at most.
 pub(super) fn settle_max_len(sequences: usize) -> usize {
     (1 + sequences / SETTLE_MAX) * (RECORD_HEADER_LEN + 8) + sequences * 13
-}
-
-pub(super) fn leb128(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-pub(super) fn take_leb128(bytes: &mut &[u8]) -> Option<u64> {
-    let mut value = 0;
-    for shift in (0..64).step_by(7) {
-        let (byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
 }
 
 /// The start of a record: what its header says.
@@ -228,8 +208,8 @@ pub(super) fn read_entry(kind: Kind, payload: &[u8]) -> Option<Entry<'_>> {
             let mut runs = Vec::new();
             let mut end = 0u64;
             while !rest.is_empty() {
-                let start = end.wrapping_add(take_leb128(&mut rest)?);
-                let length = take_leb128(&mut rest)?;
+                let start = end.wrapping_add(varint::take(&mut rest)?);
+                let length = varint::take(&mut rest)?;
                 runs.push((start, length));
                 end = start.wrapping_add(length);
             }

@@ -1,0 +1,134 @@
+//! What a queue's core asked for, done while the queue is locked.
+
+use std::ops::Range;
+
+use crate::broker::handover::replacing;
+use crate::model::Millis;
+use crate::queue::{Command, Effect};
+use crate::store::Keep;
+
+use super::{Aftermath, Flow, Inner, QueueCell};
+
+/// So many settlements are given to the journal at a time.
+const FORGETS: u64 = 4096;
+
+impl QueueCell {
+    pub(super) fn execute(&self, inner: &mut Inner, now: Millis, aftermath: &mut Aftermath) {
+        let mut dead_letters = Vec::new();
+        let mut spills = Vec::new();
+        let mut runs = Vec::new();
+        for effect in inner.effects.drain(..) {
+            match effect {
+                Effect::Deliver(key, delivery) => inner.deliveries.push((key, delivery)),
+                Effect::Keep {
+                    sequence,
+                    message,
+                    expires_at,
+                    ticket,
+                    in_flight,
+                    replaces,
+                } => {
+                    let replacing = replaces.and_then(|old| Some(replacing(&self.this.upgrade()?, old)));
+                    let keep = Keep {
+                        sequence,
+                        message,
+                        expires_at,
+                        // Nobody is in a hurry for a new record in place of an old one.
+                        in_flight: in_flight || replacing.is_some(),
+                        ticket: replacing.or(ticket),
+                    };
+                    inner.keeps.extend(match &mut inner.deduplication {
+                        Some(known) => known.keep(keep, self.journal.is_some(), now),
+                        None => Some(keep),
+                    });
+                    if let (Some(known), Some(old)) = (&mut inner.deduplication, replaces) {
+                        known.went(old);
+                    }
+                }
+                Effect::Forget(sequence) => {
+                    if let Some(deduplication) = &mut inner.deduplication {
+                        deduplication.went(sequence);
+                    }
+                    inner.forgets.push(sequence);
+                }
+                Effect::ForgetRun { first, count } => runs.push(first..first + count),
+                Effect::Spill { sequence, message } => spills.push((sequence, message)),
+                Effect::Taken(ticket) => ticket.taken(),
+                Effect::Refused(ticket) => ticket.refused(),
+                Effect::DeadLetter(letter) => dead_letters.push(letter),
+                Effect::Load => self.paging.ask(self.this.clone()),
+                Effect::Activated(..) => {}
+                Effect::Expired => aftermath.to_delete.extend(self.this.upgrade()),
+            }
+        }
+        if let Some(journal) = &self.journal
+            && !inner.keeps.is_empty()
+        {
+            journal.keep(&mut inner.keeps);
+        }
+        if !spills.is_empty() {
+            self.spill(spills);
+        }
+        if dead_letters.is_empty() && !inner.forgets.is_empty() {
+            self.forget(&inner.forgets);
+            inner.forgets.clear();
+        }
+        runs.into_iter().for_each(|run| self.forget_run(inner, run));
+        if let Some(table) = inner.deduplication.as_ref().and_then(|known| known.table()) {
+            table.flush();
+        }
+        if !dead_letters.is_empty() {
+            // Forgotten only once the dead letters are placed, so that a crash between the two loses none.
+            let forgets = std::mem::take(&mut inner.forgets);
+            if let Some(this) = self.this.upgrade() {
+                aftermath.dead_letters.push((this, dead_letters, forgets));
+            }
+        }
+    }
+
+    /// Hands the collected deliveries to the consumers' connections in their order, one lock for each run of the same
+    /// consumer: a channel's delivery tags follow the order of its messages.
+    pub(super) fn hand_over(&self, inner: &mut Inner, now: Millis, aftermath: &mut Aftermath) {
+        let mut deliveries = inner.deliveries.drain(..).peekable();
+        while let Some((key, first)) = deliveries.next() {
+            inner.run.push(first);
+            while let Some((_, next)) = deliveries.next_if(|(next, _)| *next == key) {
+                inner.run.push(next);
+            }
+            let Some(Some(sink)) = inner.consumers.get(key.0 as usize) else {
+                inner.run.clear();
+                continue;
+            };
+            self.count_deliveries(&inner.run);
+            self.tap(&**sink, &inner.run, aftermath);
+            if sink.deliver(&mut inner.run) == Flow::Full {
+                inner.core.apply(Command::Pause(key), now, &mut inner.effects);
+            }
+        }
+    }
+
+    /// The journal may forget these: their dead letters are placed.
+    pub fn forget(&self, sequences: &[u64]) {
+        if sequences.is_empty() {
+            return;
+        }
+        if let Some(journal) = &self.journal {
+            journal.forget(sequences, None);
+        }
+        if self.spilling.is_used() {
+            self.spilling.forget(sequences);
+        }
+    }
+
+    fn forget_run(&self, inner: &mut Inner, run: Range<u64>) {
+        let mut from = run.start;
+        while from < run.end {
+            let part: Vec<u64> = (from..run.end.min(from + FORGETS)).collect();
+            if let Some(deduplication) = &mut inner.deduplication {
+                part.iter().for_each(|sequence| deduplication.went(*sequence));
+            }
+            self.forget(&part);
+            from += FORGETS;
+        }
+    }
+}
