@@ -51,7 +51,7 @@ async function keyboard({ newPage, broker }) {
     isTrue(inside, 'the focus left the dialog');
   }
   await keyboard.press('Escape');
-  equal(await page.locator('dialog').count(), 0, 'dialogs after Escape');
+  await page.waitForSelector('dialog', { state: 'detached' });
   equal((await focused()).trim(), 'Delete', 'the focus after Escape');
   await keyboard.press('Enter');
   await page.waitForSelector('dialog[open]');
