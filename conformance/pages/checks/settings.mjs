@@ -83,6 +83,7 @@ async function connections({ page: { page, open }, broker }) {
   await page.click('.page-head >> button:has-text("Close")');
   await page.click('dialog >> button:has-text("Close")');
   includes(String((await closed)?.message), 'Closed by an operator', 'what the client hears');
+  await page.waitForSelector('main h1:has-text("Connections")');
   await open('channels');
   await page.waitForSelector('main h1:has-text("Channels")');
 }
@@ -91,7 +92,7 @@ async function log({ page: { page, open }, broker }) {
   await open('log');
   await page.waitForSelector('.log li:has-text("ready")');
   await broker.api('GET', '/api/whoami', undefined, { user: 'stranger:x', expect: false });
-  await page.waitForSelector('.log li:has-text("stranger")');
+  await page.waitForSelector('.log li:has-text("HTTP login refused")');
   await page.fill('[aria-label="Filter lines"]', 'nothing has this');
   await page.waitForSelector('text=No lines yet');
 }

@@ -63,7 +63,8 @@ async function show() {
     current = view({ parts: parts.slice(1), query, state, reload: show });
     document.title = `${current.title} · Warren`;
     fill(main, h('div', { class: 'page-head' }, h('h1', { tabindex: '-1' }, current.heading ?? current.title), current.actions && h('div', { class: 'actions' }, current.actions)), current.node);
-    if (document.activeElement === document.body) main.querySelector('h1').focus({ preventScroll: true });
+    // A page that was just loaded leaves the focus at its beginning, where the skip link is.
+    if (own > 1 && document.activeElement === document.body) main.querySelector('h1').focus({ preventScroll: true });
     scrollTo(0, 0);
   } catch (error) {
     fill(main, h('div', { class: 'page-head' }, h('h1', { tabindex: '-1' }, 'Not available')), failure(error, show));

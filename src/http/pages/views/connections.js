@@ -6,10 +6,7 @@ import { bytes, count, date, rate } from '../format.js';
 import { list } from '../list.js';
 import { ask, badge, button, facts, hash, link, note, notice, pairs, panel, resource, table } from '../ui.js';
 
-const standing = (of) => {
-  if (of.blocked_reason) return badge('blocked', 'bad');
-  return badge(of.state, of.state === 'running' ? 'ok' : 'warn');
-};
+const standing = (of) => badge(of.state, of.state === 'running' ? 'ok' : 'warn');
 
 export function view(context) {
   if (context.parts.length > 0) return one(context);
@@ -41,13 +38,16 @@ function traffic(of, name) {
   return each === undefined ? bytes(of[name]) : `${bytes(each)}/s`;
 }
 
-function one({ parts: [name] }) {
+// Why publishers are blocked; nothing while no alarm is raised.
+const raised = (state) => state.vitals?.alarms?.reason ?? null;
+
+function one({ parts: [name], state }) {
   const load = async ({ auto }) => {
     const [connection, channels] = await Promise.all([get(path('connections', name), { auto }), get(path('connections', name, 'channels'), { auto })]);
     return { connection, channels };
   };
   const shown = resource(load, ({ connection: of, channels }) => [
-    of.blocked_reason && h('div', { class: 'banner', role: 'alert' }, `This connection is blocked: ${of.blocked_reason}`),
+    raised(state) && h('div', { class: 'banner', role: 'status' }, `The broker is ${raised(state)}: if this connection has published, it is blocked until that is over. What it consumes goes on.`),
     panel(
       'Connection',
       facts([
