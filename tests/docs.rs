@@ -132,7 +132,16 @@ fn what_the_tables_declare_is_what_the_program_reads() {
         }
     }
     // What the broker writes into messages, and what is for others.
-    let written = ["x-death", "x-retry-count", "x-retry-at", "x-delivery-count", "x-reason"];
+    let written = [
+        "x-death",
+        "x-retry-count",
+        "x-retry-at",
+        "x-delivery-count",
+        "x-reason",
+        // Of HTTP.
+        "x-warren-request",
+        "x-accel-buffering",
+    ];
     let kinds = argument::EXCHANGE_TYPES.iter().map(|kind| kind.name);
     let known: BTreeSet<&str> = all.iter().filter_map(|argument| argument.name).chain(kinds).collect();
     for name in sources.split('"').skip(1).step_by(2) {

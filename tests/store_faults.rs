@@ -278,7 +278,7 @@ fn every_operation_may_fail(engine: EngineKind) {
     let (mut failed, mut tried) = (0, 0);
     for operation in 1..=operations {
         for (at, fault) in FAULTS.iter().enumerate() {
-            let is_turn = operation as usize % STEP == 0 && operation as usize / STEP % FAULTS.len() == at;
+            let is_turn = (operation as usize).is_multiple_of(STEP) && operation as usize / STEP % FAULTS.len() == at;
             if !all && !is_turn {
                 continue;
             }

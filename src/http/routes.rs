@@ -12,9 +12,9 @@ use tower::ServiceExt;
 
 use super::error::ApiError;
 use super::{
-    Api, actor, attempts, bindings, certificates, channels, comparison, connections, consumers, dead_letters, definitions,
-    exchanges, global_parameters, health, limits, live, messages, metrics, nodes, openapi, operations, overview, pages,
-    parameters, permissions, policies, queues, route_tests, sessions, users, vhosts, vitals,
+    Api, actor, attempts, bindings, certificates, channels, comparison, connections, consumers, dead_letters,
+    definitions, exchanges, global_parameters, health, limits, live, messages, metrics, nodes, openapi, operations,
+    overview, pages, parameters, permissions, policies, queues, route_tests, sessions, users, vhosts, vitals,
 };
 
 const WELCOME: &str = "Warren, an AMQP 0-9-1 broker.\nThe management API is at /api, metrics are at /metrics.\n";

@@ -26,6 +26,7 @@ mod explain;
 mod fanout;
 mod headers;
 mod links;
+mod listed;
 mod modulus_hash;
 mod random;
 mod reach;

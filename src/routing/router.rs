@@ -10,8 +10,9 @@ use super::binding::{Binding, Destination, DestinationName};
 use super::error::{BindError, DeclareError};
 use super::exchange::{Exchange, ExchangeKind, ExchangeSpec};
 use super::links::{By, Chain, Links, Target};
+use super::listed::{listed, ordered};
 use super::traverse::{AllOpen, Cacheable, Envelope, Gate};
-use crate::model::{FieldTable, FieldValue, Name, PropertiesView};
+use crate::model::{FieldTable, Name, PropertiesView};
 
 /// The exchanges that every virtual host has from the start, besides the default exchange, which is the first.
 const PREDECLARED: [(&str, ExchangeKind, bool); 7] = [
@@ -483,28 +484,4 @@ impl<Q: Clone + Ord> Router<Q> {
             }
         }
     }
-}
-
-/// Arguments in the order of their names, since their order is no part of a binding's identity.
-fn ordered(arguments: FieldTable) -> FieldTable {
-    if arguments.len() < 2 {
-        return arguments;
-    }
-    let mut pairs: Vec<(Name, FieldValue)> = arguments.iter().map(|(n, v)| (n.clone(), v.clone())).collect();
-    pairs.sort_by(|left, right| left.0.cmp(&right.0));
-    pairs.into_iter().collect()
-}
-
-/// Bindings in the order of source, destination and key; those that differ only in arguments, in the order in which
-/// they were bound.
-fn listed(bindings: impl Iterator<Item = Binding>) -> Vec<Binding> {
-    let mut bindings: Vec<Binding> = bindings.collect();
-    // Chains give the newest first.
-    bindings.reverse();
-    bindings.sort_by(|left, right| identity(left).cmp(&identity(right)));
-    bindings
-}
-
-fn identity(binding: &Binding) -> (&Name, &DestinationName, &Name) {
-    (&binding.source, &binding.destination, &binding.routing_key)
 }

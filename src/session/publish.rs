@@ -58,13 +58,8 @@ impl Session {
         }
         let traits = match properties.is_empty() {
             true => Traits::default(),
-            false => read_traits(place, channel, properties)?,
+            false => read_traits(place, channel, properties, exchange)?,
         };
-        if channel.to_topic {
-            for key in &traits.extra_keys {
-                place.access.check_topic_write(exchange, key)?;
-            }
-        }
         let mut message = message_of(publish, &traits);
         let from = channel.watched.then(SystemTime::now);
         let (keys, mandatory) = (&traits.extra_keys, publish.mandatory);
@@ -281,7 +276,12 @@ fn check_exchange(broker: &Broker, place: &Place, channel: &mut Channel, exchang
     Ok(())
 }
 
-fn read_traits(place: &Place, channel: &Channel, properties: PropertiesView<'_>) -> Result<Traits, AmqpError> {
+fn read_traits(
+    place: &Place,
+    channel: &Channel,
+    properties: PropertiesView<'_>,
+    exchange: &str,
+) -> Result<Traits, AmqpError> {
     check_user_id(place, properties)?;
     check_expiration(properties)?;
     let mut traits = Traits {
@@ -301,6 +301,11 @@ fn read_traits(place: &Place, channel: &Channel, properties: PropertiesView<'_>)
         let mut decoded = properties.decode().map_err(precondition)?;
         if has_keys {
             traits.extra_keys = further_keys(&decoded)?;
+            if channel.to_topic {
+                for key in &traits.extra_keys {
+                    place.access.check_topic_write(exchange, key)?;
+                }
+            }
         }
         if asks_reply {
             let Some(consumer) = &channel.reply_consumer else {

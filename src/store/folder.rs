@@ -41,8 +41,9 @@ impl Folder {
             Err(TryLockError::WouldBlock) => return Err(StoreError::InUse(path.to_path_buf())),
             Err(TryLockError::Error(source)) => return Err(io_error(&lock_path)(source)),
         }
-        if fresh {
-            write_format(path, engine)?;
+        match fresh {
+            true => write_format(path, engine)?,
+            false => refuse_orphans(path)?,
         }
         check_format(path, engine)?;
         Ok(Self {
@@ -116,6 +117,26 @@ pub(super) fn io_error(path: &Path) -> impl FnOnce(io::Error) -> StoreError + us
         path: path.to_path_buf(),
         source,
     }
+}
+
+/// A folder with messages and without the definitions that say whose they are would lose them all.
+fn refuse_orphans(path: &Path) -> Result<(), StoreError> {
+    if path.join("state").try_exists().map_err(io_error(path))? {
+        return Ok(());
+    }
+    for messages in ["messages-log", "messages-sled"] {
+        let has_any = fs::read_dir(path.join(messages)).is_ok_and(|mut entries| entries.next().is_some());
+        if has_any {
+            return Err(StoreError::Foreign {
+                path: path.to_path_buf(),
+                reason: format!(
+                    "has messages in {messages} and no folder state, which says whose they are; restore state from a \
+                     backup, or move {messages} away to start without its messages"
+                ),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn refuse_foreign(path: &Path) -> Result<(), StoreError> {
@@ -197,5 +218,24 @@ fn check_format(path: &Path, engine: EngineKind) -> Result<(), StoreError> {
         None => foreign(format!(
             "has a {FORMAT} file without an engine; restore it from a backup"
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_without_definitions_are_not_dropped() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Folder::open(dir.path(), EngineKind::Log).unwrap());
+        fs::create_dir(dir.path().join("messages-log")).unwrap();
+        // A first start that was killed between the two: there is nothing to lose.
+        drop(Folder::open(dir.path(), EngineKind::Log).unwrap());
+        fs::write(dir.path().join("messages-log/0000000001.log"), b"x").unwrap();
+        let error = Folder::open(dir.path(), EngineKind::Log).unwrap_err().to_string();
+        assert!(error.contains("no folder state"), "{error}");
+        fs::create_dir(dir.path().join("state")).unwrap();
+        drop(Folder::open(dir.path(), EngineKind::Log).unwrap());
     }
 }

@@ -199,7 +199,7 @@ fn prefix(table: Table) -> u8 {
         Table::Node => 8,
         Table::OperatorPolicies => 9,
         Table::VhostLimits => 10,
-        Table::GlobalParameters => 11,
+        Table::GlobalParameters => 12,
     }
 }
 

@@ -98,7 +98,7 @@ fn an_export_imports_into_another_broker() {
 #[test]
 fn one_vhost_goes_into_another() {
     let broker = Broker::start();
-    broker.want(200, "POST", "/api/definitions", Some(document()));
+    broker.want(204, "POST", "/api/definitions", Some(document()));
     let shop = broker.get("/api/definitions/shop");
     assert!(
         shop.get("users").is_none() && shop["queues"][0].get("vhost").is_none(),

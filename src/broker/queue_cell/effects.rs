@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::broker::deduplication::QueueDeduplication;
 use crate::broker::handover::replacing;
 use crate::model::Millis;
 use crate::queue::{Command, Effect};
@@ -37,13 +38,8 @@ impl QueueCell {
                         in_flight: in_flight || replacing.is_some(),
                         ticket: replacing.or(ticket),
                     };
-                    inner.keeps.extend(match &mut inner.deduplication {
-                        Some(known) => known.keep(keep, self.journal.is_some(), now),
-                        None => Some(keep),
-                    });
-                    if let (Some(known), Some(old)) = (&mut inner.deduplication, replaces) {
-                        known.went(old);
-                    }
+                    let known = inner.deduplication.as_deref_mut();
+                    inner.keeps.extend(self.worth_keeping(known, keep, replaces, now));
                 }
                 Effect::Forget(sequence) => {
                     if let Some(deduplication) = &mut inner.deduplication {
@@ -84,6 +80,24 @@ impl QueueCell {
                 aftermath.dead_letters.push((this, dead_letters, forgets));
             }
         }
+    }
+
+    /// What the journal gets of a message: nothing where its value has to be known only.
+    fn worth_keeping(
+        &self,
+        known: Option<&mut QueueDeduplication>,
+        keep: Keep,
+        replaces: Option<u64>,
+        now: Millis,
+    ) -> Option<Keep> {
+        let Some(known) = known else {
+            return Some(keep);
+        };
+        let keep = known.keep(keep, self.journal.is_some(), now);
+        if let Some(old) = replaces {
+            known.went(old);
+        }
+        keep
     }
 
     /// Hands the collected deliveries to the consumers' connections in their order, one lock for each run of the same

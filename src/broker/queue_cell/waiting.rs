@@ -2,7 +2,7 @@
 
 use crate::model::{Message, Millis};
 use crate::queue::{
-    Command, DeadLetterTarget, Delivery, Incoming, Outcome, PlacedView, Reply, UnackedId, Wanted, WaitingPlace,
+    Command, DeadLetterTarget, Delivery, Incoming, Outcome, PlacedView, Reply, UnackedId, WaitingPlace, Wanted,
 };
 
 use super::{Aftermath, QueueCell};

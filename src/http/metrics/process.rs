@@ -119,6 +119,12 @@ pub fn connections(text: &mut Text, api: &Api) {
         text.head(name, Kind::Gauge, help);
         text.value(name, super::messages::PROTOCOL, value);
     }
+    churn(text, api, [received, sent]);
+}
+
+/// What came and went, and the bytes of what is open.
+fn churn(text: &mut Text, api: &Api, [received, sent]: [u64; 2]) {
+    let broker = &api.broker;
     let [
         opened,
         closed,

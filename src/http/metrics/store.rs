@@ -61,6 +61,10 @@ pub fn write(text: &mut Text, api: &Api) {
         &commits,
     );
     times(text, "warren_store_sync_seconds", "Time of a sync alone", &syncs);
+    paging(text, api);
+}
+
+fn paging(text: &mut Text, api: &Api) {
     let paging = api.broker.paging_counts();
     text.counter(
         "warren_paging_out_total",

@@ -673,8 +673,7 @@ impl Test {
         kept.iter_mut()
             .for_each(|item| (item.persistent, item.written) = (true, true));
         kept.sort_by_key(|item| std::cmp::Reverse(item.sequence));
-        kept.iter_mut()
-            .for_each(|item| item.on_disk = false);
+        kept.iter_mut().for_each(|item| item.on_disk = false);
         oracle.members.clear();
         oracle.active = None;
         oracle.touch();

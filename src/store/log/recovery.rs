@@ -23,12 +23,19 @@ impl LogEngine {
     /// Reads checkpoints, and segments where those end, so that the index has what is live; gives the highest queue id
     /// that a record names.
     pub(super) fn replay(&mut self) -> Result<Option<QueueId>, StoreError> {
-        let ids = self.segment_ids()?;
+        let mut ids = self.segment_ids()?;
+        // One that could not be made for want of space may have come back with the power, and what was written meanwhile
+        // is in the one before: that is the last.
+        if let Some(id) = ids.back().copied()
+            && self.open_segment(id, true)?.is_none()
+        {
+            ids.pop_back();
+        }
         self.check_catalogue(ids.back().copied())?;
         let mut highest = None;
         for (at, id) in ids.iter().enumerate() {
             let last = at + 1 == ids.len();
-            let Some(found) = self.open_segment(*id, last)? else {
+            let Some(found) = self.open_segment(*id, false)? else {
                 continue;
             };
             self.segments.push_back(Segment {
