@@ -138,9 +138,14 @@ fn what_the_tables_declare_is_what_the_program_reads() {
         "x-retry-at",
         "x-delivery-count",
         "x-reason",
+        "x-replay-count",
+        "x-replay-deaths",
         // Of HTTP.
         "x-warren-request",
         "x-accel-buffering",
+        "x-first-death-reason",
+        "x-first-death-queue",
+        "x-content-type-options",
     ];
     let kinds = argument::EXCHANGE_TYPES.iter().map(|kind| kind.name);
     let known: BTreeSet<&str> = all.iter().filter_map(|argument| argument.name).chain(kinds).collect();

@@ -69,7 +69,7 @@ impl Broker {
     /// first declaration.
     ///
     /// # Errors
-    /// 404 where there is no such queue; 406 for an argument that cannot be changed ([`Argument::changeable`](crate::model::argument::Argument::changeable)) or a
+    /// 404 where there is no such queue; 406 for an argument that cannot be changed (`model::argument` says which can) or a
     /// value that a declaration would refuse; 541 where it could not be stored. Nothing has changed then.
     pub fn set_queue(&self, vhost: &Vhost, name: &str, changes: &[(Name, ArgumentChange)]) -> Result<(), AmqpError> {
         let admin = vhost.admin.lock();

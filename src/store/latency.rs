@@ -46,7 +46,7 @@ impl Latency {
         }
     }
 
-    /// Begins a new turn, to be called every 5 s: what is older than [`TURNS`] of them is forgotten.
+    /// Begins a new turn, to be called every 5 s: what is older than a minute is forgotten.
     pub fn turn(&self) {
         let mut turns = self.turns.lock();
         if turns.iter().all(Histogram::is_empty) {
