@@ -75,6 +75,10 @@
 //! - An argument of a queue: `broker/arguments.rs`, then [`queue::QueueOptions`].
 //! - An exchange type: [`routing`], one file each.
 //! - What is on disk: the documentation of [`store`].
+//! - A queue bigger than memory: `queue/paging.rs` (which bodies go), `broker/paging.rs` (who reads them back).
+//! - Dead letters that somebody looks at and replays: `broker/dead_letter_queues`.
+//! - Rate quotas: `broker/quotas.rs`, `session/throttle.rs`. Rates and samples: `broker/statistics`.
+//! - The web pages: `http/pages`, plain modules for the browser; what only they ask for is under `/api/warren`.
 //! - An option: `config/sections.rs`, then `server/settings.rs`.
 //!
 //! # Deliberately absent
