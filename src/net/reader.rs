@@ -12,7 +12,7 @@ use crate::session::{Next, Session};
 
 /// Bytes that one read may take. Large enough that a busy connection pays few system calls; the threads of the runtime
 /// share one buffer each, so an idle connection holds none.
-const BUFFER_BYTES: usize = 64 * 1024;
+const BUFFER_BYTES: usize = 256 * 1024;
 
 /// Bytes in one read that make a connection a busy one.
 const BUSY_BYTES: usize = 16 * 1024;
