@@ -5,7 +5,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use warren::amqp::encode::{self, DeliveryInfo, Target};
+use warren::amqp::encode::{Deliver, DeliveryInfo, Target};
 use warren::amqp::{Connection, Event, OutBuffer, Step, WireLimits};
 use warren::model::{FieldTable, Message, encode_table};
 
@@ -26,8 +26,8 @@ fn main() {
         report(&format!("decode publish {size} B"), || decode(&read, messages, |_| {}));
         report("… and copy to a Message", || {
             decode(&read, messages, |event| {
-                if let Event::Publish { publish, .. } = event {
-                    black_box(publish.to_message());
+                if let Event::Publish { mut publish, .. } = event {
+                    black_box(publish.take_message());
                 }
             })
         });
@@ -46,7 +46,7 @@ fn report(what: &str, mut round: impl FnMut() -> f64) {
     println!("{what:<28}{best:>12.1}");
 }
 
-fn decode(read: &[u8], messages: usize, mut handle: impl FnMut(&Event<'_>)) -> f64 {
+fn decode(read: &[u8], messages: usize, mut handle: impl FnMut(Event<'_>)) -> f64 {
     let (mut connection, mut out) = running();
     let mut count = 0;
     let start = Instant::now();
@@ -55,7 +55,7 @@ fn decode(read: &[u8], messages: usize, mut handle: impl FnMut(&Event<'_>)) -> f
         loop {
             match connection.next(black_box(&read[at..]), &mut out) {
                 Ok(Step::Event { consumed, event }) => {
-                    handle(black_box(&event));
+                    handle(black_box(event));
                     count += 1;
                     at += consumed;
                 }
@@ -74,6 +74,7 @@ fn encode(size: usize, messages: usize) -> f64 {
         channel: 1,
         frame_max: 131_072,
     };
+    let deliver = Deliver::new(target, "ctag1.consumer");
     let mut out = OutBuffer::new();
     let start = Instant::now();
     for delivery_tag in 0..messages as u64 {
@@ -82,7 +83,7 @@ fn encode(size: usize, messages: usize) -> f64 {
             redelivered: false,
             properties: None,
         };
-        encode::deliver(&mut out, target, "ctag1.consumer", info, black_box(&message));
+        deliver.write(&mut out, info, black_box(&message));
         if out.len_bytes() >= READ {
             out.consume(out.len_bytes());
         }

@@ -7,6 +7,9 @@ use super::channel::publish::PublishMethod;
 /// A body's first room; it grows as the body comes, so that announcing a large one costs nothing.
 const FIRST_ROOM: usize = 64 * 1024;
 
+/// From so many bytes on, to copy a body costs more than to keep it in an allocation of its own.
+const MOVED_BODY_MIN: usize = 32 * 1024;
+
 /// A whole message as a client published it.
 #[derive(Debug)]
 pub struct Publish<'a> {
@@ -18,6 +21,8 @@ pub struct Publish<'a> {
 #[derive(Debug)]
 enum Content<'a> {
     InPlace {
+        /// From the length of the exchange's name to the end of the last frame.
+        frames: &'a [u8],
         exchange: &'a str,
         routing_key: &'a [u8],
         properties: &'a [u8],
@@ -28,7 +33,7 @@ enum Content<'a> {
 
 impl<'a> Publish<'a> {
     #[inline]
-    pub(super) fn in_place(method: &PublishMethod<'a>, properties: &'a [u8], body: &'a [u8]) -> Self {
+    pub(super) fn in_place(frames: &'a [u8], method: &PublishMethod<'a>, properties: &'a [u8], body: &'a [u8]) -> Self {
         let PublishMethod {
             exchange,
             routing_key,
@@ -37,6 +42,7 @@ impl<'a> Publish<'a> {
         Self {
             mandatory,
             content: Content::InPlace {
+                frames,
                 exchange,
                 routing_key,
                 properties,
@@ -59,6 +65,22 @@ impl<'a> Publish<'a> {
         match &self.content {
             Content::InPlace { exchange, .. } => exchange,
             Content::Assembled(content) => &content.exchange,
+        }
+    }
+
+    /// The exchange and the routing key, each behind its length, where the publish lies in one piece: two publishes
+    /// with the same address go the same way.
+    #[inline]
+    #[must_use]
+    pub fn address(&self) -> Option<&[u8]> {
+        match &self.content {
+            Content::InPlace {
+                frames,
+                exchange,
+                routing_key,
+                ..
+            } => Some(&frames[..2 + exchange.len() + routing_key.len()]),
+            Content::Assembled(_) => None,
         }
     }
 
@@ -99,16 +121,35 @@ impl<'a> Publish<'a> {
         }
     }
 
-    /// The message, copied out of the input once.
+    /// The message, copied out of the input once; a large body that was put together is moved, and gone from here.
     #[inline]
     #[must_use]
-    pub fn to_message(&self) -> Message {
-        Message::new(
-            self.exchange(),
-            self.routing_key(),
-            self.properties_bytes(),
-            &[self.body()],
-        )
+    pub fn take_message(&mut self) -> Message {
+        match &self.content {
+            Content::InPlace {
+                frames,
+                properties,
+                body,
+                ..
+            } if !body.is_empty() => Message::framed(frames, properties.len()),
+            _ => self.take_message_with(None),
+        }
+    }
+
+    /// The message with other properties, if any are given.
+    #[must_use]
+    pub fn take_message_with(&mut self, properties: Option<&[u8]>) -> Message {
+        let large = match &mut self.content {
+            Content::Assembled(content) if content.body.len() >= MOVED_BODY_MIN => {
+                Some(std::mem::take(&mut content.body))
+            }
+            _ => None,
+        };
+        let properties = properties.unwrap_or_else(|| self.properties_bytes());
+        match large {
+            Some(body) => Message::with_body(self.exchange(), self.routing_key(), properties, body),
+            None => Message::new(self.exchange(), self.routing_key(), properties, &[self.body()]),
+        }
     }
 }
 

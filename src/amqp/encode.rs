@@ -5,7 +5,7 @@
 
 use crate::model::Message;
 
-use super::frame::{BODY, END, FRAME_OVERHEAD, HEADER, METHOD};
+use super::frame::{BODY, END, FRAME_OVERHEAD, HEAD_LEN, HEADER, METHOD};
 use super::out_buffer::OutBuffer;
 
 /// The ids of a method, as a frame's payload begins.
@@ -37,36 +37,92 @@ pub struct DeliveryInfo<'a> {
     pub properties: Option<&'a [u8]>,
 }
 
-/// `basic.deliver` with its content.
-#[inline]
-pub fn deliver(out: &mut OutBuffer, target: Target, consumer_tag: &str, info: DeliveryInfo<'_>, message: &Message) {
-    let tag = short(consumer_tag.as_bytes());
-    let (exchange, routing_key) = (message.exchange_bytes(), message.routing_key_bytes());
-    let size = 4 + 1 + tag.len() + 8 + 1 + 1 + exchange.len() + 1 + routing_key.len();
-    let properties = info.properties.unwrap_or_else(|| message.properties_bytes());
-    reserve(out, size, properties, message);
-    let bytes = out.bytes();
-    begin(bytes, target.channel, size, DELIVER);
-    bytes.push(tag.len() as u8);
-    bytes.extend_from_slice(tag);
-    let [t7, t6, t5, t4, t3, t2, t1, t0] = info.delivery_tag.to_be_bytes();
-    bytes.extend_from_slice(&[
-        t7,
-        t6,
-        t5,
-        t4,
-        t3,
-        t2,
-        t1,
-        t0,
-        info.redelivered.into(),
-        exchange.len() as u8,
-    ]);
-    bytes.extend_from_slice(exchange);
-    bytes.push(routing_key.len() as u8);
-    bytes.extend_from_slice(routing_key);
-    bytes.push(END);
-    content(out, target, properties, message);
+/// `basic.deliver` to one consumer: what all its deliveries begin with is encoded once.
+#[derive(Clone, Debug)]
+pub struct Deliver {
+    target: Target,
+    /// The frame's head, with the size left open, the method's ids, the consumer tag, and room for [`DeliverFields`].
+    start: Box<[u8]>,
+}
+
+/// Delivery tag, and whether it is redelivered.
+type DeliverFields = [u8; 9];
+
+impl Deliver {
+    /// For the consumer of that tag.
+    #[must_use]
+    pub fn new(target: Target, consumer_tag: &str) -> Self {
+        let mut start = Vec::new();
+        begin(&mut start, target.channel, 0, DELIVER);
+        short_string(&mut start, consumer_tag.as_bytes());
+        start.extend_from_slice(&DeliverFields::default());
+        Self {
+            target,
+            start: start.into(),
+        }
+    }
+
+    /// Writes a delivery with its content.
+    #[inline]
+    pub fn write(&self, out: &mut OutBuffer, info: DeliveryInfo<'_>, message: &Message) {
+        if info.properties.is_none()
+            && let (Some(names), Some(content)) = (message.framed_names(), message.framed_content())
+            && self.fits_one_frame(message.body_len())
+        {
+            return self.write_framed(out, info, names, content);
+        }
+        let properties = info.properties.unwrap_or_else(|| message.properties_bytes());
+        let (exchange, routing_key) = (message.exchange_bytes(), message.routing_key_bytes());
+        let names_len = 1 + exchange.len() + 1 + routing_key.len();
+        reserve(out, self.start.len() + names_len, properties, message);
+        let bytes = out.bytes();
+        self.begin(bytes, names_len, info);
+        short_string(bytes, exchange);
+        short_string(bytes, routing_key);
+        bytes.push(END);
+        content(out, self.target, properties, message);
+    }
+
+    /// Whether a body of so many bytes is copied, and into one frame.
+    #[inline]
+    fn fits_one_frame(&self, body_len: usize) -> bool {
+        body_len < super::SHARED_BODY_MIN && body_len <= payload_max(self.target)
+    }
+
+    /// A message that is kept as it came: its frames go out as they are, with another channel's number.
+    #[inline]
+    fn write_framed(
+        &self,
+        out: &mut OutBuffer,
+        info: DeliveryInfo<'_>,
+        names: &[u8],
+        (content, frames): (&[u8], [usize; 2]),
+    ) {
+        let bytes = out.bytes();
+        bytes.reserve(self.start.len() + names.len() + content.len());
+        self.begin(bytes, names.len(), info);
+        bytes.extend_from_slice(names);
+        let at = bytes.len();
+        bytes.extend_from_slice(content);
+        let content = &mut bytes[at..];
+        for frame in frames {
+            content[frame + 1..frame + 3].copy_from_slice(&self.target.channel.to_be_bytes());
+        }
+    }
+
+    /// The start, filled in.
+    #[inline]
+    fn begin(&self, bytes: &mut Vec<u8>, names_len: usize, info: DeliveryInfo<'_>) {
+        let at = bytes.len();
+        bytes.extend_from_slice(&self.start);
+        let start = &mut bytes[at..];
+        let size = start.len() - HEAD_LEN + names_len;
+        start[3..HEAD_LEN].copy_from_slice(&(size as u32).to_be_bytes());
+        if let Some(fields) = start.last_chunk_mut::<{ size_of::<DeliverFields>() }>() {
+            let [t7, t6, t5, t4, t3, t2, t1, t0] = info.delivery_tag.to_be_bytes();
+            *fields = [t7, t6, t5, t4, t3, t2, t1, t0, info.redelivered.into()];
+        }
+    }
 }
 
 /// `basic.get-ok` with its content. `message_count` is what is left in the queue.
@@ -152,11 +208,7 @@ fn content(out: &mut OutBuffer, target: Target, properties: &[u8], message: &Mes
     ]);
     bytes.extend_from_slice(properties);
     bytes.push(END);
-    // Even without a limit a frame's size has 32 bits.
-    let payload_max = match target.frame_max {
-        0 => u32::MAX as usize,
-        limit => (limit as usize).saturating_sub(FRAME_OVERHEAD).max(1),
-    };
+    let payload_max = payload_max(target);
     let mut at = 0;
     while at < length {
         let end = length.min(at + payload_max);
@@ -165,6 +217,16 @@ fn content(out: &mut OutBuffer, target: Target, properties: &[u8], message: &Mes
         out.push_body(message, at..end);
         out.push(&[END]);
         at = end;
+    }
+}
+
+/// Bytes of a body that go into one frame.
+#[inline]
+fn payload_max(target: Target) -> usize {
+    match target.frame_max {
+        // Even without a limit a frame's size has 32 bits.
+        0 => u32::MAX as usize,
+        limit => (limit as usize).saturating_sub(FRAME_OVERHEAD).max(1),
     }
 }
 

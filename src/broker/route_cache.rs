@@ -74,6 +74,14 @@ impl RouteCache {
         &self.entries[at]
     }
 
+    /// The route of the last look-up, where it depends on nothing but exchange and key and was made in that generation.
+    #[inline]
+    #[must_use]
+    pub fn last(&self, generation: u64) -> Option<&Route> {
+        let at = self.last.filter(|_| generation == self.generation)?;
+        self.entries.get(at)
+    }
+
     fn forget(&mut self) {
         self.routes.clear();
         self.entries.clear();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::amqp::Response;
-use crate::amqp::encode::{self, DeliveryInfo};
+use crate::amqp::encode::{self, Deliver, DeliveryInfo};
 use crate::broker::{ConsumerEvent, Count, DIRECT_REPLY_QUEUE, QueueCell, ReplySink};
 use crate::model::{AmqpError, FieldTable, FieldValue, Name, ReplyCode};
 use crate::queue::{ConsumerOptions, Outcome};
@@ -144,6 +144,7 @@ impl Session {
             channel: Arc::clone(&channel.deliveries),
             tag: consume.tag.clone(),
             address,
+            deliver: Deliver::new(channel.deliveries.target(), &consume.tag),
         });
         channel.reply_consumer = Some(Arc::clone(&consumer));
         let sink: Arc<dyn ReplySink> = consumer.clone();

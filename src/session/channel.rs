@@ -47,6 +47,8 @@ pub struct Channel {
     pub writable: Option<(u64, Name)>,
     /// The exchange that was last found to take messages, with the topology's generation then.
     pub standing: Option<(u64, Name)>,
+    /// The publish that was last let through.
+    pub checked: Checked,
     /// That exchange is a topic exchange, where topic permissions have a say.
     pub to_topic: bool,
     /// Traces are on, or the firehose of the vhost.
@@ -57,6 +59,35 @@ pub struct Channel {
     pub counted: Option<Counted<Name>>,
     queues: Vec<Arc<QueueCell>>,
     queue_indexes: FxHashMap<QueueId, u32>,
+}
+
+/// The address of a publish that was found to be allowed, with the generations of the accounts and of the topology then.
+#[derive(Debug, Default)]
+pub struct Checked {
+    generations: (u64, u64),
+    /// Empty for none: an address has two lengths at least.
+    address: Vec<u8>,
+}
+
+impl Checked {
+    /// Whether a publish to `address` is like the last one.
+    #[inline]
+    #[must_use]
+    pub fn is(&self, address: Option<&[u8]>, generations: (u64, u64)) -> bool {
+        self.generations == generations && address.is_some_and(|address| self.address == address)
+    }
+
+    /// Notes one.
+    pub fn note(&mut self, address: &[u8], generations: (u64, u64)) {
+        self.generations = generations;
+        self.address.clear();
+        self.address.extend_from_slice(address);
+    }
+
+    /// The next publish is checked, whatever its address.
+    pub fn forget(&mut self) {
+        self.address.clear();
+    }
 }
 
 /// What a channel holds of one queue.
@@ -114,6 +145,7 @@ impl Channel {
             last_queue: None,
             writable: None,
             standing: None,
+            checked: Checked::default(),
             to_topic: false,
             watched: false,
             settled: 0,
@@ -121,6 +153,12 @@ impl Channel {
             queues: Vec::new(),
             queue_indexes: FxHashMap::default(),
         }
+    }
+
+    /// The next publish asks for its exchange anew.
+    pub fn forget_exchange(&mut self) {
+        self.standing = None;
+        self.checked.forget();
     }
 
     /// Notes for listings what a request may have changed.

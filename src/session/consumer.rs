@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
 
 use parking_lot::Mutex;
 
-use crate::amqp::encode::{self, DeliveryInfo, Target};
+use crate::amqp::encode::{Deliver, DeliveryInfo, Target};
 use crate::amqp::{OutBuffer, Response};
 use crate::broker::{ChannelLink, ChannelState, ConsumerSink, Count, Counters, Flow, QueueCell, ReplySink};
 use crate::model::{ChannelWindow, FieldValue, Message, Name, PropertiesView};
@@ -98,6 +98,7 @@ impl ChannelLink for ChannelDeliveries {
 pub struct Consumer {
     channel: Arc<ChannelDeliveries>,
     tag: Name,
+    deliver: Deliver,
     /// The queue that it consumes from.
     pub queue: Arc<QueueCell>,
     /// The queue's number in the channel's list of queues.
@@ -127,6 +128,7 @@ impl Consumer {
     pub fn new(channel: Arc<ChannelDeliveries>, queue: Arc<QueueCell>, setup: ConsumerSetup) -> Arc<Self> {
         let counts_deliveries = queue.is_quorum();
         Arc::new(Self {
+            deliver: Deliver::new(channel.target(), &setup.tag),
             channel,
             tag: setup.tag,
             queue,
@@ -164,7 +166,7 @@ impl Consumer {
             redelivered: delivery.redelivered,
             properties: counted.as_deref(),
         };
-        encode::deliver(out, self.channel.target(), &self.tag, info, &delivery.message);
+        self.deliver.write(out, info, &delivery.message);
     }
 
     /// Gives a delivery its tag, and notes it as unacked.
@@ -181,9 +183,9 @@ impl Consumer {
             .then(|| with_delivery_count(&delivery.message, delivery.delivery_count))
     }
 
-    /// Where its messages are encoded to.
-    pub(super) fn target(&self) -> Target {
-        self.channel.target()
+    /// How its deliveries are encoded.
+    pub(super) fn encoder(&self) -> &Deliver {
+        &self.deliver
     }
 
     /// Its tag.
@@ -268,6 +270,8 @@ pub struct ReplyConsumer {
     pub tag: Name,
     /// The name under which requests of this channel are answered.
     pub address: String,
+    /// How replies are encoded.
+    pub deliver: Deliver,
 }
 
 impl ReplySink for ReplyConsumer {
@@ -284,7 +288,7 @@ impl ReplySink for ReplyConsumer {
                 redelivered: false,
                 properties: None,
             };
-            encode::deliver(out, channel.target(), &self.tag, info, message);
+            self.deliver.write(out, info, message);
         });
         true
     }

@@ -271,9 +271,9 @@ impl Session {
 
     fn event(&mut self, event: Event<'_>) {
         match event {
-            Event::Publish { channel, publish } => {
+            Event::Publish { channel, mut publish } => {
                 self.publisher = true;
-                self.publish(channel, &publish);
+                self.publish(channel, &mut publish);
                 if self.publishes.is_full() {
                     self.flush();
                 }

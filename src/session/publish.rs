@@ -31,13 +31,13 @@ struct Traits {
 }
 
 impl Session {
-    pub(super) fn publish(&mut self, number: u16, publish: &Publish<'_>) {
+    pub(super) fn publish(&mut self, number: u16, publish: &mut Publish<'_>) {
         if let Err(error) = self.try_publish(number, publish) {
             self.fail(number, &error.caused_by(PUBLISH));
         }
     }
 
-    fn try_publish(&mut self, number: u16, publish: &Publish<'_>) -> Result<(), AmqpError> {
+    fn try_publish(&mut self, number: u16, publish: &mut Publish<'_>) -> Result<(), AmqpError> {
         let (Some(place), Some(channel)) = (&self.place, self.channels.get_mut(&number)) else {
             // The protocol core lets methods through for open channels of open connections only.
             return Err(AmqpError::connection(
@@ -45,31 +45,33 @@ impl Session {
                 "expected 'channel.open'",
             ));
         };
-        let exchange = publish.exchange();
-        let key = &*as_text(publish.routing_key());
-        check_writable(place, channel, exchange)?;
-        let properties = publish.properties();
-        if exchange.is_empty() && key.starts_with(DIRECT_REPLY_QUEUE) {
+        let generations = (place.access.generation(), place.vhost.generation());
+        let is_again = channel.checked.is(publish.address(), generations);
+        if !is_again && check(&self.broker, place, channel, publish, generations)? == Goes::ToRequester {
             return self.publish_reply(number, publish);
         }
-        check_exchange(&self.broker, place, channel, exchange)?;
-        if channel.to_topic {
-            place.access.check_topic_write(exchange, key)?;
-        }
+        let properties = publish.properties();
         let traits = match properties.is_empty() {
             true => Traits::default(),
-            false => read_traits(place, channel, properties, exchange)?,
+            false => read_traits(place, channel, properties, publish.exchange())?,
         };
         let mut message = message_of(publish, &traits);
         let from = channel.watched.then(SystemTime::now);
-        let (keys, mandatory) = (&traits.extra_keys, publish.mandatory);
-        let route = channel
-            .routes
-            .route(&place.vhost, exchange, key, keys, properties, mandatory);
+        let mandatory = publish.mandatory;
+        let known = is_again && traits.extra_keys.is_empty();
+        let route = match channel.routes.last(generations.1).filter(|_| known) {
+            Some(route) => route,
+            None => {
+                let key = as_text(publish.routing_key());
+                let keys = &traits.extra_keys;
+                let (routes, properties) = (&mut channel.routes, publish.properties());
+                routes.route(&place.vhost, publish.exchange(), &key, keys, properties, mandatory)
+            }
+        };
         let may_return = mandatory && !route.is_absorbed;
         if route.is_metered || self.throttle.is_metered {
-            let length = publish.body().len();
-            self.throttle.charge(&self.broker, &place.vhost, &route.queues, length);
+            self.throttle
+                .charge(&self.broker, &place.vhost, &route.queues, message.body_len());
         }
         if let Some(from) = from {
             let watched = Watched {
@@ -96,30 +98,19 @@ impl Session {
             return_message(channel, &message);
             return Ok(());
         }
-        push(
-            &mut self.publishes,
-            &route.queues,
-            &message,
-            traits.persistent,
-            ticket.as_ref(),
-        );
+        push(&mut self.publishes, &route.queues, message, traits.persistent, ticket);
         Ok(())
     }
 
     /// An answer to a direct request goes straight to the channel that asked.
-    fn publish_reply(&mut self, number: u16, publish: &Publish<'_>) -> Result<(), AmqpError> {
+    fn publish_reply(&mut self, number: u16, publish: &mut Publish<'_>) -> Result<(), AmqpError> {
         if let Some(place) = &self.place
             && self.throttle.is_metered
         {
             self.throttle
                 .charge(&self.broker, &place.vhost, &[], publish.body().len());
         }
-        let message = Message::new(
-            publish.exchange(),
-            publish.routing_key(),
-            publish.properties_bytes(),
-            &[publish.body()],
-        );
+        let message = publish.take_message();
         // What was published before on this channel goes first.
         self.flush();
         let reached = self
@@ -134,7 +125,7 @@ impl Session {
         }
         if let Some(place) = &self.place {
             // Requests and answers are the default exchange's, and no queue's.
-            channel.standing = None;
+            channel.forget_exchange();
             channel.tally.enter(place.vhost.exchange_traffic(""));
         }
         channel.tally.publish(usize::from(reached), publish.mandatory);
@@ -176,14 +167,16 @@ impl Session {
         }
         tally::list(&mut channel.tally, number, &mut self.tallied);
         // The tally is at the exchange of the last of them now; the next publish asks anew.
-        channel.standing = None;
+        channel.forget_exchange();
     }
 }
 
 /// The message as it goes on.
-fn message_of(publish: &Publish<'_>, traits: &Traits) -> Message {
-    let properties = traits.replaced.as_deref().unwrap_or(publish.properties_bytes());
-    let message = Message::new(publish.exchange(), publish.routing_key(), properties, &[publish.body()]);
+fn message_of(publish: &mut Publish<'_>, traits: &Traits) -> Message {
+    let message = match &traits.replaced {
+        None => publish.take_message(),
+        Some(properties) => publish.take_message_with(Some(properties)),
+    };
     match traits.extra_keys.is_empty() {
         true => message,
         false => message.with_secret_keys(),
@@ -203,18 +196,28 @@ fn ticket(confirms: &mut Confirms, number: u16, reached: usize, touched: &mut Ve
 fn push(
     batch: &mut PublishBatch,
     queues: &[QueueRef],
-    message: &Message,
+    message: Message,
     persistent: bool,
-    ticket: Option<&ConfirmTicket>,
+    ticket: Option<ConfirmTicket>,
 ) {
-    for queue in queues {
+    let Some((last, others)) = queues.split_last() else {
+        return;
+    };
+    for queue in others {
         let incoming = Incoming {
             message: message.clone(),
             persistent,
-            ticket: ticket.cloned(),
+            ticket: ticket.clone(),
         };
         batch.push(queue, incoming);
     }
+    // Most often there is but one queue, and nothing to count.
+    let incoming = Incoming {
+        message,
+        persistent,
+        ticket,
+    };
+    batch.push(last, incoming);
 }
 
 fn return_message(channel: &Channel, message: &Message) {
@@ -241,6 +244,40 @@ fn as_text(key: &[u8]) -> Cow<'_, str> {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => String::from_utf8_lossy(key),
     }
+}
+
+/// Where a publish goes.
+#[derive(PartialEq, Eq)]
+enum Goes {
+    ToExchange,
+    /// A direct reply, to the channel that asked (RabbitMQ: "Direct Reply-to").
+    ToRequester,
+}
+
+/// Whether the publish may go where it wants to. Noted with the channel, so that the next one with the same address is
+/// not asked.
+fn check(
+    broker: &Broker,
+    place: &Place,
+    channel: &mut Channel,
+    publish: &Publish<'_>,
+    generations: (u64, u64),
+) -> Result<Goes, AmqpError> {
+    channel.checked.forget();
+    let exchange = publish.exchange();
+    check_writable(place, channel, exchange)?;
+    if exchange.is_empty() && publish.routing_key().starts_with(DIRECT_REPLY_QUEUE.as_bytes()) {
+        return Ok(Goes::ToRequester);
+    }
+    check_exchange(broker, place, channel, exchange)?;
+    if channel.to_topic {
+        let key = as_text(publish.routing_key());
+        place.access.check_topic_write(exchange, &key)?;
+    }
+    if let Some(address) = publish.address() {
+        channel.checked.note(address, generations);
+    }
+    Ok(Goes::ToExchange)
 }
 
 /// Write permission on the exchange, asked for once an exchange and generation of the accounts.

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use crate::amqp::OutBuffer;
-use crate::amqp::encode::{self, DeliveryInfo};
+use crate::amqp::encode::DeliveryInfo;
 use crate::broker::{Broker, ConnectionEntry, Party, PublishBatch, QueueCell, QueueRef, Vhost};
 use crate::model::Message;
 use crate::queue::{Delivery, Outcome};
@@ -144,6 +144,6 @@ impl Consumer {
             redelivered: delivery.redelivered,
             properties: traced.as_deref().or(counted.as_deref()),
         };
-        encode::deliver(out, self.target(), self.tag_text(), info, &delivery.message);
+        self.encoder().write(out, info, &delivery.message);
     }
 }

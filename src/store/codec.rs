@@ -9,7 +9,7 @@ const NEVER: u64 = u64::MAX;
 
 /// How many bytes [`encode`] appends.
 pub(super) fn encoded_len(message: &Message) -> usize {
-    HEAD_LEN + message.size()
+    HEAD_LEN + message.content_len()
 }
 
 /// Appends a message: expiry (u64, all ones for none), length of exchange and of routing key (u8), length of the

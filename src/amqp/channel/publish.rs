@@ -13,6 +13,9 @@ pub(in crate::amqp) const PUBLISH: u16 = 40;
 /// so that the read buffer need not hold it.
 const WAIT_MAX: usize = 8 * 1024;
 
+/// Where the exchange's length lies in a publish: behind the frame's head, the method's ids and a reserved number.
+const EXCHANGE_AT: usize = HEAD_LEN + 4 + 2;
+
 /// The method's arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::amqp) struct PublishMethod<'a> {
@@ -154,10 +157,10 @@ pub(in crate::amqp) fn in_place<'a>(input: &'a [u8], frame_max: u32, limits: &Wi
     } else {
         return InPlace::Other;
     };
-    let publish = Publish::in_place(&method, header.properties, body);
+    let consumed = input.len() - rest.len();
     InPlace::Whole {
-        consumed: input.len() - rest.len(),
-        publish,
+        consumed,
+        publish: Publish::in_place(&input[EXCHANGE_AT..consumed], &method, header.properties, body),
     }
 }
 

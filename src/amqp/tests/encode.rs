@@ -2,7 +2,7 @@ use amq_protocol::frame::AMQPFrame;
 use amq_protocol::protocol::{AMQPClass, basic};
 
 use super::driver::parse_frames;
-use crate::amqp::encode::{self, DeliveryInfo, Target};
+use crate::amqp::encode::{self, Deliver, DeliveryInfo, Target};
 use crate::amqp::{OutBuffer, Response};
 use crate::model::{FieldTable, Message, Method, Properties};
 use proptest::prelude::*;
@@ -53,16 +53,11 @@ fn deliver_is_read_as_it_was_meant() {
         redelivered: true,
         properties: None,
     };
-    encode::deliver(
-        &mut out,
-        Target {
-            channel: 3,
-            frame_max: 4096,
-        },
-        "tag",
-        info,
-        &message,
-    );
+    let target = Target {
+        channel: 3,
+        frame_max: 4096,
+    };
+    Deliver::new(target, "tag").write(&mut out, info, &message);
     let (method, size, priority, body) = read_content(&bytes_of(&out), 3);
     let basic::AMQPMethod::Deliver(deliver) = method else {
         panic!("{method:?}")
@@ -269,7 +264,7 @@ proptest! {
         let message = sample(&body);
         let mut out = OutBuffer::new();
         let info = DeliveryInfo { delivery_tag: 1, redelivered: false, properties: None };
-        encode::deliver(&mut out, Target { channel: 9, frame_max }, "c", info, &message);
+        Deliver::new(Target { channel: 9, frame_max }, "c").write(&mut out, info, &message);
         let bytes = bytes_of(&out);
         let (_, size, _, read) = read_content(&bytes, 9);
         prop_assert_eq!(size, length as u64);
@@ -279,6 +274,70 @@ proptest! {
             let size = u32::from_be_bytes([bytes[at + 3], bytes[at + 4], bytes[at + 5], bytes[at + 6]]);
             prop_assert!(frame_max == 0 || size + 8 <= frame_max);
             at += size as usize + 8;
+        }
+    }
+}
+
+/// A message as it is taken out of the input, and the same put together from its parts.
+fn framed_and_packed(exchange: &str, key: &str, properties: &[u8], content: &[u8]) -> (Message, Message) {
+    let mut frames = super::frames::publish(9, exchange, key, 0);
+    frames.extend(super::frames::header(9, content.len() as u64, properties));
+    frames.extend(super::frames::body(9, content));
+    let exchange_at = 7 + 4 + 2;
+    let framed = Message::framed(&frames[exchange_at..], properties.len());
+    (framed, Message::new(exchange, key, properties, &[content]))
+}
+
+#[test]
+fn a_message_kept_in_its_frames_has_the_parts_of_one_put_together() {
+    let priority = Properties {
+        priority: Some(3),
+        ..Properties::default()
+    };
+    let long = "x".repeat(255);
+    for (exchange, key) in [("", ""), ("", "q"), ("orders", "eu.new"), (&*long, &*long)] {
+        for properties in [vec![0, 0], priority.encode()] {
+            let (framed, packed) = framed_and_packed(exchange, key, &properties, b"hello");
+            assert_eq!((framed.exchange(), &*framed.routing_key()), (exchange, key));
+            assert_eq!(framed.properties_bytes(), properties);
+            assert_eq!((framed.body(), framed.body_len()), (&b"hello"[..], 5));
+            assert_eq!(framed.content_len(), packed.content_len());
+            assert_eq!(packed.content_len(), packed.size());
+            assert_eq!(framed.size(), packed.size() + 32);
+        }
+    }
+}
+
+#[test]
+fn a_message_kept_in_its_frames_goes_out_like_one_put_together() {
+    let info = DeliveryInfo {
+        delivery_tag: u64::MAX - 1,
+        redelivered: true,
+        properties: None,
+    };
+    let other = Properties {
+        message_id: Some("m".into()),
+        ..Properties::default()
+    };
+    let other = other.encode();
+    for length in [1, 2, 4087, 4088, 4089, 32_767, 32_768, 131_064, 131_065, 200_000] {
+        let content: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+        for properties in [None, Some(&other[..])] {
+            let (framed, packed) = framed_and_packed("orders", "eu.new", &[0, 0], &content);
+            for frame_max in [0, 4096, 131_072] {
+                let target = Target {
+                    channel: 513,
+                    frame_max,
+                };
+                let [framed, packed] = [framed.clone(), packed.clone()].map(|message| {
+                    let mut out = OutBuffer::new();
+                    // Something before it, so that places are not counted from the front.
+                    Response::Heartbeat.encode(0, &mut out);
+                    Deliver::new(target, "tag").write(&mut out, DeliveryInfo { properties, ..info }, &message);
+                    bytes_of(&out)
+                });
+                assert!(framed == packed, "{length} bytes, frame_max {frame_max}");
+            }
         }
     }
 }

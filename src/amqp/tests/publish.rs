@@ -13,7 +13,10 @@ fn three_frames_together_are_taken_in_place() {
     match driver.connection.next(&bytes, &mut driver.out).unwrap() {
         Step::Event {
             consumed,
-            event: Event::Publish { channel: 1, publish },
+            event: Event::Publish {
+                channel: 1,
+                mut publish,
+            },
         } => {
             assert_eq!(consumed, message(1, b"hello", 100).len());
             assert_eq!(
@@ -26,7 +29,7 @@ fn three_frames_together_are_taken_in_place() {
                 place.contains(&publish.body().as_ptr()),
                 "the body is borrowed from the input"
             );
-            let message = publish.to_message();
+            let message = publish.take_message();
             assert_eq!((message.exchange(), message.body()), ("x", &b"hello"[..]));
         }
         other => panic!("{other:?}"),
