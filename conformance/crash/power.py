@@ -137,9 +137,12 @@ class Power:
         """A change of names, which is pending."""
         path, *other = [os.fsdecode(part) for part in data.split(b"\0")[:-1]]
         file = None
+        # A number that belonged to something removed is given out again.
         if kind == b"C":
+            self.folders.pop(inode, None)
             file = self.files[inode] = Changes()
         elif kind == b"M":
+            self.files.pop(inode, None)
             self.folders[inode] = path
             self.replaced(path)
         elif kind == b"R":

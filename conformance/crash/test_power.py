@@ -116,6 +116,24 @@ make(b"2")
 """, way)
             self.assertEqual(found, {"old/f": b"2"}, way)
 
+    def test_a_folder_may_have_the_number_of_a_file_that_is_gone(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch) / "data"
+            folder.mkdir()
+            loss = Power(folder, scratch)
+            loss.begin()
+            here = os.stat(folder).st_ino
+            loss.pending = []
+            at = lambda name: str(folder / name).encode() + b"\0"
+            loss.name(0, b"C", 77, at("file"))
+            loss.name(1, b"U", 0, at("file"))
+            loss.name(2, b"M", 77, at("sub"))
+            loss.name(3, b"C", 78, at("sub/kept"))
+            loss.sync(77, 4)
+            loss.sync(here, 4)
+            loss.write()
+            self.assertEqual([path.name for path in (folder / "sub").iterdir()], ["kept"])
+
     def test_a_process_that_is_killed_while_it_writes_its_list_leaves_a_list(self):
         with tempfile.TemporaryDirectory() as scratch:
             log = Path(scratch) / "log"
