@@ -61,9 +61,12 @@
 //! - A message that goes from one place into others (a dead letter, a retry, a delayed message whose time has come) is
 //!   forgotten by its old place's disk only once the new ones have it on theirs (`broker/handover`): a crash finds it in
 //!   one of them or twice, and never nowhere.
+//! - The value by which a queue knows duplicates is on disk never before its message, and a confirm says that both are:
+//!   the tables of values are in the engine of the messages, in the same rounds ([`store::MessageStore::table`]).
 //! - What one connection can make the broker hold is bounded: frames and unfinished bodies by [`amqp::WireLimits`],
 //!   what is to be written by `limits.outgoing_buffer_bytes`. Over that its consumers are paused, and nothing more is
-//!   read from a client that does not read.
+//!   read from a client that does not read. What waits for the disk is bounded for all of them together
+//!   ([`store::MessageStore::set_backlog_limit`]): above that no publisher is read from.
 //! - The queue core is deterministic: the same commands at the same times give the same state and effects. A lock
 //!   drives it today; a replicated log can later.
 //! - A fault ends its channel or its connection, with RabbitMQ's code and text (`conformance/DIFFERENCES.md` lists

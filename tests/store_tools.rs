@@ -141,3 +141,25 @@ fn wrong_uses_exit_with_1() {
     assert_eq!(code, 1);
     assert!(error.contains("in use"), "{error}");
 }
+
+#[test]
+fn lost_messages_are_forgotten_on_demand_only() {
+    let dir = tempfile::tempdir().unwrap();
+    fill(dir.path(), EngineKind::Log);
+    let (code, _, error) = warren(&["forget-lost"], dir.path());
+    assert_eq!(code, 1);
+    assert!(error.contains("nothing is lost"), "{error}");
+    std::fs::remove_dir_all(dir.path().join("messages-log")).unwrap();
+    let (code, _, error) = warren(&["check"], dir.path());
+    assert_eq!(code, 1);
+    assert!(
+        error.contains("no messages in messages-log") && error.contains("warren store forget-lost"),
+        "{error}"
+    );
+    let (code, text, _) = warren(&["forget-lost"], dir.path());
+    assert_eq!(code, 0);
+    assert!(text.contains("all queues empty"), "{text}");
+    let (_, text, _) = warren(&["check"], dir.path());
+    assert!(text.ends_with("no damage, 0 messages in 0 queues\n"), "{text}");
+    assert_eq!(open(dir.path(), EngineKind::Log).2, 0);
+}

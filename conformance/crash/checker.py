@@ -15,7 +15,8 @@ Events, each a tuple of its kind and its details:
 | `unrouted publisher number` | it came back with basic.return |
 | `rolled-back copies` | tx.rollback-ok is here, or no commit was ever sent |
 | `deliver consumer copy redelivered` | received |
-| `settle consumer copies` | about to send ack, reject or nack without requeue (in a transaction: its commit) |
+| `settle consumer copies` | about to send an ack (in a transaction: its commit) |
+| `reject consumer copies` | about to send a reject or nack without requeue: a settlement, or the way to another queue |
 | `requeue consumer copies` | about to send a nack or reject with requeue |
 | `handled consumer` | a reply is here to something sent after all that the consumer has settled |
 | `gone consumer` | about to close its channel or drop its connection; it hears nothing more |
@@ -25,9 +26,15 @@ Events, each a tuple of its kind and its details:
 | `killed`, `stopped` | the end of a life, by SIGKILL or in order with exit code 0 |
 | `census queue items` | all that a queue holds, in order: `(copy or None, redelivered)`; nobody else uses it |
 
+A *letter* is the copy that a message becomes in the dead-letter queue of its queue. The checker is told which queue's
+letters go where, and of which queues the messages expire. A letter is due once its message was rejected, and may come at
+any time where messages expire. A crash finds a message in its queue, in the other, or in both, and so an unclean end
+may double it: then only its loss is looked for.
+
 What the store promises, and so what is a violation:
 
-* **lost**: a confirmed persistent copy that nobody settled, purged or deleted is not in a census.
+* **lost**: a confirmed persistent copy that nobody settled, purged or deleted is not in a census; one that died or may
+  have, neither in the census of its queue nor in that of its letters, which comes after it.
 * **came back**: a copy is seen in a later life though its settlement was on disk: handled before a barrier began that
   was confirmed (plain settlements go with the next round), or before an end in order; or it was missing in an earlier
   census; or its queue was deleted, with delete-ok, after it was confirmed. A settlement that wasn't known to be on
@@ -36,7 +43,8 @@ What the store promises, and so what is a violation:
   twice in a census.
 * **order**: in a census, or among a consumer's deliveries that aren't redelivered, a publisher's numbers don't grow.
 * **flag**: a copy delivered before, in this life or an earlier one, isn't marked redelivered.
-* **phantom**: a copy that was never published, was returned or rolled back, or is damaged.
+* **phantom**: a copy that was never published, was returned or rolled back, or is damaged; a letter of a message that
+  cannot have died.
 * **transient**: a transient copy of an earlier life.
 """
 
@@ -59,10 +67,16 @@ class Copy:
     settled_life: int = 0
     holder: object = None
     seen_life: int = 0        # the last life in which it was delivered
+    rejected: bool = False    # its last settlement sends it to another queue
+    died: bool = False        # it was rejected once
+    returned: bool = False    # it was seen in a later life than that of its publish
+    origin: tuple = ()        # the copy that this one is the letter of
 
 
 class Checker:
-    def __init__(self):
+    def __init__(self, letters=None, expiring=()):
+        self.letters = letters or {}   # queue -> where its dead messages go
+        self.expiring = set(expiring)  # queues whose messages die by themselves
         self.violations = []
         self.copies = {}
         self.in_queue = {}    # queue -> copies that may be there, in order of publishing
@@ -73,10 +87,12 @@ class Checker:
         self.held = {}        # consumer -> copies
         self.sent = {}        # consumer -> copies settled, not known to be handled
         self.handled = []     # (index, copy): handled in this life, not known to be on disk
+        self.passed_on = []   # the same for what was rejected: its queue forgets it only after the other has it
         self.barriers = {}
         self.open = set()     # queues whose purge or deletion has not been answered
         self.last = {}        # (consumer, queue, publisher) -> number
-        self.counts = {"published": 0, "confirmed": 0, "delivered": 0, "settled": 0, "came back as allowed": 0}
+        self.counts = {"published": 0, "confirmed": 0, "delivered": 0, "settled": 0, "came back as allowed": 0,
+                       "dead letters": 0}
 
     def feed(self, events):
         """Takes events in their order; what is wrong is added to `violations`."""
@@ -92,18 +108,18 @@ class Checker:
     def on_start(self):
         self.life += 1
         self.stopping = False
-        self.held, self.sent, self.handled, self.barriers, self.last = {}, {}, [], {}, {}
+        self.held, self.sent, self.handled, self.passed_on, self.barriers, self.last = {}, {}, [], [], {}, {}
 
     def on_stopping(self):
         self.stopping = True
 
     def on_killed(self):
-        for _, key in self.handled:
+        for _, key in self.handled + self.passed_on:
             self._doubt(key)
         self._end()
 
     def on_stopped(self):
-        for _, key in self.handled:
+        for _, key in self.handled + self.passed_on:
             self._make_durable(key)
         self._end()
 
@@ -118,7 +134,7 @@ class Checker:
         for keys in self.held.values():
             for key in keys:
                 self.copies[key].holder = None
-        self.held, self.sent, self.handled = {}, {}, []
+        self.held, self.sent, self.handled, self.passed_on = {}, {}, [], []
 
     def _doubt(self, key):
         if self.copies[key].settlement in (SENT, HANDLED):
@@ -135,6 +151,10 @@ class Checker:
         for key in keys:
             self.copies[key] = Copy(persistent, self.life)
             self.in_queue.setdefault(key[0], {})[key] = None
+            if key[0] in self.letters:
+                letter = (self.letters[key[0]], *key[1:])
+                self.copies[letter] = Copy(persistent, self.life, origin=key)
+                self.in_queue.setdefault(letter[0], {})[letter] = None
         self.of_message[keys[0][1:]] = keys
 
     def on_confirmed(self, publisher, number):
@@ -162,13 +182,15 @@ class Checker:
         if copy is None:
             return
         final = (HANDLED, DURABLE) if self.stopping else (SENT, HANDLED, DURABLE)
-        if copy.settlement in final and copy.settled_life == self.life:
+        may_be_double = self._may_be_double(copy)
+        if copy.settlement in final and copy.settled_life == self.life and not may_be_double:
             self.blame("twice", f"{show(key)} was delivered to {consumer} after it had been settled")
-        if copy.holder is not None and not self.stopping:
+        if copy.holder is not None and not self.stopping and not may_be_double:
             self.blame("twice", f"{show(key)} was delivered to {consumer} while {copy.holder} holds it")
         if copy.settlement != NOT:
             self._back(copy)
-        if not redelivered:
+        # Letters come in the order of their deaths.
+        if not redelivered and not copy.origin:
             place = (consumer, key[0], key[1])
             if self.last.get(place, 0) >= key[2]:
                 self.blame("order", f"{show(key)} was delivered to {consumer} after {self.last[place]}")
@@ -183,31 +205,60 @@ class Checker:
         if copy is None:
             self.blame("phantom", f"{show(key)} was never published or is damaged")
             return None
+        if copy.origin:
+            self._died(key, copy)
+        if copy.life < self.life:
+            copy.returned = True
         if copy.absent:
             self.blame("phantom", f"{show(key)} is there though {copy.absent}")
         if not copy.persistent and copy.life < self.life:
             self.blame("transient", f"{show(key)} outlived the broker")
+        if self._may_be_double(copy):
+            return copy
         if copy.missing:
             self.blame("came back", f"{show(key)} was missing in a census before")
         elif copy.settlement == DURABLE and copy.settled_life < self.life:
             self.blame("came back", f"{show(key)} was settled on disk")
         elif 0 < copy.deleted < self.life:
             self.blame("came back", f"{show(key)} was deleted with its queue")
-        known = copy.seen_life or copy.life < self.life
+        known = copy.seen_life or (copy.life < self.life and not copy.origin)
         # What a connection had received before it was ended is read after others have got it again.
         if known and not redelivered and not self.stopping:
             self.blame("flag", f"{show(key)} isn't marked redelivered")
         return copy
+
+    def _died(self, key, copy):
+        """A letter shows itself."""
+        origin = self.copies[copy.origin]
+        if not copy.seen_life:
+            self.counts["dead letters"] += 1
+        if origin.absent:
+            self.blame("phantom", f"{show(key)} is there though {origin.absent}")
+        elif not origin.died and copy.origin[0] not in self.expiring:
+            self.blame("phantom", f"{show(key)} is there though {show(copy.origin)} did not die")
+
+    def _may_be_double(self, copy):
+        """Whether a letter's message may have been in both queues when a life ended."""
+        if not copy.origin:
+            return False
+        return self.copies[copy.origin].returned or (copy.origin[0] in self.expiring and copy.life < self.life)
 
     def _back(self, copy):
         if copy.settled_life < self.life:
             self.counts["came back as allowed"] += 1
         copy.settlement = NOT
 
+    def on_reject(self, consumer, keys):
+        self.on_settle(consumer, keys)
+        for key in keys:
+            if key[0] in self.letters:
+                self.copies[key].rejected = self.copies[key].died = True
+
     def on_settle(self, consumer, keys):
         self.counts["settled"] += len(keys)
         for key in keys:
             copy = self.copies[key]
+            copy.rejected = False
             copy.settlement, copy.settled_life = SENT, self.life
             self._let_go(consumer, key, copy)
         self.sent.setdefault(consumer, []).extend(keys)
@@ -225,7 +276,7 @@ class Checker:
         for key in self.sent.pop(consumer, ()):
             if self.copies[key].settlement == SENT:
                 self.copies[key].settlement = HANDLED
-                self.handled.append((self.index, key))
+                (self.passed_on if self.copies[key].rejected else self.handled).append((self.index, key))
 
     def on_gone(self, consumer):
         for key in self.sent.pop(consumer, ()):
@@ -278,12 +329,13 @@ class Checker:
             copy = self._seen(key, redelivered) if key else self.blame("phantom", f"a damaged message in {queue}")
             if copy is None:
                 continue
-            if key in present:
+            if key in present and not self._may_be_double(copy):
                 self.blame("twice", f"{show(key)} stands twice in {queue}")
             present.add(key)
-            if last.get(key[1], 0) >= key[2]:
+            if last.get(key[1], 0) >= key[2] and not copy.origin:
                 self.blame("order", f"{show(key)} stands behind {last[key[1]]}")
             last[key[1]] = key[2]
+            copy.seen_life = self.life if copy.origin else copy.seen_life
             if copy.settlement != NOT:
                 self._back(copy)
             # It has shown that it is kept, whatever was in doubt.
@@ -292,10 +344,25 @@ class Checker:
         for key in self.in_queue.get(queue, ()):
             if key not in present:
                 self._absent(key)
-        self.in_queue[queue] = {key: None for key in self.in_queue.get(queue, ()) if key in present}
+        self.in_queue[queue] = {key: None for key in self.in_queue.get(queue, ())
+                                if key in present or not self.copies[key].missing}
 
     def _absent(self, key):
         copy = self.copies[key]
+        if copy.origin:
+            origin = self.copies[copy.origin]
+            # As long as the message is in its own queue its letter is not due.
+            if not origin.missing:
+                return
+            may_be_gone = origin.absent or origin.excused or (origin.settlement != NOT and not origin.rejected)
+            kept = origin.persistent and (origin.confirmed or copy.confirmed)
+            if kept and not may_be_gone and copy.settlement == NOT:
+                self.blame("lost", f"{show(copy.origin)} was confirmed, and is not there as {show(key)} either")
+            copy.missing = True
+            return
+        if key[0] in self.letters:
+            copy.missing = True
+            return
         if copy.confirmed and copy.persistent and copy.settlement == NOT and not copy.excused and not copy.absent:
             self.blame("lost", f"{show(key)} was confirmed")
         copy.missing = True

@@ -5,17 +5,28 @@ import threading
 
 from link import Link, Lost, make_body, read_body
 
-# Queues with consumers, one that is purged, one that is deleted, and the one of the barriers without any.
-QUEUES = ["work.a", "work.b", "purged", "churn"]
+# Queues with consumers, one that is purged, one that is deleted, two whose messages die, and the one of the barriers
+# without any consumers.
+QUEUES = ["work.a", "work.b", "purged", "churn", "dying", "fading"]
+# Rejected messages of both go to the third; so do those of the second that nobody takes in time.
+GRAVES = "graves"
+LETTERS = {"dying": GRAVES, "fading": GRAVES}
+TTL_MS = 150
 LEDGER = "ledger"
-ALL_QUEUES = [*QUEUES, LEDGER]
+# Each behind those that its messages come from.
+ALL_QUEUES = ["fading", *[queue for queue in QUEUES if queue != "fading"], LEDGER, GRAVES]
 FANOUT = "everywhere"
 IN_FANOUT = ["work.a", "work.b", "purged"]
 WINDOW = 50
 
 
 def declare(link, queue):
-    link.call("queue.declare", queue=queue, durable=True)
+    arguments = {}
+    if queue in LETTERS:
+        arguments = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": LETTERS[queue]}
+    if queue == "fading":
+        arguments["x-message-ttl"] = TTL_MS
+    link.call("queue.declare", queue=queue, durable=True, arguments=arguments)
 
 
 def declare_all(link):
@@ -63,7 +74,7 @@ class Publisher(Client):
         else:
             size = self.random.randrange(6000, 30000) if roll < 0.997 else self.random.randrange(130000, 200000)
         persistent = self.random.random() < 0.92
-        queue = self.random.choices([*QUEUES, None], weights=[6, 6, 2, 2, 2])[0]
+        queue = self.random.choices([*QUEUES, None], weights=[6, 6, 2, 2, 3, 1, 2])[0]
         queues = [queue] if queue else IN_FANOUT
         copies = [(one, self.name, self.number) for one in queues]
         body = make_body(self.name, self.number, size)
@@ -161,7 +172,7 @@ class Settling(Client):
             self.note("requeue", self.who, keys)
             link.method("basic.nack", requeue=True, multiple=multiple, **{"delivery-tag": tag})
         elif roll < 0.25:
-            self.note("settle", self.who, keys)
+            self.note("reject", self.who, keys)
             link.method("basic.nack", requeue=False, multiple=multiple, **{"delivery-tag": tag})
         else:
             self.note("settle", self.who, keys)
@@ -262,7 +273,7 @@ class Getting(Settling):
         link = self.begin()
         going = True
         while going and not self.until.is_set():
-            queue = self.random.choice(["work.a", "work.b", "purged"])
+            queue = self.random.choice(["work.a", "work.b", "purged", "dying", GRAVES])
             name, fields, body = link.call("basic.get", queue=queue)
             if name == "basic.get-ok":
                 self.delivered(queue, fields, body)
@@ -314,6 +325,7 @@ def clients(round_, seed, address, history, until):
     chosen = [Confirming(f"r{round_}c{n}", *rest) for n in range(draw.randrange(1, 4))]
     chosen += [Transacting(f"r{round_}t0", *rest), Operating(f"r{round_}o", *rest), Barriers(f"r{round_}b", *rest)]
     chosen += [Getting(f"r{round_}g{n}", *rest) for n in range(draw.randrange(2))]
-    for queue, most in [("work.a", 3), ("work.b", 4), ("churn", 2), ("purged", 1)]:
+    for queue, most in [("work.a", 3), ("work.b", 4), ("churn", 2), ("purged", 1), ("dying", 2), ("fading", 1),
+                        (GRAVES, 2)]:
         chosen += [Consuming(queue, f"r{round_}{queue}{n}", *rest) for n in range(draw.randrange(most + 1))]
     return chosen

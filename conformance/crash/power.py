@@ -64,6 +64,12 @@ def records(path):
             yield kind, inode, number, data
 
 
+def cut_off(path):
+    """Takes a record away that was cut off, so that the next process can add to the list."""
+    whole = sum(HEAD.size + len(data) for _, _, _, data in records(path))
+    os.truncate(path, whole)
+
+
 class Power:
     """The data folder of one broker, from start to power loss."""
 
@@ -97,7 +103,10 @@ class Power:
     def lose(self, random):
         """The process is gone: takes away what was not synced; says how."""
         way = random.choice(WAYS)
-        if not self.log.exists() or way == "all":
+        if not self.log.exists():
+            return way
+        if way == "all":
+            cut_off(self.log)
             return way
         self.is_new = True
         self.pending, begun, at = [], {}, 0
@@ -128,13 +137,26 @@ class Power:
         """A change of names, which is pending."""
         path, *other = [os.fsdecode(part) for part in data.split(b"\0")[:-1]]
         file = None
+        # A number that belonged to something removed is given out again.
         if kind == b"C":
+            self.folders.pop(inode, None)
             file = self.files[inode] = Changes()
         elif kind == b"M":
+            self.files.pop(inode, None)
             self.folders[inode] = path
+            self.replaced(path)
         elif kind == b"R":
             self.folders = {one: moved(where, path, other[0]) for one, where in self.folders.items()}
+            self.replaced(other[0])
+            # What is pending in the folder goes with it.
+            self.pending = [(one, moved(where, path, other[0]), what, moved(name, path, other[0]), *rest)
+                            if inside(where, path) else (one, where, what, name, *rest)
+                            for one, where, what, name, *rest in self.pending]
         self.pending.append((at, os.path.dirname(path), kind, path, other, file))
+
+    def replaced(self, path):
+        """Another folder has this name from now on: what is pending in the one before does nothing to it."""
+        self.pending = [change for change in self.pending if not inside(change[1], path)]
 
     def rename(self, change):
         _, _, kind, path, other, file = change
@@ -148,6 +170,7 @@ class Power:
             self.names = {moved(where, path, other[0]): file for where, file in self.names.items()}
         elif kind == b"D":
             self.safe_folders.discard(path)
+            self.names = {where: file for where, file in self.names.items() if not inside(where, path)}
         else:
             self.names.pop(path, None)
 
@@ -181,6 +204,10 @@ class Power:
                 Path(path).write_bytes(file.durable)
 
 
+def inside(path, folder):
+    return path == folder or path.startswith(folder + "/")
+
+
 def moved(path, old, new):
     """Where a path leads once `old`, a file or a folder, is called `new`."""
-    return new + path[len(old):] if path == old or path.startswith(old + "/") else path
+    return new + path[len(old):] if inside(path, old) else path

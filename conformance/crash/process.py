@@ -25,6 +25,8 @@ class Process:
             WARREN_STORE__SYNC=sync,
             # The smallest, so that segments are closed, cleaned and deleted while the broker is killed.
             WARREN_STORE__SEGMENT_BYTES="1048576",
+            # Likewise, so that sled's database is written anew.
+            WARREN_STORE__SLED_SLACK_BYTES="1048576",
             WARREN_STORE__DISK_FREE_LIMIT_BYTES="1048576",
             WARREN_LOG__LEVEL="warn",
         )

@@ -35,7 +35,7 @@ def crash():
 
 class CheckerTest(unittest.TestCase):
     def judge(self, *events):
-        checker = Checker()
+        checker = Checker({"d": "g", "e": "g"}, {"e"})
         checker.feed([("start",)])
         checker.feed(events)
         return [violation.split(":")[0] for violation in checker.violations]
@@ -130,6 +130,67 @@ class CheckerTest(unittest.TestCase):
             self.passes((f"{kind}-begin", "a"), *publish(A1), *crash(), census())
             self.passes((f"{kind}-begin", "a"), *publish(A1), (f"{kind}-end", "a"), *crash(), census())
             self.fails("lost", (f"{kind}-begin", "a"), (f"{kind}-end", "a"), *publish(A1), *crash(), census())
+
+    # Dead letters: those of queue d and, whose messages expire, of e go to g
+
+    D1, OF_D1 = ("d", "p", 1), ("g", "p", 1)
+    E1, OF_E1 = ("e", "p", 1), ("g", "p", 1)
+
+    def rejected(self, **how):
+        return [*publish(self.D1, **how), ("deliver", "c", self.D1, False), ("reject", "c", [self.D1]), ("handled", "c")]
+
+    def both(self, *in_d, of_d=(), **how):
+        return [census(*in_d, queue="d", **how), census(*of_d, queue="g", **how)]
+
+    def test_a_letter_is_in_its_queue_or_the_other(self):
+        self.passes(*self.rejected(), *crash(), *self.both(self.D1))
+        self.passes(*self.rejected(), *crash(), *self.both(of_d=[self.OF_D1]))
+        self.passes(*self.rejected(), *crash(), *self.both(self.D1, of_d=[self.OF_D1]))
+        self.passes(*self.rejected(), ("deliver", "x", self.OF_D1, False), ("settle", "x", [self.OF_D1]), *crash(),
+                    *self.both())
+
+    def test_a_lost_letter(self):
+        self.fails("lost", *self.rejected(), *crash(), *self.both())
+        self.fails("lost", *self.rejected(), ("stopped",), ("start",), *self.both())
+        self.fails("lost", *self.rejected(), *crash(), *self.both(of_d=[self.OF_D1]), *crash(), *self.both())
+        self.fails("lost", *self.rejected(), *crash(), *self.both(self.D1), *crash(), *self.both())
+        self.fails("lost", *self.rejected(), ("deliver", "x", self.OF_D1, False), *crash(), *self.both())
+        self.fails("lost", *publish(self.E1), *crash(), census(queue="e"), census(queue="g"))
+
+    def test_a_message_that_vanished_before_it_was_rejected(self):
+        self.fails("lost", *publish(self.D1), *crash(), *self.both())
+
+    def test_letters_that_nobody_was_promised(self):
+        self.passes(*self.rejected(confirmed=False), *crash(), *self.both())
+        self.passes(*self.rejected(persistent=False), *crash(), *self.both())
+        self.fails("transient", *self.rejected(persistent=False), *crash(), *self.both(of_d=[self.OF_D1]))
+        self.fails("phantom", *publish(self.D1, confirmed=False), ("unrouted", "p", 1), *crash(),
+                   *self.both(of_d=[self.OF_D1]))
+
+    def test_an_acked_message_leaves_no_letter(self):
+        acked = [*publish(self.D1), ("deliver", "c", self.D1, False), ("settle", "c", [self.D1])]
+        self.passes(*acked, *crash(), *self.both())
+        self.fails("phantom", *acked, *crash(), *self.both(of_d=[self.OF_D1]))
+
+    def test_a_message_that_expires_needs_no_reason(self):
+        self.passes(*publish(self.E1), *crash(), census(queue="e"), census(self.OF_E1, queue="g"))
+        self.fails("phantom", *publish(self.D1), *crash(), *self.both(of_d=[self.OF_D1]))
+
+    def test_a_letter_is_doubled_by_a_crash_only(self):
+        again = [("deliver", "c", self.D1, True), ("reject", "c", [self.D1])]
+        self.passes(*self.rejected(), *crash(), *self.both(self.D1, of_d=[self.OF_D1]), *again, *crash(),
+                    *self.both(of_d=[self.OF_D1, self.OF_D1]))
+        self.fails("twice", *self.rejected(), *again[:1])
+        self.fails("twice", *self.rejected(), ("deliver", "x", self.OF_D1, False), ("deliver", "y", self.OF_D1, True))
+
+    def test_a_rejection_before_an_end_in_order_is_final(self):
+        self.fails("came back", *self.rejected(), ("stopped",), ("start",), *self.both(self.D1, of_d=[self.OF_D1]))
+
+    def test_letters_come_in_any_order(self):
+        keys = [("d", "p", 1), ("d", "p", 2)]
+        letters = [("g", "p", 2), ("g", "p", 1)]
+        rejected = [("deliver", "c", key, False) for key in keys] + [("reject", "c", [key]) for key in reversed(keys)]
+        self.passes(*publish(*keys), *rejected, *(("deliver", "x", key, False) for key in letters))
 
     # Twice
 

@@ -97,6 +97,53 @@ fd = os.open(at("old/b"), os.O_WRONLY | os.O_CREAT)
 """, "nothing")
         self.assertEqual(found, {"old/a": b"x"})
 
+    def test_a_folder_that_goes_takes_nothing_of_the_next_one_of_its_name(self):
+        for way in power.WAYS[:3]:
+            found = self.after("""
+def make(content):
+    os.mkdir(at("x"))
+    fd = os.open(at("x/f"), os.O_WRONLY | os.O_CREAT)
+    os.write(fd, content)
+    os.fsync(fd)
+    sync(at("x"))
+    sync(folder)
+    os.rename(at("x"), at("old"))
+    sync(folder)
+make(b"1")
+os.unlink(at("old/f"))
+os.rmdir(at("old"))
+make(b"2")
+""", way)
+            self.assertEqual(found, {"old/f": b"2"}, way)
+
+    def test_a_folder_may_have_the_number_of_a_file_that_is_gone(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch) / "data"
+            folder.mkdir()
+            loss = Power(folder, scratch)
+            loss.begin()
+            here = os.stat(folder).st_ino
+            loss.pending = []
+            at = lambda name: str(folder / name).encode() + b"\0"
+            loss.name(0, b"C", 77, at("file"))
+            loss.name(1, b"U", 0, at("file"))
+            loss.name(2, b"M", 77, at("sub"))
+            loss.name(3, b"C", 78, at("sub/kept"))
+            loss.sync(77, 4)
+            loss.sync(here, 4)
+            loss.write()
+            self.assertEqual([path.name for path in (folder / "sub").iterdir()], ["kept"])
+
+    def test_a_process_that_is_killed_while_it_writes_its_list_leaves_a_list(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            log = Path(scratch) / "log"
+            whole = power.HEAD.pack(b"C", 1, 0, 2) + b"a\0"
+            log.write_bytes(whole + power.HEAD.pack(b"W", 1, 0, 100) + b"half")
+            power.cut_off(log)
+            with log.open("ab") as more:
+                more.write(whole)
+            self.assertEqual(list(power.records(log)), [(b"C", 1, 0, b"a\0")] * 2)
+
     def test_sectors_survive_on_their_own(self):
         found = self.after("""
 fd = os.open(at("a"), os.O_WRONLY)

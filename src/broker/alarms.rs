@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 /// What has to be kept clear.
@@ -33,20 +33,22 @@ pub struct Raised {
     pub memory: bool,
     /// Too little of the disk is free.
     pub disk: bool,
+    /// More is published than the disk can write: no alarm, over in a moment.
+    pub backlog: bool,
 }
 
 impl Raised {
     /// Whether publishers are to be blocked.
     #[must_use]
     pub fn any(self) -> bool {
-        self.memory || self.disk
+        self.memory || self.disk || self.backlog
     }
 
-    /// The reason in `connection.blocked`, in RabbitMQ's words; `None` while nothing is wrong.
+    /// The reason in `connection.blocked`, that of an alarm in RabbitMQ's words; `None` while nothing is wrong.
     #[must_use]
     pub fn reason(self) -> Option<&'static str> {
         match (self.memory, self.disk) {
-            (false, false) => None,
+            (false, false) => self.backlog.then_some("the disk does not keep up"),
             (true, false) => Some("low on memory"),
             (false, true) => Some("low on disk"),
             (true, true) => Some("low on memory & disk"),
@@ -58,6 +60,8 @@ impl Raised {
 #[derive(Debug)]
 pub struct Alarms {
     limits: RwLock<AlarmLimits>,
+    /// Held while something changes.
+    changing: Mutex<()>,
     raised: watch::Sender<Raised>,
     /// The same for who asks often.
     any: AtomicBool,
@@ -72,6 +76,7 @@ impl Default for Alarms {
                 disk_free_bytes: 0,
                 memory_bytes: u64::MAX,
             }),
+            changing: Mutex::default(),
             raised: watch::Sender::default(),
             any: AtomicBool::new(false),
             blocked: AtomicU64::new(0),
@@ -97,8 +102,14 @@ impl Alarms {
         let now = Raised {
             memory: usage.memory_bytes > limits.memory_bytes,
             disk: usage.disk_free_bytes < limits.disk_free_bytes,
+            backlog: false,
         };
+        let _changing = self.changing.lock();
         let before = *self.raised.borrow();
+        let now = Raised {
+            backlog: before.backlog,
+            ..now
+        };
         if now == before {
             return;
         }
@@ -116,6 +127,20 @@ impl Alarms {
                 false => tracing::warn!(free, limit, "disk alarm cleared"),
             }
         }
+        self.raise(now);
+    }
+
+    /// More waits to be written than may, or no longer does.
+    pub fn set_backlog(&self, backlog: bool) {
+        let _changing = self.changing.lock();
+        let before = *self.raised.borrow();
+        if before.backlog != backlog {
+            tracing::debug!(backlog, "publishers wait for the disk");
+            self.raise(Raised { backlog, ..before });
+        }
+    }
+
+    fn raise(&self, now: Raised) {
         self.any.store(now.any(), Ordering::Release);
         self.raised.send_replace(now);
     }
@@ -186,5 +211,14 @@ mod tests {
         changes.mark_unchanged();
         alarms.check(usage(100, 1000));
         assert!(!changes.has_changed().unwrap(), "nobody is woken for nothing");
+        alarms.set_backlog(true);
+        assert_eq!(alarms.raised().reason(), Some("the disk does not keep up"));
+        assert!(changes.has_changed().unwrap() && alarms.any_raised());
+        alarms.check(usage(99, 1000));
+        assert_eq!(alarms.raised().reason(), Some("low on disk"));
+        alarms.check(usage(100, 1000));
+        assert!(alarms.any_raised(), "a measurement says nothing of it");
+        alarms.set_backlog(false);
+        assert!(!alarms.any_raised());
     }
 }

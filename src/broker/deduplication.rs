@@ -13,21 +13,23 @@
 //! in the queue, waiting or unacked; with one of them it refuses what it has seen, consumed or not. An **exchange**
 //! refuses what it has routed to a queue before; one of the type `x-message-deduplication` routes like a fanout.
 //!
-//! **Confirms.** A duplicate is confirmed with the next round to the disk, in which the first one is if it is still on
-//! its way; but for one that is with a consumer already, which may follow a settle window (a millisecond) later.
+//! **Confirms.** A duplicate is confirmed once all that is on its way to the disk has come there, and so the first one
+//! has, or is settled; a full disk refuses it.
 //!
 //! **Over a restart.** Values of messages that are still in a queue are found again with them. Values of messages that
-//! are gone are kept on disk beside the messages, never before them: a crash may let a duplicate through, and never
-//! takes a first message for one. With a queue that is one or two settle windows (some milliseconds) after its
-//! message; with an exchange a second. A clean stop keeps all.
+//! are gone are kept on disk beside the messages, never before them: no crash takes a first message for a duplicate.
+//! With a queue a confirm says that the message is on disk, or settled, and its value is on disk as well; the value of
+//! one that nobody wants confirmed comes there some milliseconds later. With an exchange the value comes there a second
+//! later: a crash in that second lets a duplicate of a message through that was consumed in it. A clean stop keeps all.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
 use crate::model::{
-    AmqpError, ConfirmTicket, FieldTable, FieldValue, Message, Millis, Name, PropertiesView, ReplyCode,
+    AmqpError, ConfirmSink, ConfirmTicket, FieldTable, FieldValue, Message, Millis, Name, PropertiesView, ReplyCode,
 };
 use crate::queue::SeenValues;
 use crate::routing::{ExchangeKind, ExchangeSpec};
@@ -175,19 +177,33 @@ impl SeenTable {
 
     /// Remembers a message's value; true where something waits for [`SeenTable::flush`].
     pub fn remember(&self, value: &[u8], properties: PropertiesView<'_>, now: Millis) -> bool {
+        self.remember_for(value, properties, None, now)
+    }
+
+    /// The same for somebody who waits until the value is on disk, or forgotten again. Where it is not kept on disk the
+    /// ticket is taken at once.
+    fn remember_for(
+        &self,
+        value: &[u8],
+        properties: PropertiesView<'_>,
+        ticket: Option<ConfirmTicket>,
+        now: Millis,
+    ) -> bool {
         let until = self.options.until(properties, now);
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let number = state.values.insert(value, until, &mut state.gone);
         if self.journal.is_none() {
             state.gone.clear();
+            drop(guard);
+            ticket.into_iter().for_each(ConfirmTicket::taken);
             return false;
         }
         state.fresh.push(Keep {
             sequence: number,
             message: Message::new("", "", &[0, 0], &[value]),
             expires_at: until,
-            ticket: None,
+            ticket,
             in_flight: false,
         });
         true
@@ -227,6 +243,45 @@ impl SeenTable {
             journal.forget(&state.gone, None);
             state.gone.clear();
         }
+    }
+}
+
+/// A confirm that waits for a message and for its value.
+#[derive(Debug)]
+struct Both {
+    ticket: Mutex<Option<ConfirmTicket>>,
+    owed: AtomicU8,
+    is_refused: AtomicBool,
+}
+
+impl Both {
+    fn tickets(ticket: ConfirmTicket) -> [ConfirmTicket; 2] {
+        let both = Arc::new(Self {
+            ticket: Mutex::new(Some(ticket)),
+            owed: AtomicU8::new(2),
+            is_refused: AtomicBool::new(false),
+        });
+        let share = || ConfirmTicket::new(Arc::clone(&both) as Arc<dyn ConfirmSink>, 0);
+        [share(), share()]
+    }
+}
+
+impl ConfirmSink for Both {
+    fn taken(&self, _tag: u64) {
+        if self.owed.fetch_sub(1, Ordering::AcqRel) != 1 {
+            return;
+        }
+        let ticket = self.ticket.lock().take();
+        match (ticket, self.is_refused.load(Ordering::Acquire)) {
+            (Some(ticket), false) => ticket.taken(),
+            (Some(ticket), true) => ticket.refused(),
+            (None, _) => {}
+        }
+    }
+
+    fn refused(&self, tag: u64) {
+        self.is_refused.store(true, Ordering::Release);
+        self.taken(tag);
     }
 }
 
@@ -291,26 +346,36 @@ impl QueueDeduplication {
     }
 
     /// The queue took a message. Gives it back if the store has to keep it; one that it does not is taken at once.
-    pub fn keep(&mut self, keep: Keep, has_journal: bool, now: Millis) -> Option<Keep> {
-        self.came(keep.sequence, &keep.message, now);
-        if has_journal && keep.message.properties().is_persistent() {
+    pub fn keep(&mut self, mut keep: Keep, has_journal: bool, now: Millis) -> Option<Keep> {
+        let is_kept = has_journal && keep.message.properties().is_persistent();
+        let remembers = self.table.as_ref().is_some_and(|table| table.journal.is_some());
+        let mut for_value = None;
+        if is_kept
+            && remembers
+            && let Some(ticket) = keep.ticket.take()
+        {
+            let [one, other] = Both::tickets(ticket);
+            (keep.ticket, for_value) = (Some(one), Some(other));
+        }
+        self.came(keep.sequence, &keep.message, for_value, now);
+        if is_kept {
             return Some(keep);
         }
         keep.ticket.into_iter().for_each(ConfirmTicket::taken);
         None
     }
 
-    /// A message is in the queue.
-    fn came(&mut self, sequence: u64, message: &Message, now: Millis) {
+    /// A message is in the queue. Where its value outlives it, `ticket` is answered when that is on disk; else at once.
+    fn came(&mut self, sequence: u64, message: &Message, ticket: Option<ConfirmTicket>, now: Millis) {
         let properties = message.properties();
-        let Some(value) = self.options.as_ref().and_then(|options| options.value(properties)) else {
-            return;
-        };
-        match &self.table {
-            Some(table) => {
-                table.remember(&value, properties, now);
+        let value = self.options.as_ref().and_then(|options| options.value(properties));
+        match (value, &self.table) {
+            (Some(value), Some(table)) => {
+                table.remember_for(&value, properties, ticket, now);
             }
-            None => {
+            (None, _) => ticket.into_iter().for_each(ConfirmTicket::taken),
+            (Some(value), None) => {
+                ticket.into_iter().for_each(ConfirmTicket::taken);
                 self.present.insert(value.as_slice().into(), sequence);
                 self.values.insert(sequence, value.into());
             }
@@ -321,7 +386,7 @@ impl QueueDeduplication {
     pub fn came_back(&mut self, sequence: u64, message: &Message, now: Millis) {
         match &self.table {
             Some(table) => table.rediscover(message, now),
-            None => self.came(sequence, message, now),
+            None => self.came(sequence, message, None, now),
         }
     }
 

@@ -140,7 +140,7 @@ impl Broker {
         if deduplication.is_none() && room.is_none() && history.is_none() {
             return Ok(());
         }
-        let seen = deduplication.map(|options| SeenTable::new(options, ids.seen.map(|id| self.messages.journal(id))));
+        let seen = deduplication.map(|options| SeenTable::new(options, ids.seen.map(|id| self.messages.table(id))));
         let duplicates = ids.seen.map(|id| {
             let sink = self.hidden_queue(vhost, name, Some(id), QueueOptions::default());
             sink.0.deduplicate(QueueDeduplication::refuse_all());

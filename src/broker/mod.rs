@@ -114,7 +114,7 @@ pub struct Broker {
     state: Arc<dyn StateStore>,
     messages: MessageStore,
     limits: RwLock<BrokerLimits>,
-    alarms: alarms::Alarms,
+    alarms: Arc<alarms::Alarms>,
     vhosts: DashMap<Name, Arc<Vhost>>,
     timers: Arc<timers::Timers>,
     paging: Arc<paging::Paging>,

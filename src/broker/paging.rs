@@ -16,6 +16,10 @@ use crate::store::StoreError;
 use super::queue_cell::{Aftermath, PeekedMessage, QueueCell};
 use super::{Broker, blocking};
 
+/// The least and the most that may wait to be written, in bytes. Publishers with few confirms outstanding never come
+/// near; and a disk writes the most of it in a second or a few.
+const BACKLOG_BYTES: (u64, u64) = (4 << 20, 256 << 20);
+
 /// A queue reports when what it has in memory has changed by so much, in bytes.
 pub const REPORT_BYTES: u64 = 64 << 10;
 
@@ -122,9 +126,13 @@ impl Paging {
 }
 
 impl Broker {
-    /// Sets how much memory waiting messages may take before bodies are left on disk, in bytes.
+    /// Sets how much memory waiting messages may take before bodies are left on disk, in bytes. As many, and at most
+    /// 256 MiB, may wait to be written, be it to spare that memory or because they are persistent: above that publishers
+    /// are blocked.
     pub fn set_memory_budget(&self, bytes: u64) {
         self.paging.budget_bytes.store(bytes, Ordering::Relaxed);
+        self.messages
+            .set_backlog_limit(bytes.clamp(BACKLOG_BYTES.0, BACKLOG_BYTES.1));
     }
 
     /// What was paged, and what waiting messages take.

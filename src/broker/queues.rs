@@ -275,7 +275,7 @@ impl Broker {
         };
         let kept = queue.is_kept() && options.is_on_disk();
         let table = options.remembers().then(|| {
-            let journal = kept.then(|| self.messages.journal(seen.unwrap_or_else(|| self.new_queue_id())));
+            let journal = kept.then(|| self.messages.table(seen.unwrap_or_else(|| self.new_queue_id())));
             SeenTable::new(options.clone(), journal)
         });
         queue.deduplicate(QueueDeduplication::new(options, table));

@@ -74,7 +74,7 @@ impl Broker {
             state: parts.state,
             messages: parts.messages,
             limits: parts.limits.into(),
-            alarms: super::Alarms::default(),
+            alarms: Arc::default(),
             vhosts: DashMap::new(),
             timers: Arc::default(),
             paging: Arc::default(),
@@ -97,6 +97,10 @@ impl Broker {
             next_connection: AtomicU64::new(1),
         };
         broker.set_memory_budget(parts.memory_budget_bytes);
+        let alarms = Arc::clone(&broker.alarms);
+        broker
+            .messages
+            .on_backlog(Box::new(move |backlog| alarms.set_backlog(backlog)));
         broker.restore_vhosts()?;
         broker.restore_accounts()?;
         broker.restore_policies()?;

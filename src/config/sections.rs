@@ -217,6 +217,10 @@ section! {
         /// Memory for sled's page cache. Its own default is 1 GiB, far more than
         /// definitions need.
         sled_cache_bytes: u64 = 16_777_216, restart, 1_048_576..=68_719_476_736;
+        /// What the files of the engine "sled" may be larger than three times the live
+        /// bytes before they are written anew: at the start, and in between where so
+        /// many bytes or fewer are live.
+        sled_slack_bytes: u64 = 33_554_432, restart, 1_048_576..=68_719_476_736;
         /// Size at which the log begins a new segment. Space is given back by the
         /// segment.
         segment_bytes: u64 = 67_108_864, restart, 1_048_576..=4_294_967_296;

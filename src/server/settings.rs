@@ -198,6 +198,7 @@ pub fn store(config: &Config) -> StoreOptions {
     options.segment_bytes = store.segment_bytes;
     options.reserve_bytes = store.reserve_bytes;
     options.sled_cache_bytes = store.sled_cache_bytes;
+    options.sled_slack_bytes = store.sled_slack_bytes;
     options
 }
 

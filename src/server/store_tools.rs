@@ -9,7 +9,9 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::broker::stored_queues;
 use crate::config::{self, Config, Overrides};
-use crate::store::{EngineKind, Inspection, QueueInspection, StoreError, StoreOptions, convert, engine_of, inspect};
+use crate::store::{
+    EngineKind, Inspection, QueueInspection, StoreError, StoreOptions, convert, engine_of, forget_lost, inspect,
+};
 
 use super::{REFUSED, STORAGE, settings};
 
@@ -28,6 +30,8 @@ pub(super) enum StoreCommand {
         #[arg(long, value_name = "ENGINE")]
         to: Option<Engine>,
     },
+    /// Go on without messages whose folder is lost, with empty queues; refused where the messages are there
+    ForgetLost(FolderArguments),
 }
 
 /// Which folder.
@@ -85,6 +89,7 @@ pub(super) fn run(command: &StoreCommand) -> ExitCode {
         StoreCommand::Check(folder) => check(folder),
         StoreCommand::Stats(folder) => stats(folder),
         StoreCommand::Convert { folder, to } => convert_to(folder, *to),
+        StoreCommand::ForgetLost(folder) => forget(folder),
     };
     match done {
         Ok(text) => {
@@ -202,6 +207,15 @@ fn write_queue(text: &mut String, queue: &QueueInspection, name: &str) -> fmt::R
         "{:>12} {:>14} {:>12} {:>12} {:>12}  {name}",
         queue.messages, queue.body_bytes, queue.first_sequence, queue.last_sequence, published
     )
+}
+
+fn forget(folder: &FolderArguments) -> Result<String, Failure> {
+    let (options, _) = folder.options()?;
+    forget_lost(&options)?;
+    Ok(format!(
+        "{}: the next start finds all queues empty\n",
+        options.dir.display()
+    ))
 }
 
 fn convert_to(folder: &FolderArguments, to: Option<Engine>) -> Result<String, Failure> {

@@ -3,12 +3,15 @@
 //! Key: [`PREFIX`], id of the segment (u32) and chunk (u32), big-endian. Value: up to [`CHUNK_BYTES`] of the checkpoint,
 //! since sled never gives the files back that it makes of large values. All chunks are set in one batch. They are handed
 //! to the operating system and not synced: one that gets lost is made anew from its segment.
+//!
+//! A segment that is written to has chunk 0 with nothing in it, which is synced: so a log that is lost as a whole is
+//! missed.
 
 use std::sync::Arc;
 
 use super::StoreError;
+use super::database::Database;
 use super::log::Catalogue;
-use super::state::Database;
 
 /// The first byte of all keys, beside those of the tables of definitions.
 pub(super) const PREFIX: u8 = 11;
@@ -50,6 +53,20 @@ impl Catalogue for SledCatalogue {
         }
         segments.dedup();
         Ok(segments)
+    }
+
+    fn note(&self, segment: u32) -> Result<(), StoreError> {
+        if self.chunks(segment).next().transpose()?.is_some() {
+            return Ok(());
+        }
+        match self.0.reserve(0) {
+            Err(error) if error.is_full() => return Ok(()),
+            other => other?,
+        }
+        let mut batch = sled::Batch::default();
+        batch.insert(&key(segment, 0), &[]);
+        self.0.apply(batch)?;
+        self.0.sync()
     }
 
     fn get(&self, segment: u32) -> Result<Option<Vec<u8>>, StoreError> {
@@ -108,6 +125,15 @@ mod tests {
         // A shorter one leaves nothing of the longer behind.
         catalogue.put(3, &long[..100]).unwrap();
         assert_eq!(catalogue.get(3).unwrap().as_deref(), Some(&long[..100]));
+        catalogue.note(4).unwrap();
+        assert_eq!(catalogue.get(4).unwrap().as_deref(), Some(&b"short"[..]));
+        catalogue.note(5).unwrap();
+        assert_eq!(
+            (catalogue.list().unwrap(), catalogue.get(5).unwrap()),
+            (vec![3, 4, 5, 256], None)
+        );
+        catalogue.put(5, b"x").unwrap();
+        assert_eq!(catalogue.get(5).unwrap().as_deref(), Some(&b"x"[..]));
         catalogue.remove(3).unwrap();
         assert_eq!(catalogue.get(3).unwrap(), None);
         catalogue.clear().unwrap();

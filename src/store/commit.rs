@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use crate::model::ConfirmTicket;
 
 use super::engine::{Engine, QueueBatch, Written};
-use super::journal::{QueueJournal, Shared};
+use super::journal::{QueueJournal, Shared, size};
 use super::statistics::Counters;
 use super::wake::{Sleep, Urgency};
 use super::{QueueId, StoreError, StoreOptions, SyncMode};
@@ -47,6 +47,8 @@ pub(super) struct Committer {
     batches: Vec<QueueBatch>,
     /// Who waits for this round's settlements.
     tickets: Vec<ConfirmTicket>,
+    /// Who waits for all of this round.
+    barriers: Vec<ConfirmTicket>,
     /// When the oldest of what is not synced was written.
     unsynced_since: Option<u64>,
     maintain: bool,
@@ -70,6 +72,7 @@ impl Committer {
             active: Vec::new(),
             batches: Vec::new(),
             tickets: Vec::new(),
+            barriers: Vec::new(),
             unsynced_since: None,
             maintain: true,
             lingered: false,
@@ -97,14 +100,11 @@ impl Committer {
         if let Some(sync) = self.shared.new_sync.lock().take() {
             self.sync = sync;
         }
-        let dirty = std::mem::take(&mut *self.shared.dirty.lock());
-        self.active.extend(dirty.into_iter().map(|journal| Active {
-            journal,
-            held: None,
-            settlements_due: None,
-        }));
-        let at_once = stop || noted == Urgency::Now as u8;
-        let mut used = self.collect_keeps(now, at_once, stop);
+        self.barriers.append(&mut self.shared.barriers.lock());
+        self.take_dirty();
+        let everything = stop || !self.barriers.is_empty();
+        let at_once = everything || noted == Urgency::Now as u8;
+        let mut used = self.collect_records(now, at_once, everything);
         // Settlements go with a round that is made anyway.
         let due = |active: &Active| active.settlements_due.is_some_and(|due| due <= now);
         if at_once || used > 0 || self.active.iter().any(due) {
@@ -115,22 +115,54 @@ impl Committer {
             self.round(now, used)?;
             self.maintain = true;
         }
+        // All that was there before is written.
+        self.barriers.drain(..).for_each(ConfirmTicket::taken);
         self.sync_interval(now)?;
         if self.maintain {
             self.maintain = self.engine.lock().maintain()?;
         }
+        self.shared.backlog.ease();
         self.shared.steps.fetch_add(1, Ordering::SeqCst);
         Ok(self.next(now, noted != 0, stop))
     }
 
+    /// Takes up the journals that turned dirty.
+    fn take_dirty(&mut self) {
+        let dirty = std::mem::take(&mut *self.shared.dirty.lock());
+        self.active.extend(dirty.into_iter().map(|journal| Active {
+            journal,
+            held: None,
+            settlements_due: None,
+        }));
+    }
+
     /// Takes the records that are due out of the journals; how many batches there are.
-    fn collect_keeps(&mut self, now: u64, at_once: bool, everything: bool) -> usize {
-        let mut used = 0;
+    ///
+    /// Tables first, and then all that the queues have: so whatever came before a value is in this round or an earlier
+    /// one. In the round it stands before the values: of one that is torn a beginning is left.
+    fn collect_records(&mut self, now: u64, at_once: bool, everything: bool) -> usize {
+        let tables = self.collect_keeps(now, at_once, everything, true, 0);
+        let with_values = tables > 0;
+        if with_values {
+            self.take_dirty();
+        }
+        let used = self.collect_keeps(now, at_once || with_values, everything || with_values, false, tables);
+        self.batches[..used].rotate_left(tables);
+        used
+    }
+
+    /// Takes the records that are due out of the journals of tables or of queues, behind the `used` batches; how many
+    /// there are then.
+    fn collect_keeps(&mut self, now: u64, at_once: bool, everything: bool, tables: bool, mut used: usize) -> usize {
         let is_due = |active: &Active| active.held.is_some_and(|(_, due)| due <= now);
         if !at_once && !self.active.iter().any(is_due) {
-            return 0;
+            return used;
         }
-        for active in &mut self.active {
+        for active in self
+            .active
+            .iter_mut()
+            .filter(|active| active.journal.is_table() == tables)
+        {
             let aged = match active.held {
                 _ if everything => Some(u64::MAX),
                 Some((upto, due)) if due <= now => Some(upto),
@@ -196,12 +228,13 @@ impl Committer {
         let took = start.elapsed().as_micros() as u64;
         // Before the answers, so that who got one finds it counted.
         self.counters.count(kept, total - kept, settled, took);
-        let mut at = 0;
+        let (mut at, mut bytes) = (0, 0);
         for batch in &mut self.batches[..used] {
             batch.forgets.clear();
             batch.removed = false;
             for keep in batch.keeps.drain(..) {
                 at += 1;
+                bytes += size(&keep);
                 match keep.ticket {
                     Some(ticket) if at <= written.kept => ticket.taken(),
                     Some(ticket) => ticket.refused(),
@@ -213,12 +246,13 @@ impl Committer {
             batch.forgets.shrink_to(4096);
         }
         self.batches.truncate(64);
-        for ticket in self.tickets.drain(..) {
-            match written.settled {
-                true => ticket.taken(),
-                false => ticket.refused(),
-            }
-        }
+        self.shared.backlog.sub(bytes);
+        let answer = |ticket: ConfirmTicket, done: bool| if done { ticket.taken() } else { ticket.refused() };
+        let all = written.settled && kept == total;
+        self.tickets
+            .drain(..)
+            .for_each(|ticket| answer(ticket, written.settled));
+        self.barriers.drain(..).for_each(|ticket| answer(ticket, all));
     }
 
     /// Syncs what was written. The engine is free meanwhile: others may read.
@@ -226,9 +260,7 @@ impl Committer {
         let job = self.engine.lock().sync_job();
         let start = Instant::now();
         job()?;
-        let took_us = start.elapsed().as_micros() as u64;
-        self.counters.sync.note(took_us);
-        self.counters.syncs.note(took_us);
+        self.counters.syncs.note(start.elapsed().as_micros() as u64);
         self.engine.lock().synced();
         self.unsynced_since = None;
         Ok(())

@@ -78,6 +78,11 @@ pub(super) trait Engine: Send {
     /// The last job has run.
     fn synced(&mut self);
 
+    /// Gives space back that can only be had while nobody waits; called once, behind [`Engine::recover`].
+    fn shrink(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Gives space back, some of it a call; true where there is more to do at once.
     fn maintain(&mut self) -> Result<bool, StoreError>;
 

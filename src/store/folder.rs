@@ -79,6 +79,22 @@ impl Folder {
         self.path.join(format!("messages-{}", engine.name()))
     }
 
+    /// Whether there is a segment of the log.
+    pub(super) fn has_segments(&self) -> Result<bool, StoreError> {
+        let path = self.messages(EngineKind::Log);
+        let entries = match fs::read_dir(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            other => other.map_err(io_error(&path))?,
+        };
+        for entry in entries {
+            let name = entry.map_err(io_error(&path))?.file_name();
+            if name.to_string_lossy().ends_with(".log") {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Bytes that an unprivileged process may still write to the folder's file system.
     pub(super) fn free_space(&self) -> Result<u64, StoreError> {
         free_space(&self.path).map_err(io_error(&self.path))

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 
 use crate::model::ConfirmTicket;
 
+use super::backlog::Backlog;
 use super::engine::QueueBatch;
 use super::wake::{Urgency, Wake};
 use super::{Keep, QueueId, SyncMode};
@@ -27,6 +28,10 @@ pub(super) struct Shared {
     pub(super) steps: AtomicU64,
     /// Another sync mode, until the commit thread takes it.
     pub(super) new_sync: Mutex<Option<SyncMode>>,
+    /// Who waits for all that any journal has.
+    pub(super) barriers: Mutex<Vec<ConfirmTicket>>,
+    /// Records that wait, and those of the round that is being written.
+    pub(super) backlog: Backlog,
 }
 
 /// Takes what one queue wants kept or forgotten, in the order of the queue.
@@ -36,6 +41,8 @@ pub(super) struct Shared {
 #[derive(Debug)]
 pub struct QueueJournal {
     queue: QueueId,
+    /// Its records are written behind all that other journals had before them.
+    is_table: bool,
     this: Weak<QueueJournal>,
     shared: Arc<Shared>,
     pending: Mutex<Pending>,
@@ -84,6 +91,11 @@ fn answer(tickets: Tickets) {
 /// Whether a record may wait for its settlement: it is with a consumer, or nobody waits for its confirm.
 fn may_wait(keep: &Keep) -> bool {
     keep.in_flight || keep.ticket.is_none()
+}
+
+/// Bytes that a record takes of memory, but for little.
+pub(super) fn size(keep: &Keep) -> u64 {
+    keep.message.size() as u64
 }
 
 impl Pending {
@@ -142,9 +154,10 @@ impl Pending {
 }
 
 impl QueueJournal {
-    pub(super) fn new(queue: QueueId, shared: Arc<Shared>) -> Arc<Self> {
+    pub(super) fn new(queue: QueueId, is_table: bool, shared: Arc<Shared>) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             queue,
+            is_table,
             this: this.clone(),
             shared,
             pending: Mutex::default(),
@@ -155,6 +168,10 @@ impl QueueJournal {
     #[must_use]
     pub fn queue(&self) -> QueueId {
         self.queue
+    }
+
+    pub(super) fn is_table(&self) -> bool {
+        self.is_table
     }
 
     /// Takes messages to be kept, in order of sequence (which may be lower than those of batches before); drains the
@@ -174,6 +191,7 @@ impl QueueJournal {
         }
         let mut held = 0;
         let count = batch.len();
+        let is_too_much = self.shared.backlog.add(batch.iter().map(size).sum());
         pending.keeps.extend(batch.drain(..).map(|keep| {
             held += usize::from(may_wait(&keep));
             Waiting {
@@ -187,6 +205,9 @@ impl QueueJournal {
         drop(pending);
         let urgency = if held == count { Urgency::Held } else { Urgency::Now };
         self.shared.wake.note(urgency);
+        if is_too_much {
+            self.shared.backlog.warn();
+        }
     }
 
     /// Takes messages that are settled; those not written yet never will be, and their tickets are answered now.
@@ -195,7 +216,7 @@ impl QueueJournal {
     /// If the disk is full it is refused; the settlements take effect nevertheless.
     pub fn forget(&self, sequences: &[u64], ticket: Option<ConfirmTicket>) {
         let mut answers = Tickets::new();
-        let mut dropped = 0;
+        let (mut dropped, mut bytes) = (0, 0);
         let mut pending = self.pending.lock();
         if pending.removed {
             drop(pending);
@@ -207,6 +228,7 @@ impl QueueJournal {
             match pending.settle(*sequence) {
                 Some(keep) => {
                     dropped += 1;
+                    bytes += size(&keep);
                     answers.extend(keep.ticket);
                 }
                 None => pending.forgets.push(*sequence),
@@ -229,9 +251,17 @@ impl QueueJournal {
             self.shared.wake.note(urgency);
         }
         if dropped > 0 {
+            self.shared.backlog.sub(bytes);
             self.shared.dropped.fetch_add(dropped, Ordering::Relaxed);
         }
         answer(answers);
+    }
+
+    /// Has `ticket` answered once all that any journal has now is on stable storage as far as the sync mode promises it,
+    /// also what might have waited for its settlement; refused if the disk is too full for some of it.
+    pub fn after_all(&self, ticket: ConfirmTicket) {
+        self.shared.barriers.lock().push(ticket);
+        self.shared.wake.note(Urgency::Now);
     }
 
     /// The queue went: what waits is dropped, the rest is to be removed from the store.
@@ -248,7 +278,14 @@ impl QueueJournal {
         let mut answers: Tickets = pending.tickets.drain(..).collect();
         self.list(&mut pending);
         drop(pending);
-        answers.extend(keeps.into_iter().filter_map(|waiting| waiting.keep?.ticket));
+        let keeps = keeps.into_iter().filter_map(|waiting| waiting.keep);
+        let bytes = &mut 0;
+        answers.extend(
+            keeps
+                .inspect(|keep| *bytes += size(keep))
+                .filter_map(|keep| keep.ticket),
+        );
+        self.shared.backlog.sub(*bytes);
         self.shared.wake.note(Urgency::Settlement);
         answer(answers);
     }
@@ -305,7 +342,7 @@ mod tests {
 
     #[test]
     fn older_messages_may_come_later_and_are_found() {
-        let journal = QueueJournal::new(QueueId(1), Arc::default());
+        let journal = QueueJournal::new(QueueId(1), false, Arc::default());
         let keep = |sequence| Keep {
             sequence,
             message: Message::new("", "q", &[0, 0], &[b"x"]),

@@ -17,12 +17,15 @@ use super::engine::{Engine, Recovered};
 use super::folder::{Folder, io_error};
 use super::journal::{QueueJournal, Shared};
 use super::log::LogEngine;
+use super::lost::refuse_lost_messages;
 use super::memory::MemoryEngine;
 use super::sled_engine::SledEngine;
-use super::state::{Database, MemoryState, SledState};
+use super::state::{MemoryState, SledState};
 use super::statistics::{Counters, Statistics};
 use super::wake::Urgency;
-use super::{EngineKind, Latency, QueueId, StateStore, StoreError, StoreOptions, StoredMessage, SyncMode, Timed};
+use super::{
+    BacklogHook, EngineKind, Latency, QueueId, StateStore, StoreError, StoreOptions, StoredMessage, SyncMode, Timed,
+};
 
 /// How often somebody who waits for the commit thread looks again.
 const LOOK_AGAIN: Duration = Duration::from_micros(500);
@@ -60,6 +63,7 @@ impl MessageStore {
         }
         let folder = Arc::new(Folder::open(&options.dir, options.engine)?);
         let state = SledState::open(Arc::clone(&folder), options.sled_cache_bytes)?;
+        refuse_lost_messages(&folder, options.engine, &state)?;
         let engine = open_engine(&folder, &options, options.engine, Some(state.catalogue()))?;
         Ok((Self::over(options, engine, Some(folder), on_fatal), Arc::new(state)))
     }
@@ -93,7 +97,12 @@ impl MessageStore {
         if self.thread.get_mut().is_some() {
             return Ok(Recovered::default());
         }
-        let recovered = self.engine.lock().recover(sink)?;
+        let recovered = {
+            let mut engine = self.engine.lock();
+            let recovered = engine.recover(sink)?;
+            engine.shrink()?;
+            recovered
+        };
         let mut committer = Committer::new(
             &self.options,
             Arc::clone(&self.shared),
@@ -116,11 +125,22 @@ impl MessageStore {
     /// The journal of a queue; the same one as long as somebody has it.
     #[must_use]
     pub fn journal(&self, queue: QueueId) -> Arc<QueueJournal> {
+        self.journal_or(queue, false)
+    }
+
+    /// The journal of a deduplication table, which has an id as a queue does. Its records are on disk never before what
+    /// any journal of a queue was given before them.
+    #[must_use]
+    pub fn table(&self, id: QueueId) -> Arc<QueueJournal> {
+        self.journal_or(id, true)
+    }
+
+    fn journal_or(&self, queue: QueueId, is_table: bool) -> Arc<QueueJournal> {
         let mut journals = self.journals.lock();
         if let Some(journal) = journals.get(&queue).and_then(Weak::upgrade) {
             return journal;
         }
-        let journal = QueueJournal::new(queue, Arc::clone(&self.shared));
+        let journal = QueueJournal::new(queue, is_table, Arc::clone(&self.shared));
         journals.insert(queue, Arc::downgrade(&journal));
         journal
     }
@@ -178,7 +198,24 @@ impl MessageStore {
         self.folder.as_ref().map_or(Ok(u64::MAX), |folder| folder.free_space())
     }
 
-    /// The figures. Walks over the files of the sled engine, so it is for a scrape and not for a loop.
+    /// Sets how many bytes may wait to be written before the [hook](Self::on_backlog) is told; 0 for any number. What
+    /// one read of each publisher brings comes on top.
+    pub fn set_backlog_limit(&self, bytes: u64) {
+        self.shared.backlog.set_limit(bytes);
+    }
+
+    /// Names who is told when too much waits to be written, and when half of that is written again.
+    pub fn on_backlog(&self, hook: BacklogHook) {
+        self.shared.backlog.set_hook(hook);
+    }
+
+    /// Bytes of messages that wait to be written, or are being written.
+    #[must_use]
+    pub fn backlog_bytes(&self) -> u64 {
+        self.shared.backlog.bytes()
+    }
+
+    /// How long rounds took.
     #[must_use]
     pub fn commit_times(&self) -> Timed {
         self.counters.commits.read()
@@ -187,10 +224,10 @@ impl MessageStore {
     /// How long syncs took.
     #[must_use]
     pub fn sync_times(&self) -> Timed {
-        self.counters.syncs.read()
+        self.counters.syncs.all.read()
     }
 
-    /// Figures.
+    /// The figures. Walks over the files of the sled engine, so it is for a scrape and not for a loop.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
         let usage = self.engine.lock().usage();
@@ -206,7 +243,7 @@ impl MessageStore {
     /// How long syncs took of late.
     #[must_use]
     pub fn sync_latency(&self) -> &Latency {
-        &self.counters.sync
+        &self.counters.syncs.recent
     }
 
     /// Takes another sync mode. What was written and not synced is synced as the new mode says.
@@ -252,7 +289,11 @@ pub(super) fn open_engine(
                 None => log,
             })
         }
-        EngineKind::Sled => Box::new(SledEngine::new(Database::open(&path, options.sled_cache_bytes)?)),
+        EngineKind::Sled => Box::new(SledEngine::open(
+            &path,
+            options.sled_cache_bytes,
+            options.sled_slack_bytes,
+        )?),
         EngineKind::Memory => Box::new(MemoryEngine::default()),
     })
 }

@@ -27,6 +27,10 @@
 //! of a write, and every failure of a sync, is final: the [`FatalHook`] is called and the process has to end, since the
 //! operating system may have thrown away what it could not write.
 //!
+//! What is handed over and not written is in memory. Above a limit
+//! ([`set_backlog_limit`](MessageStore::set_backlog_limit)) somebody is told, who lets publishers wait: be it that they
+//! publish without confirms, or that their transient messages go to disk to spare memory.
+//!
 //! A settlement takes effect at once. If it gets lost, its message comes back after the restart (at least once).
 //!
 //! # The folder
@@ -35,7 +39,8 @@
 //! | `LOCK` | locked by the one process that has the folder |
 //! | `FORMAT` | text: `warren store`, `version 1`, `messages log` (or `sled`) |
 //! | `state/` | sled: a byte for the table and the key, to the value; also the catalogue of segments with their checkpoints |
-//! | `state.new/` | the same while it is made for the first time |
+//! | `state.new/`, `messages-sled.new/` | a database while it is made |
+//! | `messages-sled.old/` | a database whose successor is being given its place |
 //! | `messages-log/NNNNNNNNNN.log` | segments, see `log/record.rs` for the bytes and `log/mod.rs` for the invariants |
 //! | `messages-log/reserve` | space that is given up so that settlements can be written to a full disk |
 //! | `messages-sled/` | sled: queue, sequence, chunk, to up to 8 KiB of a message |
@@ -43,15 +48,19 @@
 //! **Start.** Each closed segment has a checkpoint in the catalogue (`log/checkpoint.rs`): where its messages lie and
 //! what it settles, two bytes a message. A start applies them in order, reads the tail of the last segment, and then
 //! every live message, so that no damage to one goes unseen. A checkpoint that is missing or damaged costs the reading of
-//! its segment and a line in the log. A catalogued segment that is not there refuses the start.
+//! its segment and a line in the log. A catalogued segment that is not there refuses the start, and so do definitions of
+//! queues without the folder of their messages (`lost.rs`), and messages without definitions.
 //!
 //! A torn tail of the last segment is cut. Damage anywhere else refuses the start and names file and place, or, where
 //! nothing live is touched, is found by `warren store check`, which believes no checkpoint. What cannot be told from a
 //! torn tail is damage to the very last write of a process that was killed; a clean end marks its end.
 //!
-//! **Deduplication tables** are journals of their own beside the queues', in the engine of the messages, and not in the
-//! definitions' database: the value of a message is then in the same round and under the same sync as the message, where
-//! a second database would cost a second sync a round, and a write to it 5 to 20 times the CPU (figures below).
+//! **Deduplication tables** ([`table`](MessageStore::table)) are journals of their own beside the queues', in the engine
+//! of the messages, and not in the definitions' database. A value must not be on disk before its message: a crash would
+//! leave a value whose message is lost, and its second try would be taken for a duplicate. And a confirm is to say that
+//! both are there. In one engine both are in one round, in this order, under one sync. Two databases would need two
+//! syncs a round, one after the other, and a write to sled costs 5 to 20 times the CPU of one to the log (figures
+//! below). With `store.messages = "sled"` the tables lie in sled, beside the messages.
 //!
 //! sled gets nothing while less than 16 MiB are free, because it cannot go on after an ENOSPC of its own:
 //! [`StateStore::commit`] fails with an error that [`is_full`](StoreError::is_full), and nothing is changed. The log
@@ -73,13 +82,14 @@
 //! A start reads 600,000 messages/s from
 //! the log and 400,000/s from sled.
 //!
-//! Messages that are settled while they wait: 22 million/s, 0.04 µs, no I/O. After 205 MiB were consumed the log
-//! occupies 18 MiB, sled 333 MiB. Hence the log is the default. The log's index takes 1 to 6 bytes a
+//! Messages that are settled while they wait: 22 million/s, 0.04 µs, no I/O. Hence the log is the default. The log's index takes 1 to 6 bytes a
 //! live message.
 
+mod backlog;
 mod catalogue;
 mod codec;
 mod commit;
+mod database;
 mod disk;
 mod engine;
 mod folder;
@@ -87,6 +97,7 @@ mod index;
 mod journal;
 mod latency;
 mod log;
+mod lost;
 mod memory;
 mod message_store;
 mod offline;
@@ -99,11 +110,12 @@ mod statistics;
 mod timed;
 mod wake;
 
+pub use backlog::BacklogHook;
 pub use engine::Recovered;
 pub use journal::QueueJournal;
 pub use latency::{Latency, Quantiles};
 pub use message_store::{FatalHook, MessageStore};
-pub use offline::{Inspection, QueueInspection, SegmentInspection, convert, engine_of, inspect};
+pub use offline::{Inspection, QueueInspection, SegmentInspection, convert, engine_of, forget_lost, inspect};
 pub use options::{EngineKind, StoreOptions, SyncMode};
 pub use seam::{Keep, Pairs, QueueId, StateChange, StateStore, StoreError, StoredMessage, Table};
 pub use statistics::Statistics;

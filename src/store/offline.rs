@@ -1,16 +1,17 @@
 //! What an operator does with the folder of a stopped broker: check it, count it, convert it.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::model::Message;
 
+use super::database::remove_folder;
 use super::disk::{Disk, DiskFile, RealDisk};
 use super::engine::{Engine, QueueBatch, Recovered, Usage};
 use super::folder::{Folder, folder_bytes, io_error, sync_folder};
 use super::log::{Catalogue as _, LogEngine};
+use super::lost::{are_lost, refuse_lost_messages};
 use super::message_store::open_engine;
 use super::state::SledState;
 use super::{EngineKind, Keep, Pairs, QueueId, StateStore, StoreError, StoreOptions, StoredMessage, Table};
@@ -88,6 +89,7 @@ pub fn engine_of(dir: &Path) -> Result<EngineKind, StoreError> {
 pub fn inspect(options: &StoreOptions) -> Result<Inspection, StoreError> {
     let folder = Arc::new(Folder::open_existing(&options.dir, options.engine)?);
     let state = SledState::open(Arc::clone(&folder), options.sled_cache_bytes)?;
+    refuse_lost_messages(&folder, options.engine, &state)?;
     let mut engine: Box<dyn Engine> = match options.engine {
         EngineKind::Log => {
             let path = folder.messages(EngineKind::Log);
@@ -103,9 +105,9 @@ pub fn inspect(options: &StoreOptions) -> Result<Inspection, StoreError> {
         live_bytes, disk_bytes, ..
     } = engine.usage();
     let mut segments = engine.segments();
-    let catalogued = state.catalogue().list()?;
+    let catalogue = state.catalogue();
     for segment in &mut segments {
-        segment.has_checkpoint = catalogued.contains(&segment.id);
+        segment.has_checkpoint = catalogue.get(segment.id)?.is_some();
     }
     let state_path = options.dir.join("state");
     Ok(Inspection {
@@ -159,13 +161,14 @@ pub fn convert(options: &StoreOptions, to: EngineKind) -> Result<Recovered, Stor
         });
     }
     let state = SledState::open(Arc::clone(&folder), options.sled_cache_bytes)?;
+    refuse_lost_messages(&folder, options.engine, &state)?;
     if to == EngineKind::Log {
         // Of a log that was here before.
         state.catalogue().clear()?;
         state.sync()?;
     }
     let target = folder.messages(to);
-    remove_folder(&target)?;
+    remove_folder(&target).map_err(io_error(&target))?;
     // Every segment is read in full, whatever the catalogue says.
     let mut source = open_engine(&folder, options, options.engine, None)?;
     let mut writer = Writer {
@@ -186,15 +189,29 @@ pub fn convert(options: &StoreOptions, to: EngineKind) -> Result<Recovered, Stor
     drop(writer.engine);
     drop(source);
     folder.set_engine(to)?;
-    remove_folder(&folder.messages(options.engine))?;
+    let before = folder.messages(options.engine);
+    remove_folder(&before).map_err(io_error(&before))?;
     Ok(recovered)
 }
 
-fn remove_folder(path: &Path) -> Result<(), StoreError> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(path)(error)),
-        _ => Ok(()),
+/// Forgets the messages of a folder that has lost them as a whole: its queues are empty from then on. Everything else
+/// stays.
+///
+/// # Errors
+/// [`StoreError::Foreign`] where the messages are there; else as [`inspect`].
+pub fn forget_lost(options: &StoreOptions) -> Result<(), StoreError> {
+    let folder = Arc::new(Folder::open_existing(&options.dir, options.engine)?);
+    let state = SledState::open(Arc::clone(&folder), options.sled_cache_bytes)?;
+    if !are_lost(&folder, options.engine, &state)? {
+        return Err(StoreError::Foreign {
+            path: options.dir.clone(),
+            reason: "has its messages, or never had any: nothing is lost".into(),
+        });
     }
+    state.catalogue().clear()?;
+    state.sync()?;
+    open_engine(&folder, options, options.engine, None)?;
+    Ok(())
 }
 
 /// Puts messages into an engine, in rounds.

@@ -52,6 +52,9 @@ pub struct StoreOptions {
     pub reserve_bytes: u64,
     /// Page cache of each sled database, in bytes.
     pub sled_cache_bytes: u64,
+    /// What the files of the sled engine may be larger than three times its live bytes, in bytes. At most so many live
+    /// bytes are copied in one go, between rounds, to give space back; a start copies any number.
+    pub sled_slack_bytes: u64,
     /// How long a record that nobody needs at once (it is with a consumer, or nobody waits for its confirm) may wait
     /// for its settlement before it is written, in microseconds. It is written after one to two of these.
     pub settle_window_us: u64,
@@ -61,7 +64,7 @@ pub struct StoreOptions {
 
 impl StoreOptions {
     /// The defaults for a folder: log, `sync = "always"`, 64 MiB segments, a reserve of 4 MiB, 8 MiB of sled
-    /// cache, 1 ms, 100 ms.
+    /// cache, 32 MiB of slack, 1 ms, 100 ms.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             dir: dir.into(),
@@ -70,6 +73,7 @@ impl StoreOptions {
             segment_bytes: 64 << 20,
             reserve_bytes: 4 << 20,
             sled_cache_bytes: 8 << 20,
+            sled_slack_bytes: 32 << 20,
             settle_window_us: 1000,
             settle_delay_ms: 100,
         }

@@ -3,23 +3,38 @@
 //! Key: queue, sequence and chunk (u64, u64, u32, big-endian, so that keys sort as messages do). Value: the encoded
 //! message cut into chunks of [`CHUNK_BYTES`]: larger values end as files of their own in sled 0.34.7, which are never
 //! synced nor given back. A message with all its chunks is in one batch, hence whole or not there.
+//!
+//! # Space
+//! sled uses the space of what was removed again and never gives it back. So a database of which little is live is
+//! replaced by a new one that has just that: at the start, and whenever the live messages are few enough to be copied
+//! between two rounds. See [`Database::succeed`] for what a crash meanwhile leaves.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::codec;
+use super::database::Database;
 use super::engine::{Engine, MessageSink, QueueBatch, Recovered, SyncJob, Usage, Written};
-use super::folder::folder_bytes;
+use super::folder::{folder_bytes, io_error};
 use super::index::{LiveIndex, Place};
-use super::state::Database;
 use super::{QueueId, StoreError, StoredMessage};
 
 /// The longest value.
 const CHUNK_BYTES: usize = 8 << 10;
 /// A batch is given to sled when it has this many bytes.
 const BATCH_BYTES: u64 = 4 << 20;
+/// The size of the files is looked at after so much traffic.
+const LOOK_BYTES: u64 = 1 << 20;
 
 pub(super) struct SledEngine {
-    database: Arc<Database>,
+    /// `None` once a succession has failed: the process has to end.
+    database: Option<Arc<Database>>,
+    path: PathBuf,
+    cache_bytes: u64,
+    /// What the files may be larger than three times the live bytes; and the live bytes that are copied between rounds.
+    slack_bytes: u64,
+    /// Bytes that came and went since the size of the files was looked at.
+    traffic: u64,
     /// `offset` is how many chunks a message has.
     index: LiveIndex,
     usage: Usage,
@@ -47,18 +62,31 @@ fn split_key(key: &[u8]) -> Option<(QueueId, u64, u32)> {
 }
 
 impl SledEngine {
-    pub(super) fn new(database: Database) -> Self {
-        Self {
-            database: Arc::new(database),
+    /// The database at `path`, made if need be, with a page cache of `cache_bytes`. Its files are kept under three times
+    /// the live bytes and `slack_bytes` as far as the description of this module says.
+    pub(super) fn open(path: &Path, cache_bytes: u64, slack_bytes: u64) -> Result<Self, StoreError> {
+        Ok(Self {
+            database: Some(Arc::new(Database::open(path, cache_bytes)?)),
+            path: path.to_path_buf(),
+            cache_bytes,
+            slack_bytes,
+            traffic: 0,
             index: LiveIndex::default(),
             usage: Usage::default(),
             owed: Vec::new(),
-        }
+        })
+    }
+
+    fn database(&self) -> Result<&Arc<Database>, StoreError> {
+        self.database.as_ref().ok_or_else(|| StoreError::Database {
+            path: self.path.clone(),
+            reason: "it could not be opened again".into(),
+        })
     }
 
     fn damaged(&self, queue: QueueId, sequence: u64) -> StoreError {
         StoreError::Database {
-            path: self.database.path().to_path_buf(),
+            path: self.path.clone(),
             reason: format!("message {sequence} of queue {} is not whole", queue.0),
         }
     }
@@ -71,6 +99,7 @@ impl SledEngine {
         };
         self.usage.live_messages += 1;
         self.usage.live_bytes += length as u64;
+        self.traffic += length as u64;
         if let Some(old) = self.index.insert(queue, sequence, place) {
             self.uncount(old);
         }
@@ -79,6 +108,62 @@ impl SledEngine {
     fn uncount(&mut self, place: Place) {
         self.usage.live_messages -= 1;
         self.usage.live_bytes -= u64::from(place.length);
+        self.traffic += u64::from(place.length);
+    }
+
+    /// Whether the files are larger than they may be, with so few live bytes that it is time to do something about it.
+    fn is_wasteful(&self, live_bytes_max: u64) -> Result<bool, StoreError> {
+        let live = self.usage.live_bytes;
+        if live > live_bytes_max {
+            return Ok(false);
+        }
+        let disk = folder_bytes(&self.path).map_err(io_error(&self.path))?;
+        Ok(disk > live.saturating_mul(3).saturating_add(self.slack_bytes))
+    }
+
+    /// Replaces the database by one with the live messages and nothing else. Where the disk is too full for both,
+    /// nothing changes.
+    fn rewrite(&mut self) -> Result<(), StoreError> {
+        let made = self
+            .database()?
+            .make_successor(self.cache_bytes, |new| self.copy_live(new));
+        match made {
+            Err(error) if error.is_full() => return Ok(()),
+            other => other?,
+        }
+        // What is owed is of messages that are not live.
+        self.owed.clear();
+        if let Some(database) = self.database.take().and_then(Arc::into_inner) {
+            self.database = Some(Arc::new(database.succeed(self.cache_bytes)?));
+        }
+        Ok(())
+    }
+
+    fn copy_live(&self, new: &Database) -> Result<(), StoreError> {
+        let mut batch = sled::Batch::default();
+        let mut bytes = 0;
+        for queue in self.index.queues() {
+            for (sequence, place) in self.index.iter_from(queue, 0) {
+                let range = key(queue, sequence, 0)..=key(queue, sequence, u32::MAX);
+                let mut found = 0;
+                for pair in self.database()?.range(range) {
+                    let (key, chunk) = pair?;
+                    found += chunk.len();
+                    batch.insert(key, chunk);
+                }
+                if found != place.length as usize {
+                    return Err(self.damaged(queue, sequence));
+                }
+                bytes += found as u64;
+                if bytes >= BATCH_BYTES {
+                    new.reserve(bytes)?;
+                    new.apply(std::mem::take(&mut batch))?;
+                    bytes = 0;
+                }
+            }
+        }
+        new.reserve(bytes)?;
+        new.apply(batch)
     }
 
     /// Writes new messages; how many, if the disk gets full.
@@ -122,10 +207,10 @@ impl SledEngine {
         if pending.is_empty() {
             return Ok(true);
         }
-        if let Err(error) = self.database.reserve(bytes) {
+        if let Err(error) = self.database()?.reserve(bytes) {
             return if error.is_full() { Ok(false) } else { Err(error) };
         }
-        self.database.apply(batch)?;
+        self.database()?.apply(batch)?;
         Ok(true)
     }
 
@@ -140,7 +225,7 @@ impl SledEngine {
     fn read(&self, queue: QueueId, sequence: u64) -> Result<StoredMessage, StoreError> {
         let range = key(queue, sequence, 0)..=key(queue, sequence, u32::MAX);
         let mut bytes = Vec::new();
-        for pair in self.database.range(range) {
+        for pair in self.database()?.range(range) {
             bytes.extend_from_slice(&pair?.1);
         }
         stored(queue, sequence, &bytes).ok_or_else(|| self.damaged(queue, sequence))
@@ -159,7 +244,7 @@ fn stored(queue: QueueId, sequence: u64, bytes: &[u8]) -> Option<StoredMessage> 
 
 impl Engine for SledEngine {
     fn recover(&mut self, sink: MessageSink<'_>) -> Result<Recovered, StoreError> {
-        let database = Arc::clone(&self.database);
+        let database = Arc::clone(self.database()?);
         let mut recovered = Recovered::default();
         // The message that is being put together from its chunks.
         let mut current: Option<(QueueId, u64)> = None;
@@ -225,7 +310,7 @@ impl Engine for SledEngine {
             return Ok(Written { kept, settled: true });
         }
         // A removal writes its page anew: count what a small record costs.
-        if let Err(error) = self.database.reserve(self.owed.len() as u64 * 64) {
+        if let Err(error) = self.database()?.reserve(self.owed.len() as u64 * 64) {
             return if error.is_full() {
                 Ok(Written { kept, settled: false })
             } else {
@@ -236,23 +321,37 @@ impl Engine for SledEngine {
         for (queue, sequence, chunks) in self.owed.drain(..) {
             (0..chunks).for_each(|chunk| batch.remove(&key(queue, sequence, chunk)));
         }
-        self.database.apply(batch)?;
+        self.database()?.apply(batch)?;
         Ok(Written { kept, settled: true })
     }
 
     /// sled keeps what it was given in buffers of its own until it is told otherwise.
     fn hand_over(&mut self) -> Result<(), StoreError> {
-        self.database.flush()
+        self.database()?.flush()
     }
 
     fn sync_job(&mut self) -> SyncJob {
-        let database = Arc::clone(&self.database);
-        Box::new(move || database.sync())
+        let database = self.database().cloned();
+        Box::new(move || database?.sync())
     }
 
     fn synced(&mut self) {}
 
+    fn shrink(&mut self) -> Result<(), StoreError> {
+        match self.is_wasteful(u64::MAX)? {
+            true => self.rewrite(),
+            false => Ok(()),
+        }
+    }
+
     fn maintain(&mut self) -> Result<bool, StoreError> {
+        if self.traffic < LOOK_BYTES.min(self.slack_bytes / 8) {
+            return Ok(false);
+        }
+        self.traffic = 0;
+        if self.is_wasteful(self.slack_bytes)? {
+            self.rewrite()?;
+        }
         Ok(false)
     }
 
@@ -277,12 +376,119 @@ impl Engine for SledEngine {
 
     fn usage(&self) -> Usage {
         Usage {
-            disk_bytes: folder_bytes(self.database.path()).unwrap_or_default(),
+            disk_bytes: folder_bytes(&self.path).unwrap_or_default(),
             ..self.usage
         }
     }
 
     fn close(&mut self) -> Result<(), StoreError> {
-        self.database.sync()
+        self.database()?.sync()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::store::tests::{assert_same, keep};
+
+    const SLACK: u64 = 2 << 20;
+    const LENGTH: usize = 20_000;
+
+    fn open(dir: &Path) -> SledEngine {
+        let mut engine = SledEngine::open(&dir.join("messages"), 1 << 20, SLACK).unwrap();
+        engine.recover(&mut |stored| assert_same(&stored, LENGTH)).unwrap();
+        engine
+    }
+
+    /// Writes `count` messages, of which every `stays`th stays.
+    fn churn(engine: &mut SledEngine, first: u64, count: u64, stays: u64) {
+        for sequence in (first..first + count).step_by(50) {
+            let mut batch = QueueBatch::new(QueueId(1));
+            let sequences = sequence..sequence + 50;
+            batch
+                .keeps
+                .extend(sequences.clone().map(|at| keep(1, at, LENGTH, None)));
+            engine.write(std::slice::from_ref(&batch)).unwrap();
+            batch.keeps.clear();
+            batch.forgets.extend(sequences.filter(|at| at % stays != 0));
+            engine.write(&[batch]).unwrap();
+            engine.sync_job()().unwrap();
+        }
+    }
+
+    fn places(engine: &mut SledEngine) -> Vec<u64> {
+        let loaded = engine.load(QueueId(1), 0, 10_000, u64::MAX).unwrap();
+        loaded.iter().for_each(|stored| assert_same(stored, LENGTH));
+        loaded.iter().map(|stored| stored.sequence).collect()
+    }
+
+    fn bound(engine: &SledEngine) -> u64 {
+        3 * engine.usage().live_bytes + SLACK
+    }
+
+    #[test]
+    fn what_is_consumed_gives_its_space_back_and_what_is_left_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut engine = open(dir.path());
+        churn(&mut engine, 0, 500, 50);
+        let expected: Vec<u64> = (0..500).step_by(50).collect();
+        assert!(engine.usage().disk_bytes > bound(&engine), "there is nothing to do");
+        engine.maintain().unwrap();
+        assert!(engine.usage().disk_bytes <= bound(&engine), "{:?}", engine.usage());
+        assert_eq!(places(&mut engine), expected);
+        // It goes on in the new one, and empty.
+        let mut rest = QueueBatch::new(QueueId(1));
+        rest.forgets = expected;
+        churn(&mut engine, 500, 500, 1000);
+        rest.forgets.push(0);
+        engine.write(&[rest]).unwrap();
+        engine.maintain().unwrap();
+        assert!(engine.usage().disk_bytes <= SLACK, "{:?}", engine.usage());
+        engine.close().unwrap();
+        drop(engine);
+        assert_eq!(places(&mut open(dir.path())), [] as [u64; 0]);
+    }
+
+    #[test]
+    fn a_start_copies_more_than_what_is_copied_between_rounds() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut engine = open(dir.path());
+        churn(&mut engine, 0, 1000, 7);
+        let expected: Vec<u64> = (0..1000).step_by(7).collect();
+        assert!(engine.usage().live_bytes > SLACK);
+        let before = engine.usage().disk_bytes;
+        assert!(before > bound(&engine), "{before}");
+        engine.maintain().unwrap();
+        assert_eq!(engine.usage().disk_bytes, before);
+        engine.close().unwrap();
+        drop(engine);
+        let mut engine = open(dir.path());
+        engine.shrink().unwrap();
+        assert!(engine.usage().disk_bytes <= bound(&engine), "{:?}", engine.usage());
+        assert_eq!(places(&mut engine), expected);
+    }
+
+    #[test]
+    fn a_succession_that_was_cut_short_leaves_one_of_the_two() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut engine = open(dir.path());
+        churn(&mut engine, 0, 50, 1);
+        engine.close().unwrap();
+        drop(engine);
+        let expected: Vec<u64> = (0..50).collect();
+        let at = |name: &str| dir.path().join(name);
+        // The new one is not whole; the old one was put aside; the new one has its place and the old one is half gone.
+        fs::create_dir(at("messages.new")).unwrap();
+        fs::write(at("messages.new/db"), "half").unwrap();
+        assert_eq!(places(&mut open(dir.path())), expected);
+        fs::rename(at("messages"), at("messages.old")).unwrap();
+        assert!(Database::is_at(&at("messages")).unwrap());
+        assert_eq!(places(&mut open(dir.path())), expected);
+        fs::create_dir(at("messages.old")).unwrap();
+        fs::write(at("messages.old/db"), "half").unwrap();
+        assert_eq!(places(&mut open(dir.path())), expected);
+        assert!(!at("messages.old").exists());
     }
 }

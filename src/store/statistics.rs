@@ -2,8 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::latency::Latency;
-use super::timed::Times;
+use super::timed::{Durations, Times};
 
 /// Figures of the store since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,10 +49,10 @@ pub(super) struct Counters {
     commit_last_us: AtomicU64,
     commit_max_us: AtomicU64,
     commit_total_us: AtomicU64,
-    pub(super) sync: Latency,
-    /// How long each round and each sync took.
+    /// How long each round took.
     pub(super) commits: Times,
-    pub(super) syncs: Times,
+    /// How long each sync took.
+    pub(super) syncs: Durations,
 }
 
 impl Counters {

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::latency::Latency;
+
 /// The upper bounds in microseconds: from a write into a warm cache to a disk in trouble.
 const BOUNDS_US: [u64; 14] = [
     100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
@@ -36,6 +38,21 @@ impl Times {
             counts: std::array::from_fn(|at| self.counts[at].load(Ordering::Relaxed)),
             sum_us: self.sum_us.load(Ordering::Relaxed),
         }
+    }
+}
+
+/// How long something took, each time noted once: since the start by upper bounds, and of late as quantiles.
+#[derive(Debug, Default)]
+pub(super) struct Durations {
+    pub(super) all: Times,
+    pub(super) recent: Latency,
+}
+
+impl Durations {
+    /// Adds one time in microseconds.
+    pub(super) fn note(&self, us: u64) {
+        self.all.note(us);
+        self.recent.note(us);
     }
 }
 

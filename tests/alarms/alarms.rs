@@ -2,8 +2,10 @@
 
 use warren::broker::{AlarmLimits, ResourceUsage};
 
+use warren::store::{StoreOptions, SyncMode};
+
 use super::client::Client;
-use super::{Running, start};
+use super::{Running, start, start_with};
 
 const ACK: (u16, u16) = (60, 80);
 const BLOCKED: (u16, u16) = (10, 60);
@@ -83,4 +85,34 @@ fn a_client_that_cannot_take_the_notice_is_blocked_without_it() {
     measure(&running, 100, 1001);
     measure(&running, 100, 1000);
     publisher.expect(ACK);
+}
+
+#[test]
+fn publishers_wait_while_too_much_waits_for_the_disk_and_consumers_do_not() {
+    let dir = tempfile::tempdir().unwrap();
+    // A disk that is slower than any test: what nobody wants confirmed is not written for a minute.
+    let options = StoreOptions {
+        settle_window_us: 60_000_000,
+        ..StoreOptions::new(dir.path())
+    };
+    let running = start_with(options, u64::MAX);
+    let messages = running.broker.messages();
+    messages.set_backlog_limit(3000);
+    let mut publisher = Client::open(running.address, true);
+    publisher.declare("q", true);
+    publisher.publish("q", true, &[1; 2000]);
+    publisher.declare("q", true);
+    publisher.publish("q", true, &[2; 2000]);
+    assert_eq!(publisher.expect(BLOCKED), b"\x19the disk does not keep up");
+    publisher.publish("q", true, &[3; 2000]);
+    let mut consumer = Client::open(running.address, true);
+    consumer.consume("q", true);
+    assert_eq!(consumer.delivery()[0], 1);
+    assert_eq!(consumer.delivery()[0], 2);
+    consumer.declare("q", true);
+    assert_eq!(messages.backlog_bytes(), 0);
+    // The commit thread looks up.
+    messages.set_sync(SyncMode::Always);
+    publisher.expect(UNBLOCKED);
+    assert_eq!(consumer.delivery()[0], 3);
 }

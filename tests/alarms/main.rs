@@ -55,6 +55,10 @@ const ENGINES: [EngineKind; 2] = [EngineKind::Log, EngineKind::Sled];
 fn start_engine(engine: EngineKind, dir: Option<&Path>, memory_budget_bytes: u64) -> Running {
     let mut options = StoreOptions::new(dir.unwrap_or(Path::new("unused")));
     options.engine = engine;
+    start_with(options, memory_budget_bytes)
+}
+
+fn start_with(options: StoreOptions, memory_budget_bytes: u64) -> Running {
     let (messages, state) = MessageStore::open(options, Arc::new(|error| panic!("{error}"))).unwrap();
     let clock = Arc::new(ManualClock::at(1_000_000));
     let parts = BrokerParts {

@@ -25,9 +25,8 @@ impl QueueCell {
                 continue;
             }
             match (incoming.ticket, &self.journal) {
-                // Confirmed with the next round to the disk, which has the first one if it waits there. No message
-                // has the number 0.
-                (Some(ticket), Some(journal)) => journal.forget(&[0], Some(ticket)),
+                // Confirmed once the first one is on disk, wherever it waits.
+                (Some(ticket), Some(journal)) => journal.after_all(ticket),
                 (Some(ticket), None) => ticket.taken(),
                 (None, _) => {}
             }

@@ -13,6 +13,7 @@ struct Rig {
     disk: Arc<SimulatedDisk>,
     committer: Committer,
     journal: Arc<QueueJournal>,
+    table: Arc<QueueJournal>,
     answers: Arc<Answers>,
     counters: Arc<Counters>,
 }
@@ -31,7 +32,8 @@ fn rig(sync: SyncMode) -> Rig {
     let mut rig = Rig {
         disk,
         committer: Committer::new(&options, Arc::clone(&shared), engine, Arc::clone(&counters)),
-        journal: QueueJournal::new(QueueId(1), shared),
+        table: QueueJournal::new(QueueId(2), true, Arc::clone(&shared)),
+        journal: QueueJournal::new(QueueId(1), false, shared),
         answers: Arc::default(),
         counters,
     };
@@ -64,7 +66,12 @@ impl Rig {
 
     /// What a start would find if the power failed now.
     fn after_power_loss(&self) -> Vec<u64> {
-        self.disk.lose_power(0);
+        self.after_losing(0)
+    }
+
+    /// The same where some of what was not synced survives.
+    fn after_losing(&self, seed: u64) -> Vec<u64> {
+        self.disk.lose_power(seed);
         let mut engine = LogEngine::new(Arc::clone(&self.disk) as Arc<dyn Disk>, 1 << 20);
         let mut found = Vec::new();
         engine.recover(&mut |stored| found.push(stored.sequence)).unwrap();
@@ -167,6 +174,107 @@ fn a_ticket_for_settlements_of_what_was_never_written_is_taken_at_once() {
     assert!(rig.taken(1) && rig.taken(2) && rig.taken(9));
     rig.step(0);
     assert_eq!(rig.rounds(), 0);
+}
+
+#[test]
+fn who_publishes_faster_than_the_disk_writes_is_told_and_told_again_when_it_is_written() {
+    let mut rig = rig(SyncMode::Always);
+    let (told, hears) = std::sync::mpsc::channel();
+    let backlog = &rig.committer.shared.backlog;
+    backlog.set_limit(1000);
+    backlog.set_hook(Box::new(move |over| told.send(over).unwrap()));
+    let size = |sequence| keep(1, sequence, 100, None).message.size() as u64;
+    let most = 1000 / size(9);
+    assert!((4..9).contains(&most));
+    (1..=most).for_each(|sequence| rig.keep(sequence, sequence % 2 == 0));
+    assert!(hears.try_recv().is_err());
+    rig.keep(most + 1, false);
+    assert!(hears.try_recv().unwrap());
+    rig.keep(most + 2, false);
+    assert!(hears.try_recv().is_err(), "once is enough");
+    let waits = |rig: &Rig| rig.committer.shared.backlog.bytes();
+    assert_eq!(waits(&rig), (1..=most + 2).map(size).sum::<u64>());
+    // What is settled before it is written waits no longer.
+    rig.journal.forget(&[1, 2], None);
+    assert_eq!(waits(&rig), (3..=most + 2).map(size).sum::<u64>());
+    rig.step(0);
+    assert!(!hears.try_recv().unwrap());
+    rig.step(1000);
+    rig.step(2000);
+    assert_eq!(waits(&rig), 0);
+    // A queue that goes takes with it what waits.
+    rig.keep(most + 3, false);
+    rig.journal.remove();
+    assert_eq!(waits(&rig), 0);
+    assert!(hears.try_recv().is_err());
+}
+
+#[test]
+fn who_waits_for_all_waits_for_what_is_held_as_well() {
+    let mut rig = rig(SyncMode::Always);
+    rig.keep(1, true);
+    rig.journal.after_all(rig.answers.ticket(50));
+    assert!(!rig.taken(50));
+    rig.step(0);
+    assert!(rig.taken(1) && rig.taken(50));
+    let calls = rig.disk.calls();
+    rig.journal.after_all(rig.answers.ticket(51));
+    rig.step(1);
+    assert!(rig.taken(51));
+    assert_eq!(rig.disk.calls(), calls, "nothing is on its way");
+    rig.disk.set_capacity(Some(rig.disk.used() + 10));
+    rig.keep(2, true);
+    rig.journal.after_all(rig.answers.ticket(52));
+    rig.step(2);
+    assert_eq!((rig.answers.of(2), rig.answers.of(52)), ((0, 1), (0, 1)));
+    assert_eq!(rig.after_power_loss(), [1]);
+}
+
+#[test]
+fn what_a_table_gets_is_never_on_disk_before_what_came_before_it() {
+    for in_flight in [false, true] {
+        let mut rig = rig(SyncMode::Always);
+        // The table is in the commit thread's hands already, and the queue's window has begun.
+        rig.table.keep(&mut vec![keep(2, 100, 10, None)]);
+        rig.keep(1, true);
+        rig.step(0);
+        rig.keep(2, in_flight);
+        let ticket = (!in_flight).then(|| rig.answers.ticket(200));
+        rig.table.keep(&mut vec![keep(2, 101, 10, ticket)]);
+        let mut now = 1;
+        while rig.rounds() < 2 {
+            now += 100;
+            rig.step(now);
+            let disk = rig.disk.after_power_loss(0);
+            let mut engine = LogEngine::new(Arc::new(disk), 1 << 20);
+            let mut found = Vec::new();
+            engine.recover(&mut |stored| found.push(stored.sequence)).unwrap();
+            assert!(!found.contains(&101) || found.contains(&2), "{found:?}");
+            assert!(now < 10_000);
+        }
+        assert_eq!(rig.after_power_loss(), [1, 2, 100, 101]);
+    }
+}
+
+#[test]
+fn a_round_that_is_torn_has_no_value_without_its_message() {
+    for seed in 2..60 {
+        let mut rig = rig(SyncMode::Always);
+        rig.table.keep(&mut vec![keep(2, 100, 10, None)]);
+        rig.step(0);
+        rig.step(2000);
+        // The table's journal comes first, and is listed first.
+        rig.table.keep(&mut vec![keep(2, 101, 1, None)]);
+        rig.journal
+            .keep(&mut vec![keep(1, 1, 3000, Some(rig.answers.ticket(1)))]);
+        rig.table.keep(&mut vec![keep(2, 102, 1, Some(rig.answers.ticket(2)))]);
+        // Free space, write, then a sync that never ends.
+        let sync = rig.disk.calls() + 3;
+        rig.disk.fail_at(Some((sync, Fault::Error(ErrorKind::Other))));
+        assert!(rig.committer.step(2001).is_err());
+        let found = rig.after_losing(seed);
+        assert!(!found.contains(&102) || found.contains(&1), "{found:?}");
+    }
 }
 
 #[test]

@@ -31,11 +31,13 @@ use super::{LogEngine, damaged};
 const VERSION: u8 = 1;
 const HEADER_LEN: usize = 17;
 
-/// Where checkpoints are kept, by the id of their segment: the catalogue of all closed segments.
+/// The catalogue of all segments, and where their checkpoints are kept.
 pub(in crate::store) trait Catalogue: Send + Sync {
-    /// The segments that have one, in order.
+    /// The segments that were noted or have a checkpoint, in order.
     fn list(&self) -> Result<Vec<u32>, StoreError>;
-    /// The checkpoint of a segment.
+    /// Notes a segment that was made, on stable storage, as far as there is space.
+    fn note(&self, segment: u32) -> Result<(), StoreError>;
+    /// The checkpoint of a segment; `None` as well for one that was only noted.
     fn get(&self, segment: u32) -> Result<Option<Vec<u8>>, StoreError>;
     /// Sets it, as far as there is space. May get lost when the power fails, as a whole or in part.
     fn put(&self, segment: u32, checkpoint: &[u8]) -> Result<(), StoreError>;
@@ -258,6 +260,14 @@ impl LogEngine {
         }
     }
 
+    /// Notes a segment that is on stable storage, so that its loss is seen.
+    pub(super) fn note_segment(&self, id: u32) -> Result<(), StoreError> {
+        match self.catalogue.as_ref().filter(|_| !self.distrusts) {
+            Some(catalogue) => catalogue.note(id),
+            None => Ok(()),
+        }
+    }
+
     /// The segment is deleted, and with it its checkpoint.
     pub(super) fn remove_checkpoint(&self, id: u32) -> Result<(), StoreError> {
         match self.catalogue.as_ref().filter(|_| !self.distrusts) {
@@ -287,8 +297,13 @@ pub(super) mod tests {
             Ok(self.0.lock().keys().copied().collect())
         }
 
+        fn note(&self, segment: u32) -> Result<(), StoreError> {
+            self.0.lock().entry(segment).or_default();
+            Ok(())
+        }
+
         fn get(&self, segment: u32) -> Result<Option<Vec<u8>>, StoreError> {
-            Ok(self.0.lock().get(&segment).cloned())
+            Ok(self.0.lock().get(&segment).filter(|bytes| !bytes.is_empty()).cloned())
         }
 
         fn put(&self, segment: u32, checkpoint: &[u8]) -> Result<(), StoreError> {

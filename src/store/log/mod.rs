@@ -308,6 +308,7 @@ impl LogEngine {
         if let Some(active) = &self.active {
             self.put_checkpoint(last, active.salt)?;
         }
+        self.note_segment(id)?;
         self.checkpoint = Checkpoint::default();
         self.segments.push_back(Segment {
             id,

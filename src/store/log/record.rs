@@ -219,3 +219,34 @@ pub(super) fn read_entry(kind: Kind, payload: &[u8]) -> Option<Entry<'_>> {
         Kind::Mark => Entry::Mark(first),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settlements_of_any_shape_are_read_back() {
+        let shapes: [&[u64]; 5] = [
+            &[0],
+            &[5, 6, 7, 100],
+            &[u64::MAX],
+            &[0, u64::MAX - 1, u64::MAX],
+            &[1, 3, 5, 7],
+        ];
+        for sequences in shapes {
+            let mut bytes = Vec::new();
+            append_settle(&mut bytes, 3, QueueId(8), sequences);
+            assert!(bytes.len() <= settle_max_len(sequences.len()));
+            let (kind, payload) = check_record(&bytes, 3).unwrap();
+            assert!(check_record(&bytes, 4).is_none());
+            let Some(Entry::Settle(QueueId(8), runs)) = read_entry(kind, payload) else {
+                panic!("not a settlement");
+            };
+            let read: Vec<u64> = runs
+                .into_iter()
+                .flat_map(|(first, length)| (0..length).map(move |at| first + at))
+                .collect();
+            assert_eq!(read, sequences);
+        }
+    }
+}

@@ -84,6 +84,7 @@ impl LogEngine {
                 synced: length,
                 extended: length,
             });
+            self.note_segment(id)?;
         }
         Ok(highest)
     }

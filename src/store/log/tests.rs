@@ -11,6 +11,9 @@ use crate::store::disk::simulated::{Fault, SimulatedDisk};
 use crate::store::engine::QueueBatch;
 use crate::store::tests::{assert_same, keep};
 
+mod space;
+mod start;
+
 const SEGMENT: u64 = 4 << 10;
 
 /// What is known of a message.
@@ -106,10 +109,17 @@ impl Rig {
     fn lose_checkpoints(&mut self, seed: u64) {
         let mut catalogue = self.catalogue.0.lock();
         catalogue.retain(|id, _| seed >> (id % 61) & 1 == 0);
-        if let Some(bytes) = catalogue.values_mut().next_back().filter(|_| seed % 5 == 4) {
+        let mut checkpoints = catalogue.values_mut().filter(|bytes| !bytes.is_empty());
+        if let Some(bytes) = checkpoints.next_back().filter(|_| seed % 5 == 4) {
             let at = seed as usize % bytes.len();
             bytes[at] ^= 1 << (seed % 8);
         }
+    }
+
+    /// Segments that have a checkpoint.
+    fn checkpoints(&self) -> u64 {
+        let catalogue = self.catalogue.0.lock();
+        catalogue.values().filter(|bytes| !bytes.is_empty()).count() as u64
     }
 
     fn open_up(&mut self, queue: u64, sequence: u64, next: Fate) {
@@ -391,257 +401,5 @@ fn every_call_may_fail() {
                 rig.engine().unwrap();
             }
         }
-    }
-}
-
-#[test]
-fn a_full_disk_refuses_and_works_again() {
-    let mut rig = Rig::new();
-    let first = rig.keeps(0, 20, 500);
-    rig.round(&[first]).unwrap();
-    rig.disk.set_capacity(Some(rig.disk.used() + 1200));
-    let mut refused = 0;
-    for _ in 0..5 {
-        let batch = rig.keeps(1, 1, 500);
-        let place = (batch.queue.0, batch.keeps[0].sequence);
-        rig.round(&[batch]).unwrap();
-        refused += usize::from(rig.known[&place].fate == Fate::Gone);
-    }
-    assert_eq!(refused, 4);
-    // Consumers drain, whether or not their settlements find space.
-    let all = rig.forgets(0, 1);
-    rig.round(&[all]).unwrap();
-    let batch = rig.keeps(1, 5, 500);
-    let last = (batch.queue.0, batch.keeps[4].sequence);
-    rig.round(&[batch]).unwrap();
-    assert_eq!(
-        rig.known[&last].fate,
-        Fate::Kept,
-        "the space that was drained is not used"
-    );
-    rig.crash(Some(0));
-    rig.engine().unwrap();
-}
-
-#[test]
-fn a_torn_tail_is_cut_and_damage_in_the_middle_refuses_the_start() {
-    let mut rig = Rig::new();
-    for _ in 0..4 {
-        let batch = rig.keeps(0, 1, 500);
-        rig.round(&[batch]).unwrap();
-    }
-    rig.close().unwrap();
-    let start = |rig: &mut Rig| rig.engine().map(|_| ()).unwrap_err().to_string();
-    // With a checkpoint the start reads what is live.
-    rig.disk.damage("0000000001.log", 700);
-    let text = start(&mut rig);
-    assert!(text.contains("0000000001.log is damaged at byte"), "{text}");
-    rig.engine = None;
-    rig.disk.damage("0000000001.log", 700);
-    rig.catalogue.0.lock().clear();
-    // Each byte of the segment but the CRC of the last mark and what it says of itself.
-    let length = 32 + 4 * (17 + 9 + 16 + 18 + 6 + 7 + 3 + 500);
-    for offset in [0, 20, 33, 40, 60, 700, 1200, length - 1] {
-        rig.disk.damage("0000000001.log", offset);
-        let text = start(&mut rig);
-        assert!(text.contains("0000000001.log is damaged at byte"), "{text}");
-        rig.engine = None;
-        rig.disk.damage("0000000001.log", offset);
-    }
-    rig.engine().unwrap();
-    // Without a mark behind it, the last record counts as torn.
-    let batch = rig.keeps(0, 1, 500);
-    let place = (batch.queue.0, batch.keeps[0].sequence);
-    rig.round(&[batch]).unwrap();
-    let end = rig.engine().unwrap().segments[0].length as usize;
-    rig.crash(None);
-    rig.disk.damage("0000000001.log", end - 1);
-    rig.known.get_mut(&place).unwrap().fate = Fate::Open;
-    rig.engine().unwrap();
-    assert_eq!(rig.known[&place].fate, Fate::Gone);
-}
-
-#[test]
-fn a_missing_segment_refuses_the_start() {
-    let mut rig = Rig::new();
-    for _ in 0..6 {
-        let batch = rig.keeps(0, 5, 500);
-        rig.round(&[batch]).unwrap();
-    }
-    rig.close().unwrap();
-    rig.disk.lose("0000000002.log");
-    let text = rig.engine().map(|_| ()).unwrap_err().to_string();
-    assert!(text.contains("0000000002.log") && text.contains("missing"), "{text}");
-}
-
-/// Calls to the disk that a start makes, but for the reading of what is live.
-fn calls_of_a_start(rig: &mut Rig) -> u64 {
-    let before = rig.disk.calls();
-    rig.engine().unwrap();
-    let calls = rig.disk.calls() - before;
-    rig.crash(None);
-    calls
-}
-
-#[test]
-fn a_start_reads_what_no_checkpoint_covers() {
-    let mut rig = Rig::new();
-    for _ in 0..40 {
-        let batch = rig.keeps(0, 1, 900);
-        rig.round(&[batch]).unwrap();
-    }
-    // All but the first go; it keeps its segment, and with it all the others, as long as nothing is cleaned.
-    let mut rest = rig.forgets(0, 1);
-    rest.forgets.remove(0);
-    rig.engine().unwrap().clean_pause = u32::MAX;
-    rig.round(&[rest]).unwrap();
-    let segments = rig.engine().unwrap().segments.len() as u64;
-    assert!(segments > 9, "{segments}");
-    rig.crash(None);
-    let with = calls_of_a_start(&mut rig);
-    rig.catalogue.0.lock().clear();
-    let without = calls_of_a_start(&mut rig);
-    // Every segment was read in full once, and has its checkpoint again; only the last one's tail has none.
-    assert_eq!(rig.catalogue.0.lock().len() as u64, segments - 1);
-    assert!(calls_of_a_start(&mut rig) <= with);
-    assert!(without > with + segments, "{without} {with}");
-    // A clean end leaves no tail.
-    rig.engine().unwrap();
-    rig.close().unwrap();
-    assert_eq!(rig.catalogue.0.lock().len() as u64, segments);
-    assert!(calls_of_a_start(&mut rig) <= with);
-}
-
-#[test]
-fn a_last_segment_that_is_missing_or_too_short_refuses_the_start() {
-    let mut rig = Rig::new();
-    for _ in 0..6 {
-        let batch = rig.keeps(0, 5, 500);
-        rig.round(&[batch]).unwrap();
-    }
-    rig.close().unwrap();
-    let last = *rig.catalogue.0.lock().last_key_value().unwrap().0;
-    let file = rig.disk.open(&segment_name(last)).unwrap();
-    let length = file.length().unwrap();
-    let record = record::publish_len(&keep(1, 29, 500, None)) as u64;
-    file.truncate(length - record - 2 * MARK_LEN as u64).unwrap();
-    let text = rig.engine().map(|_| ()).unwrap_err().to_string();
-    assert!(text.contains("was longer when it was synced"), "{text}");
-    rig.engine = None;
-    rig.disk.lose(&segment_name(last));
-    let text = rig.engine().map(|_| ()).unwrap_err().to_string();
-    assert!(text.contains(&segment_name(last)) && text.contains("missing"), "{text}");
-}
-
-#[test]
-fn a_segment_of_another_version_is_refused_by_name() {
-    let mut rig = Rig::new();
-    rig.disk.create("0000000001.log").unwrap();
-    let file = rig.disk.open("0000000001.log").unwrap();
-    let mut header = record::segment_header(1, 7);
-    header[8] = 9;
-    let crc = crc32fast::hash(&header[..28]);
-    header[28..].copy_from_slice(&crc.to_le_bytes());
-    file.write_at(&header, 0).unwrap();
-    let text = rig.engine().map(|_| ()).unwrap_err().to_string();
-    assert!(text.contains("segment format 9"), "{text}");
-}
-
-#[test]
-fn settlements_of_any_shape_are_read_back() {
-    let shapes: [&[u64]; 5] = [
-        &[0],
-        &[5, 6, 7, 100],
-        &[u64::MAX],
-        &[0, u64::MAX - 1, u64::MAX],
-        &[1, 3, 5, 7],
-    ];
-    for sequences in shapes {
-        let mut bytes = Vec::new();
-        record::append_settle(&mut bytes, 3, QueueId(8), sequences);
-        assert!(bytes.len() <= record::settle_max_len(sequences.len()));
-        let (kind, payload) = record::check_record(&bytes, 3).unwrap();
-        assert!(record::check_record(&bytes, 4).is_none());
-        let Some(record::Entry::Settle(QueueId(8), runs)) = record::read_entry(kind, payload) else {
-            panic!("not a settlement");
-        };
-        let read: Vec<u64> = runs
-            .into_iter()
-            .flat_map(|(first, length)| (0..length).map(move |at| first + at))
-            .collect();
-        assert_eq!(read, sequences);
-    }
-}
-
-/// Written by the first release of the format: has to open for ever.
-const SEGMENT_V1: &[u8] = include_bytes!("../../../tests/data/store/segment-v1.log");
-
-#[test]
-fn a_segment_of_the_first_release_opens() {
-    let disk: Arc<SimulatedDisk> = Arc::default();
-    let file = disk.create("0000000001.log").unwrap();
-    file.write_at(SEGMENT_V1, 0).unwrap();
-    let mut engine = LogEngine::new(disk, SEGMENT);
-    let mut found = Vec::new();
-    let recovered = engine.recover(&mut |stored| found.push(stored)).unwrap();
-    assert_eq!(recovered.highest_queue, Some(QueueId(8)));
-    let places: Vec<(u64, u64)> = found.iter().map(|stored| (stored.queue.0, stored.sequence)).collect();
-    assert_eq!(places, [(7, 1), (7, 3)]);
-    found.iter().for_each(|stored| assert_same(stored, 64));
-    assert_eq!(found[1].expires_at, Some(1003));
-    assert_eq!(engine.usage().disk_bytes, SEGMENT_V1.len() as u64);
-}
-
-#[test]
-fn churn_stays_under_three_times_the_live_bytes() {
-    let mut rig = Rig::new();
-    // A cold message that stays, and a backlog that is consumed out of order behind it.
-    let cold = rig.keeps(2, 1, 600);
-    rig.round(&[cold]).unwrap();
-    for round in 0..1500usize {
-        let mut batch = rig.forgets(0, 1);
-        // Between 20 and 60 messages wait; every third round leaves its oldest ones alone.
-        let backlog = 20 + round % 40;
-        let excess = batch.forgets.len().saturating_sub(backlog);
-        let skip = if round % 3 == 0 { 10.min(batch.forgets.len()) } else { 0 };
-        batch.forgets = batch.forgets.into_iter().skip(skip).take(excess).collect();
-        batch.keeps = rig.keeps(0, 4, 200 + round % 500).keeps;
-        rig.round(&[batch]).unwrap();
-        let live = rig.live_bytes();
-        assert!(rig.disk.used() <= 3 * live + SEGMENT, "{} for {live}", rig.disk.used());
-    }
-    let rest = rig.forgets(0, 1);
-    rig.round(&[rest]).unwrap();
-    assert!(rig.disk.used() < SEGMENT, "{}", rig.disk.used());
-    rig.crash(Some(0));
-    rig.engine().unwrap();
-}
-
-#[test]
-fn a_reserve_of_another_size_is_made_anew() {
-    let disk: Arc<SimulatedDisk> = Arc::default();
-    for bytes in [SEGMENT / 16, 300, 0, 70] {
-        let engine = LogEngine::new(Arc::clone(&disk) as Arc<dyn Disk>, SEGMENT);
-        let mut engine = engine.with_reserve(bytes);
-        engine.recover(&mut |_| {}).unwrap();
-        engine.maintain().unwrap();
-        let found = disk.open(RESERVE_NAME).map(|file| file.length().unwrap());
-        assert_eq!(found.unwrap_or(0), bytes);
-        assert_eq!(engine.usage().disk_bytes, bytes);
-    }
-}
-
-#[test]
-fn what_is_written_into_space_that_was_read_before_can_be_read() {
-    let disk: Arc<SimulatedDisk> = Arc::default();
-    let mut engine = LogEngine::new(Arc::clone(&disk) as Arc<dyn Disk>, 1 << 20);
-    engine.recover(&mut |_| {}).unwrap();
-    for sequence in 1..=3 {
-        let mut batch = QueueBatch::new(QueueId(1));
-        batch.keeps.push(keep(1, sequence, 200, None));
-        engine.write(&[batch]).unwrap();
-        let loaded = engine.load(QueueId(1), sequence, 1, 1).unwrap();
-        assert_eq!(loaded.len(), 1);
-        assert_same(&loaded[0], 200);
     }
 }
