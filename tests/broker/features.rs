@@ -4,7 +4,7 @@ use amq_protocol::protocol::basic::AMQPProperties;
 use amq_protocol::protocol::{AMQPClass, basic, queue};
 use amq_protocol::types::{AMQPValue, FieldTable};
 
-use super::client::{Basic, Client, Queue, Received, short};
+use super::client::{Basic, Client, Received, short};
 use super::process::Setup;
 
 const REPLY_TO: &str = "amq.rabbitmq.reply-to";
@@ -149,11 +149,4 @@ fn faults_of_direct_replies_are_named() {
     let properties = AMQPProperties::default().with_reply_to(REPLY_TO.into());
     client.publish_with(1, "", "questions", b"?", properties);
     closed(&mut client, "fast reply consumer does not exist");
-    let delete = queue::Delete {
-        queue: REPLY_TO.into(),
-        ..Default::default()
-    };
-    client.send(1, Queue::Delete(delete));
-    let (code, text) = client.channel_close();
-    assert_eq!(code, 404, "{text}");
 }
