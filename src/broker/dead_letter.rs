@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::model::{Message, Millis};
+use crate::model::{Message, Millis, Name};
 use crate::queue::{DeadLetter, DeathReason, Incoming, RETRY_AT_HEADER, RETRY_COUNT_HEADER};
 use crate::routing::sender_selected_keys;
 use crate::store::QueueId;
 use crate::telemetry::Tracer;
 
+use super::Vhost;
 use super::handover::Handover;
 use super::letter_desk::LetterTry;
 use super::publish::PublishBatch;
@@ -146,6 +147,7 @@ impl super::Broker {
             let answering = answering(source, &letter, &mut queues);
             let watched = (letter.kept && !letter.held).then_some(&handover);
             let attempt = (answering > 0).then(|| LetterTry::new(source, &letter, answering, watched.cloned()));
+            note_origin(&vhost, source, &letter, &queues);
             let targets = queues.iter().map(|queue| queue.0.id).collect();
             for queue in queues.drain(..) {
                 let asked = letter.held || queue.0.may_refuse();
@@ -172,6 +174,17 @@ impl super::Broker {
         take_back(source, tried, &mut forgets, now, aftermath);
         handover.asked(forgets);
         source.settle_letters(now, aftermath);
+    }
+}
+
+/// Tells the targets whose letter comes to them, where its own key led there.
+fn note_origin(vhost: &Vhost, source: &QueueCell, letter: &DeadLetter, queues: &[QueueRef]) {
+    if letter.target.routing_key.is_some() {
+        return;
+    }
+    let stands = |name: &Name| vhost.find_queue(name).is_some();
+    for queue in queues {
+        queue.0.origins().note(&source.name, &letter.target.exchange, stands);
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::auth::{Accounts, HashingCost};
 use crate::model::{FieldTable, FieldValue, ManualClock, Message, Properties, encode_table};
 use crate::queue::{Delivery, Incoming, Outcome};
+use crate::routing::{Binding, DestinationName};
 use crate::store::{EngineKind, MessageStore, StoreOptions};
 
 use super::*;
@@ -93,6 +94,24 @@ impl Lab {
         self.try_declare(name, arguments).unwrap();
     }
 
+    fn exchange(&self, name: &str, kind: &str, arguments: FieldTable) {
+        let declare = ExchangeDeclare {
+            name: name.into(),
+            kind: kind.to_owned(),
+            durable: true,
+            auto_delete: false,
+            internal: false,
+            arguments,
+        };
+        let vhost = self.broker.vhost("/").unwrap();
+        self.broker.declare_exchange(&vhost, declare).unwrap();
+    }
+
+    fn bind(&self, source: &str, key: &str, destination: DestinationName) {
+        let vhost = self.broker.vhost("/").unwrap();
+        self.broker.bind(&vhost, binding(source, key, destination), 1).unwrap();
+    }
+
     fn queue(&self, name: &str) -> Arc<QueueCell> {
         self.broker.vhost("/").unwrap().find_queue(name).unwrap()
     }
@@ -132,6 +151,20 @@ impl Lab {
         self.clock.advance(by);
         self.broker.run_due_timers();
     }
+}
+
+fn binding(source: &str, key: &str, destination: DestinationName) -> Binding {
+    Binding {
+        source: source.into(),
+        destination,
+        routing_key: key.into(),
+        arguments: FieldTable::new(),
+    }
+}
+
+/// A queue at the end of a binding.
+fn queue(name: &str) -> DestinationName {
+    DestinationName::Queue(name.into())
 }
 
 fn body(message: &Message) -> String {

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::model::{AmqpError, ConfirmSink, ConfirmTicket, Message, ReplyCode};
+use crate::model::{AmqpError, ConfirmSink, ConfirmTicket, Message, Millis, Name, ReplyCode};
 use crate::queue::{Delivery, Incoming, Outcome};
 
-use super::{Aftermath, Broker, Count, PublishBatch, QueueCell, Vhost};
+use super::{Aftermath, Broker, Count, PublishBatch, QueueCell, QueueRef, Vhost};
 
 /// How long a publish may take to reach stable storage.
 const CONFIRM_WAIT: Duration = Duration::from_secs(30);
@@ -61,6 +61,33 @@ impl Broker {
         message: &Message,
         keys: impl IntoIterator<Item = &'k str>,
     ) -> Result<usize, AmqpError> {
+        let queues = self.route_one(vhost, message, keys)?;
+        self.place_one(vhost, message, &queues)
+    }
+
+    /// The same for a user whose rate quotas count, and those of the vhost and the queues; says as well when the next
+    /// message may come. This one is taken in any case.
+    ///
+    /// # Errors
+    /// As [`Broker::publish_one`].
+    pub fn publish_metered<'k>(
+        &self,
+        user: &Name,
+        vhost: &Vhost,
+        message: &Message,
+        keys: impl IntoIterator<Item = &'k str>,
+    ) -> Result<(Result<usize, AmqpError>, Millis), AmqpError> {
+        let queues = self.route_one(vhost, message, keys)?;
+        let until = self.charge(user, vhost, &queues, message.body_len());
+        Ok((self.place_one(vhost, message, &queues), until))
+    }
+
+    fn route_one<'k>(
+        &self,
+        vhost: &Vhost,
+        message: &Message,
+        keys: impl IntoIterator<Item = &'k str>,
+    ) -> Result<Vec<QueueRef>, AmqpError> {
         vhost.check_publishable(message.exchange())?;
         let mut queues = Vec::new();
         let random = self.now().wrapping_mul(0x9E37_79B9_7F4A_7C15);
@@ -68,9 +95,13 @@ impl Broker {
         vhost.exchange_traffic(message.exchange()).add(1, queues.len() as u64);
         vhost.traffic().add(Count::Publish, 1);
         vhost.traffic().add(Count::ReturnUnroutable, queues.is_empty().into());
+        Ok(queues)
+    }
+
+    fn place_one(&self, vhost: &Vhost, message: &Message, queues: &[QueueRef]) -> Result<usize, AmqpError> {
         let waiter = Arc::new(Waiter::default());
         let mut batch = PublishBatch::default();
-        for queue in &queues {
+        for queue in queues {
             let incoming = Incoming {
                 message: message.clone(),
                 persistent: message.properties().is_persistent(),

@@ -27,6 +27,7 @@ use crate::queue::{
 };
 use crate::store::{Keep, QueueId, QueueJournal};
 
+use super::dead_letter_queues::{Origins, Partly};
 use super::deduplication::QueueDeduplication;
 use super::firehose::Tapped;
 use super::letter_desk::LetterDesk;
@@ -111,6 +112,8 @@ pub struct QueueCell {
     /// It may refuse messages: dead letters sent here may have to go back.
     may_refuse: AtomicBool,
     letters: LetterDesk,
+    origins: Origins,
+    partly: Partly,
     pub(super) quota: Quota,
     spilling: Spilling,
     /// Arguments that an operator changed after the declaration; void for one taken away.
@@ -163,6 +166,8 @@ impl QueueCell {
             scheduled: AtomicU64::new(0),
             may_refuse: AtomicBool::new(options.may_refuse()),
             letters: LetterDesk::default(),
+            origins: Origins::default(),
+            partly: Partly::default(),
             quota: Quota::default(),
             spilling: Spilling::default(),
             changed: Mutex::default(),
@@ -218,6 +223,7 @@ impl QueueCell {
 
     /// Puts back what the store kept.
     pub fn restore(&self, messages: Vec<Restored>, now: Millis, aftermath: &mut Aftermath) {
+        self.origins.learn(messages.iter().map(|restored| &restored.message));
         let mut inner = self.inner.lock();
         if let Some(deduplication) = &mut inner.deduplication {
             for restored in &messages {

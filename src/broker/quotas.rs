@@ -4,7 +4,8 @@
 //! Nothing is dropped or refused: a message that comes too soon is taken, and its connection is not read from until the
 //! time has come at which the next one may. So the rate holds over any second, and who publishes in bursts may bring
 //! what [`BURST_MS`] allow at once. All connections draw from the same quota; one that brings nothing to it never
-//! waits. Dead letters, delayed messages whose time came and what operators publish over the API are not counted.
+//! waits. What comes over the API counts too: its answer is held back. Dead letters, replays of them and delayed
+//! messages whose time came are not counted.
 //!
 //! This is the generic cell rate algorithm (ITU-T I.371, appendix I): a bucket is a single number, the time up to which
 //! all that came is paid for.
@@ -177,6 +178,16 @@ impl Broker {
             Arc::new(Quota::new(self.rate_of_user(user)))
         });
         Arc::clone(&quota)
+    }
+
+    /// Uses the quotas of a user, the vhost and the queues for a message that does not come over a connection of
+    /// AMQP; says at which time the next one may come.
+    pub(super) fn charge(&self, user: &Name, vhost: &Vhost, queues: &[QueueRef], body_bytes: usize) -> Millis {
+        let now = self.now();
+        let of_queues = queues.iter().map(|queue| queue.charge(body_bytes, now)).max();
+        let of_user = self.user_quota(user).charge(body_bytes, now);
+        let of_vhost = vhost.quota().charge(body_bytes, now);
+        of_user.max(of_vhost).max(of_queues.unwrap_or(0))
     }
 
     /// Grows with each change of a quota: who waits looks anew whether it has to.

@@ -1,17 +1,15 @@
 //! `warren dlq`: dead letters looked at, sent back and removed.
 
-use std::time::Duration;
+mod filter;
+mod replay;
 
-use clap::{Args, Subcommand, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::{Map, Value, json};
-use tokio::signal::unix::{SignalKind, signal};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 
-use super::client::{Client, Failure, encode, path};
+use super::client::{Failure, path};
 use super::{InVhost, Target, done, table};
-
-/// How often a replay is asked how far it is.
-const LOOK: Duration = Duration::from_millis(200);
+use filter::Filter;
+pub use replay::Replay;
 
 /// Dead letters: which queues have any, what lies there, sending it back, removing it.
 #[derive(Debug, Subcommand)]
@@ -60,92 +58,6 @@ impl Which {
 
     fn named(&self) -> String {
         format!("queue '{}'", self.queue)
-    }
-}
-
-/// Which letters are meant: those to which all of this applies.
-#[derive(Debug, Args)]
-struct Filter {
-    /// Only letters that died for this reason
-    #[arg(long, value_enum)]
-    reason: Option<Reason>,
-    /// Only letters that have been there for longer than this, such as 90s, 15m, 12h or 7d
-    #[arg(long, value_name = "TIME", value_parser = milliseconds)]
-    older_than: Option<u64>,
-    /// Only letters with this header; may be given several times
-    #[arg(long = "header", short = 'H', value_name = "NAME=VALUE", value_parser = header)]
-    headers: Vec<(String, String)>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-#[value(rename_all = "snake_case")]
-enum Reason {
-    /// A consumer did not want it
-    Rejected,
-    /// Its time was up
-    Expired,
-    /// The queue was full
-    Maxlen,
-    /// It was returned too often
-    DeliveryLimit,
-}
-
-fn milliseconds(text: &str) -> Result<u64, String> {
-    let wrong = || format!("'{text}' is no number with ms, s, m, h or d behind it");
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?);
-    let unit = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return Err(wrong()),
-    };
-    let number: u64 = number.parse().map_err(|_| wrong())?;
-    number.checked_mul(unit).ok_or_else(wrong)
-}
-
-fn header(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() && !name.contains(':') => Ok((name.to_owned(), value.to_owned())),
-        _ => Err(format!("'{text}' is not NAME=VALUE")),
-    }
-}
-
-impl Filter {
-    fn parts(&self) -> Vec<(&'static str, String)> {
-        let reason = self.reason.and_then(|reason| reason.to_possible_value());
-        let reason = reason.map(|value| ("reason", value.get_name().to_owned()));
-        let age = self.older_than.map(|age| ("older_than_ms", age.to_string()));
-        let headers = self.headers.iter();
-        let headers = headers.map(|(name, value)| ("header", format!("{name}:{value}")));
-        reason.into_iter().chain(age).chain(headers).collect()
-    }
-
-    fn query(&self, more: &[(&str, String)]) -> String {
-        let parts = self.parts();
-        let pairs = parts
-            .iter()
-            .chain(more)
-            .map(|(name, value)| format!("{name}={}", encode(value)));
-        pairs.collect::<Vec<_>>().join("&")
-    }
-
-    fn body(&self) -> Map<String, Value> {
-        let mut body = Map::new();
-        let mut headers = Vec::new();
-        for (name, value) in self.parts() {
-            match name {
-                "header" => headers.push(Value::from(value)),
-                _ => {
-                    body.insert(name.to_owned(), value.into());
-                }
-            }
-        }
-        if !headers.is_empty() {
-            body.insert("header".to_owned(), headers.into());
-        }
-        body
     }
 }
 
@@ -248,8 +160,7 @@ impl Show {
         let rows: Vec<Vec<Value>> = letters
             .iter()
             .map(|letter| {
-                let to = &letter["replay_to"];
-                let to = to.as_object().map(|_| place_text(&to["exchange"], &to["routing_key"]));
+                let to = goes_to(letter);
                 vec![
                     letter["position"].clone(),
                     letter["reason"].clone(),
@@ -265,6 +176,20 @@ impl Show {
         print!("{}", table::render(&columns, &rows));
         Ok(())
     }
+}
+
+/// Where a replay sends a letter, and who has it already.
+fn goes_to(letter: &Value) -> Option<String> {
+    let to = &letter["replay_to"];
+    let mut text = to
+        .as_object()
+        .map(|_| place_text(&to["exchange"], &to["routing_key"]))?;
+    let names = letter["already_in"].as_array().into_iter().flatten();
+    let names: Vec<&str> = names.filter_map(Value::as_str).collect();
+    if !names.is_empty() {
+        text += &format!(", already in {}", names.join(", "));
+    }
+    Some(text)
 }
 
 /// Exchange and key in one word.
@@ -309,147 +234,6 @@ impl Purge {
     }
 }
 
-/// Send letters back.
-#[derive(Debug, Args)]
-pub struct Replay {
-    #[command(flatten)]
-    which: Which,
-    #[command(flatten)]
-    filter: Filter,
-    /// To this exchange instead ("" for the default exchange, which leads to the queue named by the key)
-    #[arg(long)]
-    exchange: Option<String>,
-    /// With this routing key instead
-    #[arg(long, short = 'k')]
-    routing_key: Option<String>,
-    /// At most so many letters, from the head on
-    #[arg(long)]
-    limit: Option<u64>,
-    /// At most so many letters a second
-    #[arg(long)]
-    rate: Option<u64>,
-    /// Only say what would go where
-    #[arg(long)]
-    dry_run: bool,
-}
-
-impl Replay {
-    fn run(&self) -> Result<(), Failure> {
-        let which = &self.which;
-        let client = which.target.client()?;
-        let mut body = self.filter.body();
-        let given: [(&str, Option<Value>); 5] = [
-            ("exchange", self.exchange.clone().map(Value::from)),
-            ("routing_key", self.routing_key.clone().map(Value::from)),
-            ("limit", self.limit.map(Value::from)),
-            ("rate_per_s", self.rate.map(Value::from)),
-            ("dry_run", self.dry_run.then(|| true.into())),
-        ];
-        body.extend(
-            given
-                .into_iter()
-                .filter_map(|(name, value)| Some((name.to_owned(), value?))),
-        );
-        let place = format!("{}/replays", which.path());
-        let answer = client.call("POST", &place, Some(&Value::Object(body)), &which.named())?;
-        if self.dry_run {
-            self.tell_dry(&answer.body);
-            return Ok(());
-        }
-        let place = format!("{place}/{}", answer.body["id"]);
-        let (end, interrupted) = self.watch(&client, &place)?;
-        if which.target.json {
-            println!("{end}");
-        } else {
-            println!("{}", summary(&end));
-        }
-        match end["state"].as_str() {
-            Some("done") => Ok(()),
-            Some("failed") => Err(Failure::Rejected(end["error"].as_str().unwrap_or_default().to_owned())),
-            _ if interrupted => Err(Failure::Use(
-                "interrupted; all other letters are where they were".to_owned(),
-            )),
-            _ => Err(Failure::Use(
-                "stopped by somebody else; all other letters are where they were".to_owned(),
-            )),
-        }
-    }
-
-    /// Follows a replay to its end and stops it when somebody presses Ctrl-C; the bool says so.
-    fn watch(&self, client: &Client, place: &str) -> Result<(Value, bool), Failure> {
-        let no_signals = |error: std::io::Error| Failure::Use(format!("cannot wait for signals: {error}"));
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(no_signals)?;
-        let bar = match self.which.target.json {
-            true => ProgressBar::hidden(),
-            // Hidden where standard error is no terminal.
-            false => ProgressBar::new(0),
-        };
-        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} looked at, {msg}  {elapsed}") {
-            bar.set_style(style);
-        }
-        let watched = runtime.block_on(async {
-            let mut interrupted = false;
-            let mut interrupts = signal(SignalKind::interrupt()).map_err(no_signals)?;
-            loop {
-                let status = client.get(place, "the replay")?;
-                bar.set_length(status["total"].as_u64().unwrap_or_default());
-                bar.set_position(status["scanned"].as_u64().unwrap_or_default());
-                bar.set_message(format!("{} sent back", status["replayed"]));
-                if status["state"] != "running" {
-                    return Ok((status, interrupted));
-                }
-                tokio::select! {
-                    () = tokio::time::sleep(LOOK) => {}
-                    _ = interrupts.recv() => {
-                        if interrupted {
-                            return Err(Failure::Use("interrupted before the replay came to its end".to_owned()));
-                        }
-                        interrupted = true;
-                        client.call("DELETE", place, None, "the replay")?;
-                    }
-                }
-            }
-        });
-        bar.finish_and_clear();
-        watched
-    }
-
-    fn tell_dry(&self, run: &Value) {
-        if self.which.target.json {
-            println!("{run}");
-            return;
-        }
-        let targets = run["targets"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let rows: Vec<Vec<Value>> = targets
-            .iter()
-            .map(|target| {
-                vec![
-                    target["messages"].clone(),
-                    place_text(&target["exchange"], &target["routing_key"]).into(),
-                    target["queues"].clone(),
-                    target["refused"].clone(),
-                ]
-            })
-            .collect();
-        print!(
-            "{}",
-            table::render(&["messages", "goes_to", "queues", "refused"], &rows)
-        );
-        let count = |name: &str| run[name].as_u64().unwrap_or_default();
-        println!(
-            "of {} letters {} are meant: {} would go, {} lead nowhere, {} may not be sent by this user",
-            count("total"),
-            count("matched"),
-            count("replayed"),
-            count("unroutable"),
-            count("skipped")
-        );
-    }
-}
-
 fn letters(count: &Value) -> String {
     match count.as_u64() {
         Some(1) => "1 letter".to_owned(),
@@ -457,37 +241,12 @@ fn letters(count: &Value) -> String {
     }
 }
 
-/// What a replay did, in one line.
-fn summary(end: &Value) -> String {
-    let count = |name: &str| end[name].as_u64().unwrap_or_default();
-    format!(
-        "{} sent back; of {} looked at {} were meant, {} lead nowhere and {} were refused or gone",
-        letters(&end["replayed"]),
-        count("scanned"),
-        count("matched"),
-        count("unroutable"),
-        count("skipped")
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn times_are_read_and_written() {
-        for (text, expected) in [
-            ("5ms", 5),
-            ("90s", 90_000),
-            ("15m", 900_000),
-            ("12h", 43_200_000),
-            ("7d", 604_800_000),
-        ] {
-            assert_eq!(milliseconds(text), Ok(expected));
-        }
-        for text in ["", "5", "s", "5 s", "-5s", "5w", "99999999999999999d"] {
-            assert!(milliseconds(text).is_err(), "{text}");
-        }
+    fn times_are_written_in_two_units() {
         for (milliseconds, text) in [
             (999, "0s"),
             (59_000, "59s"),
@@ -497,11 +256,5 @@ mod tests {
         ] {
             assert_eq!(age(milliseconds), text);
         }
-    }
-
-    #[test]
-    fn headers_have_a_name() {
-        assert_eq!(header("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
-        assert!(header("=b").is_err() && header("b").is_err() && header("a:b=c").is_err());
     }
 }

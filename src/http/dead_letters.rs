@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::auth::{Access, Resource};
-use crate::broker::{AlertState, Broker, DeadLetterQueue, Letter, LetterFilter, LetterSource, PEEK_MAX, ReplayRequest};
+use crate::broker::{
+    AlertState, Broker, DeadLetterQueue, Letter, LetterFilter, LetterSource, PEEK_MAX, QueueCell, ReplayRequest,
+};
 use crate::model::Name;
 use crate::queue::DeathReason;
 
@@ -244,6 +246,8 @@ struct LetterView {
     death_count: u64,
     age_ms: u64,
     replay_to: Option<TargetView>,
+    /// Queues that took it in a replay while another one refused it.
+    already_in: Vec<Name>,
 }
 
 #[derive(Serialize)]
@@ -253,7 +257,7 @@ struct TargetView {
 }
 
 impl LetterView {
-    fn new(position: usize, letter: &Letter, query: &ShowQuery, now: u64) -> Self {
+    fn new(queue: &QueueCell, position: usize, letter: &Letter, query: &ShowQuery, now: u64) -> Self {
         let owned = |text: Option<&str>| text.map(str::to_owned);
         let to = letter.replay_to(&ReplayRequest::default());
         Self {
@@ -268,6 +272,7 @@ impl LetterView {
                 exchange: to.exchange.clone(),
                 routing_key: to.keys[0].clone(),
             }),
+            already_in: queue.sent_back_to(letter),
         }
     }
 }
@@ -290,7 +295,7 @@ async fn show(
         let now = api.broker.now();
         let views = found
             .iter()
-            .map(|(position, letter)| LetterView::new(*position, letter, &query, now));
+            .map(|(position, letter)| LetterView::new(&queue, *position, letter, &query, now));
         Ok(Json(views.collect()))
     })
     .await

@@ -1,6 +1,7 @@
 //! Publishing and getting single messages.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
@@ -12,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::auth::{Access, Resource};
-use crate::broker::AfterGet;
-use crate::model::{Message, Name, Properties};
+use crate::broker::{AfterGet, Broker};
+use crate::model::{Message, Millis, Name, Properties};
 use crate::queue::Delivery;
 use crate::routing::sender_selected_keys;
 
@@ -26,6 +27,9 @@ use super::{Api, blocking, body};
 
 /// The most that one request may take from a queue.
 const GET_MAX: u64 = 10_000;
+
+/// How long an answer waits before it looks whether the quota still stands, in milliseconds.
+const LOOK_MS: Millis = 1_000;
 
 /// The longest time that RabbitMQ's timers take, in milliseconds.
 const MAX_EXPIRATION_MS: u64 = 4_294_967_295;
@@ -85,13 +89,26 @@ pub async fn publish(
     for key in &keys {
         caller.check_topic(&vhost, &exchange, key, Access::Write)?;
     }
-    blocking(move || {
+    let broker = Arc::clone(&api.broker);
+    let changes = broker.quota_changes();
+    let (reached, until) = blocking(move || {
         let message = Message::new(&exchange, &keys[0], &properties.encode(), &[&payload]).with_secret_keys();
         let keys = keys.iter().map(String::as_str);
-        let reached = api.broker.publish_one(&vhost, &message, keys)?;
-        Ok(Json(json!({ "routed": reached > 0 })))
+        Ok(api.broker.publish_metered(&caller.user, &vhost, &message, keys)?)
     })
-    .await
+    .await?;
+    hold_back(&broker, until, changes).await;
+    Ok(Json(json!({ "routed": reached? > 0 })))
+}
+
+/// Lets a publisher that is over a rate quota wait for its answer until the next message may come, or the quotas change.
+async fn hold_back(broker: &Broker, until: Millis, changes: u64) {
+    while !broker.is_ending() && broker.quota_changes() == changes {
+        match until.saturating_sub(broker.now()) {
+            0 => return,
+            left => tokio::time::sleep(Duration::from_millis(left.min(LOOK_MS))).await,
+        }
+    }
 }
 
 /// What a channel checks of a message's properties.

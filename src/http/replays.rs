@@ -150,6 +150,7 @@ fn replay_view(replay: &Replay) -> Value {
         "matched": counts.matched,
         "replayed": counts.replayed,
         "skipped": counts.skipped,
+        "partly": counts.partly,
         "unroutable": counts.unroutable,
         "started_at": replay.started_at,
         "ended_at": status.ended_at,

@@ -200,8 +200,8 @@ impl Session {
         counters.add(Count::Redeliver, delivery.redelivered.into());
         let channel = self.channel_mut(number)?;
         let index = channel.queue_index(&queue);
-        let counted = (queue.is_quorum() && delivery.delivery_count > 0)
-            .then(|| with_delivery_count(&delivery.message, delivery.delivery_count));
+        let counted =
+            (delivery.delivery_count > 0).then(|| with_delivery_count(&delivery.message, delivery.delivery_count));
         let counted = counted.or_else(|| delivery.message.visible_properties());
         let mut table = channel.deliveries.unacked.lock();
         let delivery_tag = match delivery.unacked {

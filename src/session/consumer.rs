@@ -103,8 +103,6 @@ pub struct Consumer {
     pub queue: Arc<QueueCell>,
     /// The queue's number in the channel's list of queues.
     queue_index: u32,
-    /// Deliveries carry `x-delivery-count` (quorum queues).
-    counts_deliveries: bool,
     /// The client understands `basic.cancel` from the server.
     hears_cancel: bool,
     key: AtomicU32,
@@ -126,14 +124,12 @@ impl Consumer {
     /// A consumer of `queue` on `channel`.
     #[must_use]
     pub fn new(channel: Arc<ChannelDeliveries>, queue: Arc<QueueCell>, setup: ConsumerSetup) -> Arc<Self> {
-        let counts_deliveries = queue.is_quorum();
         Arc::new(Self {
             deliver: Deliver::new(channel.target(), &setup.tag),
             channel,
             tag: setup.tag,
             queue,
             queue_index: setup.queue_index,
-            counts_deliveries,
             hears_cancel: setup.hears_cancel,
             key: AtomicU32::new(u32::MAX),
             gone: AtomicBool::new(false),
@@ -177,10 +173,9 @@ impl Consumer {
         }
     }
 
-    /// The properties with the count of deliveries, where they carry it.
+    /// The properties with the count of returns, where there were any: only then are they encoded anew.
     pub(super) fn counted(&self, delivery: &Delivery) -> Option<Vec<u8>> {
-        (self.counts_deliveries && delivery.delivery_count > 0)
-            .then(|| with_delivery_count(&delivery.message, delivery.delivery_count))
+        (delivery.delivery_count > 0).then(|| with_delivery_count(&delivery.message, delivery.delivery_count))
     }
 
     /// How its deliveries are encoded.
@@ -249,7 +244,8 @@ impl std::fmt::Debug for Consumer {
     }
 }
 
-/// The message's properties with the header that quorum queues add to what was returned (RabbitMQ: "Quorum Queues", poison messages).
+/// The message's properties with the header that tells how often it was returned (RabbitMQ: "Quorum Queues", poison
+/// messages; here for queues of every type).
 pub fn with_delivery_count(message: &Message, count: u32) -> Vec<u8> {
     let visible = message.visible_properties();
     let view = visible.as_deref().map_or(message.properties(), PropertiesView::new);

@@ -8,6 +8,7 @@ mod connections;
 mod consumers;
 mod durability;
 mod events;
+mod features;
 mod firehose;
 mod health;
 mod lifecycle;

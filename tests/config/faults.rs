@@ -447,9 +447,10 @@ const ARGUMENTS: &[(&str, &str)] = &[
     ),
     ("x-single-active-consumer = true", ""),
     ("x-queue-type = \"quorum\", x-delivery-limit = 20", ""),
+    ("x-delivery-limit = 20", ""),
     (
-        "x-delivery-limit = 20",
-        "etc/test.toml:3:34: queues[0].arguments.x-delivery-limit: is for a quorum queue; write x-queue-type = \"quorum\" beside it",
+        "x-dead-letter-strategy = \"at-least-once\"",
+        "etc/test.toml:3:40: queues[0].arguments.x-dead-letter-strategy: is for a quorum queue; write x-queue-type = \"quorum\" beside it",
     ),
     (
         "x-queue-type = \"quorum\", x-max-priority = 5",

@@ -1,5 +1,7 @@
 //! Publishing, getting and purging.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use super::Broker;
@@ -139,4 +141,52 @@ fn what_cannot_be_published_is_refused() {
         Some(json!({ "count": 1, "ackmode": "eat" })),
     );
     broker.want(400, "POST", "/api/queues/%2F/full/get", Some(json!({ "count": 10001 })));
+}
+
+#[test]
+fn what_is_published_here_counts_against_the_rate_quotas() {
+    let policy = json!({ "pattern": "^q$", "apply-to": "queues", "definition": { "message-rate-per-s": 10 } });
+    let vhost = json!({ "value": 10 });
+    for (what, path, value) in [
+        ("queue", "/api/policies/%2F/slow", policy),
+        ("vhost", "/api/vhost-limits/%2F/message-rate-per-s", vhost.clone()),
+        ("user", "/api/user-limits/guest/message-rate-per-s", vhost),
+    ] {
+        let broker = Broker::start();
+        broker.declare_queue("q");
+        let set = broker.ask("PUT", path, Some(value));
+        assert!(matches!(set.status, 201 | 204), "{what}: {}", set.text);
+        let start = Instant::now();
+        for _ in 0..6 {
+            let body = json!({ "routing_key": "q", "payload": "x" });
+            assert_eq!(broker.want(200, "POST", PUBLISH, Some(body))["routed"], true);
+        }
+        // One in the first burst, and five that wait for a tenth of a second each.
+        assert!(start.elapsed() >= Duration::from_millis(499), "{what}");
+        let get = json!({ "count": 9, "ackmode": "ack_requeue_false" });
+        let got = broker.want(200, "POST", GET, Some(get));
+        assert_eq!(got.as_array().map(Vec::len), Some(6), "{what}: nothing is lost");
+    }
+}
+
+#[test]
+fn a_publisher_that_waits_goes_on_when_the_quota_is_lifted() {
+    let broker = Broker::start();
+    broker.declare_queue("q");
+    let limit = "/api/vhost-limits/%2F/byte-rate-per-s";
+    let set = broker.ask("PUT", limit, Some(json!({ "value": 1 })));
+    assert!(matches!(set.status, 201 | 204), "{}", set.text);
+    std::thread::scope(|scope| {
+        // At one byte a second this would take longer than any test.
+        let body = json!({ "routing_key": "q", "payload": "x".repeat(100_000) });
+        let waits = scope.spawn(|| broker.want(200, "POST", PUBLISH, Some(body)));
+        let give_up = Instant::now() + Duration::from_secs(60);
+        while broker.get("/api/warren/queues/%2F/q/messages") == json!([]) {
+            assert!(Instant::now() < give_up, "it does not arrive");
+            std::thread::yield_now();
+        }
+        assert!(!waits.is_finished(), "it is there, and its answer is held back");
+        broker.want(204, "DELETE", limit, None);
+        assert_eq!(waits.join().expect("an answer")["routed"], true);
+    });
 }

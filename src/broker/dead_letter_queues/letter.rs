@@ -1,7 +1,7 @@
 //! What a dead letter tells of itself, and where it is sent back to.
 
 use crate::model::{FieldTable, FieldValue, Message, Millis, Name, Properties};
-use crate::queue::{DeathReason, WaitingPlace};
+use crate::queue::{DeathReason, Sequence, WaitingPlace};
 use crate::routing::sender_selected_keys;
 
 use super::super::queue_cell::{PeekedMessage, WaitingMessage};
@@ -103,6 +103,12 @@ impl Letter {
             headers,
             deaths,
         }
+    }
+
+    /// Its number in the queue.
+    #[must_use]
+    pub fn sequence(&self) -> Sequence {
+        self.waiting.place.sequence
     }
 
     /// What the queue needs to hand it out.

@@ -1,11 +1,12 @@
 //! Going through what waits in a queue, on disk too, without holding the queue.
 
-use crate::model::Millis;
+use crate::model::{Millis, Name};
 use crate::queue::WaitingPlace;
 use crate::store::StoreError;
 
 use super::super::Broker;
 use super::super::queue_cell::{QueueCell, Stretch, WaitingMessage};
+use super::Letter;
 use super::letter::age_ms;
 
 /// How many messages are looked at under one lock of their queue: a few microseconds.
@@ -60,6 +61,14 @@ impl Broker {
             }
         }
         Ok(())
+    }
+}
+
+impl QueueCell {
+    /// The queues that took a letter in a replay while another one refused it. The next replay leaves them out.
+    #[must_use]
+    pub fn sent_back_to(&self, letter: &Letter) -> Vec<Name> {
+        self.partly().names(letter.sequence())
     }
 }
 

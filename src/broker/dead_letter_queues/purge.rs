@@ -130,12 +130,12 @@ impl Broker {
                     run.counts.unroutable += 1;
                     continue;
                 };
-                let queues = vhost.replay_targets(&letter, &to, now);
+                let queues = vhost.replay_targets(queue, &letter, &to, now);
                 let refused = may(&to.exchange, &to.keys[0]).err().map(|error| error.text);
-                match (queues.is_empty(), &refused) {
-                    (true, _) => run.counts.unroutable += 1,
-                    (false, Some(_)) => run.counts.skipped += 1,
-                    (false, None) => run.counts.replayed += 1,
+                match (&queues, &refused) {
+                    (None, _) => run.counts.unroutable += 1,
+                    (Some(_), Some(_)) => run.counts.skipped += 1,
+                    (Some(_), None) => run.counts.replayed += 1,
                 }
                 let known = targets.len();
                 match targets.entry((to.exchange.clone(), to.keys[0].clone())) {
@@ -149,7 +149,8 @@ impl Broker {
                             refused: None,
                         });
                         target.messages += 1;
-                        target.queues = queues.iter().map(|queue| queue.0.name.clone()).collect();
+                        let queues = queues.iter().flatten();
+                        target.queues = queues.map(|queue| queue.0.name.clone()).collect();
                         target.refused = refused;
                     }
                 }

@@ -3,7 +3,8 @@
 //! **No loss.** A letter is taken from its queue, published, and settled there only once every queue that it reaches
 //! has it: for a persistent message in a durable queue, on stable storage. A broker that is killed in between has it in
 //! both at most. What is refused by a queue, or no longer routed, goes back to its place as it was; the order of what
-//! stays does not change. Queues of an exchange that took a letter which another one refused have it already.
+//! stays does not change. What some of its queues took and others refused stays too, and the next replay sends it to
+//! the others only ([`Partly`](super::Partly)).
 //!
 //! **No circles.** Only what was there at the start is looked at: a letter that dies again meanwhile waits for the next
 //! replay.
@@ -14,17 +15,19 @@
 //! A replay looks at 256 messages under one lock of its queue, and has at most [`WINDOW`] letters, or
 //! [`WINDOW_BYTES`], on their way; it pauses while an alarm blocks publishers.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{AmqpError, ConfirmSink, ConfirmTicket, Millis, Name};
-use crate::queue::{Incoming, Sequence, UnackedId, WaitingPlace};
+use crate::model::{AmqpError, Millis, Name};
+use crate::queue::{Sequence, WaitingPlace};
 use crate::store::QueueId;
 
 use super::super::queue_cell::{Aftermath, QueueCell, QueueRef};
 use super::super::{Broker, Vhost};
-use super::replays::{Replay, Signal};
+use super::flights::{Batch, Flights, Landed};
+use super::pace::Pace;
+use super::replays::Replay;
 use super::{Letter, LetterFilter, ReplayTo};
 
 /// How many letters of one replay may be on their way: enough to share a sync of the disk.
@@ -80,6 +83,8 @@ pub struct ReplayCounts {
     pub replayed: u64,
     /// Still here, or gone to a consumer, because a queue refused them or somebody else took them first.
     pub skipped: u64,
+    /// Of those, taken by some of their queues: the next replay sends them to the others only.
+    pub partly: u64,
     /// Still here, because their exchange leads nowhere or they do not say where they came from.
     pub unroutable: u64,
 }
@@ -95,15 +100,6 @@ pub(in crate::broker) enum Next {
     End,
 }
 
-/// A letter that is on its way.
-struct Flight {
-    id: UnackedId,
-    /// Queues that have not answered.
-    owed: usize,
-    refused: bool,
-    bytes: usize,
-}
-
 /// The one who does it.
 pub(in crate::broker) struct Worker {
     broker: Arc<Broker>,
@@ -117,8 +113,9 @@ pub(in crate::broker) struct Worker {
     end: Sequence,
     /// Letters that are meant and not yet sent.
     chosen: VecDeque<Letter>,
-    flights: BTreeMap<Sequence, Flight>,
-    flying_bytes: usize,
+    flights: Flights,
+    /// Letters met that only some of their queues have.
+    met_partly: BTreeSet<Sequence>,
     sent: u64,
     pace: Option<Pace>,
     heard_at: Millis,
@@ -146,8 +143,8 @@ impl Worker {
             from: Some(WaitingPlace::HEAD),
             end,
             chosen: VecDeque::new(),
-            flights: BTreeMap::new(),
-            flying_bytes: 0,
+            flights: Flights::default(),
+            met_partly: BTreeSet::new(),
             sent: 0,
             heard_at: now,
             counts: ReplayCounts {
@@ -175,7 +172,10 @@ impl Worker {
         let state = match (next, &self.failure) {
             (Next::End, Some(_)) => ReplayState::Failed,
             (Next::End, None) if self.has_rest() => ReplayState::Stopped,
-            (Next::End, None) => ReplayState::Done,
+            (Next::End, None) => {
+                self.tidy_up();
+                ReplayState::Done
+            }
             _ => ReplayState::Running,
         };
         self.replay
@@ -206,7 +206,7 @@ impl Worker {
             return Next::After(ALARM_WAIT);
         }
         let room = WINDOW - self.flights.len();
-        if room == 0 || self.flying_bytes >= WINDOW_BYTES {
+        if room == 0 || self.flights.bytes() >= WINDOW_BYTES {
             return self.until_answers(now);
         }
         let allowed = match &mut self.pace {
@@ -250,6 +250,9 @@ impl Worker {
             }
             let letter = Letter::new(waiting);
             self.counts.scanned += 1;
+            if self.queue.partly().knows(letter.sequence()) {
+                self.met_partly.insert(letter.sequence());
+            }
             if !request.filter.matches(&letter, now) {
                 continue;
             }
@@ -266,7 +269,7 @@ impl Worker {
     /// Sends up to `count` letters on their way.
     fn send(&mut self, count: usize, now: Millis) {
         let mut routed = Vec::new();
-        let mut bytes = self.flying_bytes;
+        let mut bytes = self.flights.bytes();
         while routed.len() < count && bytes < WINDOW_BYTES {
             let Some(letter) = self.chosen.pop_front() else {
                 break;
@@ -290,15 +293,14 @@ impl Worker {
         self.publish(routed, now);
     }
 
-    /// Where a letter goes; `None` for one that has to stay.
+    /// Where a letter goes, without the queues that have it already; `None` for one that has to stay.
     fn route(&self, letter: &Letter, now: Millis) -> Result<Option<(ReplayTo, Vec<QueueRef>)>, AmqpError> {
         let Some(to) = letter.replay_to(&self.replay.request) else {
             return Ok(None);
         };
-        let queues = self.vhost.replay_targets(letter, &to, now);
-        if queues.is_empty() {
+        let Some(queues) = self.vhost.replay_targets(&self.queue, letter, &to, now) else {
             return Ok(None);
-        }
+        };
         (self.may_publish)(&to.exchange, &to.keys[0])?;
         Ok(Some((to, queues)))
     }
@@ -308,9 +310,10 @@ impl Worker {
         let wanted: Vec<_> = routed.iter().map(|(letter, ..)| letter.wanted()).collect();
         let taken = self.queue.take(&wanted, now, &mut aftermath);
         let mut taken = taken.into_iter().peekable();
-        let mut batches: BTreeMap<QueueId, (QueueRef, Vec<Incoming>)> = BTreeMap::new();
+        let mut batches: BTreeMap<QueueId, Batch> = BTreeMap::new();
+        let mut landed = Vec::new();
         for (letter, to, queues) in routed {
-            let sequence = letter.waiting.place.sequence;
+            let sequence = letter.sequence();
             self.sent += 1;
             let delivery = taken.next_if(|delivery| delivery.sequence == sequence);
             let Some(id) = delivery.and_then(|delivery| delivery.unacked) else {
@@ -318,33 +321,26 @@ impl Worker {
                 continue;
             };
             let message = letter.sent_back(&to);
-            let flight = Flight {
-                id,
-                owed: queues.len(),
-                refused: false,
-                bytes: message.body_len(),
-            };
-            self.flying_bytes += flight.bytes;
-            self.flights.insert(sequence, flight);
-            for queue in queues {
-                let sink = Arc::clone(&self.replay.signal) as Arc<dyn ConfirmSink>;
-                let batch = batches.entry(queue.0.id);
-                let (_, batch) = batch.or_insert_with(|| (queue, Vec::new()));
-                batch.push(Incoming {
-                    message: message.clone(),
-                    persistent: message.properties().is_persistent(),
-                    ticket: Some(ConfirmTicket::new(sink, sequence)),
-                });
+            if queues.is_empty() {
+                landed.push(Landed::everywhere(sequence, id));
+                continue;
             }
+            for queue in &queues {
+                let batch = batches.entry(queue.0.id);
+                let batch = batch.or_insert_with(|| Batch::new(queue, &self.replay.signal));
+                batch.push(&message, sequence);
+            }
+            self.flights.begin(sequence, id, message.body_len(), queues);
         }
         if let Some(pace) = &mut self.pace {
             pace.spend(wanted.len());
         }
         self.heard_at = now;
-        for (queue, batch) in batches.into_values() {
-            queue.0.enqueue_again(batch, now, &mut aftermath);
+        for batch in batches.into_values() {
+            batch.send(now, &mut aftermath);
         }
         self.broker.settle_aftermath(&mut aftermath);
+        self.settle(landed, now);
     }
 
     /// Settles the letters for which all queues have answered.
@@ -353,106 +349,80 @@ impl Worker {
         if !answers.is_empty() {
             self.heard_at = now;
         }
-        let (mut done, mut undone) = (Vec::new(), Vec::new());
-        for (sequence, refused) in answers {
-            let Some(flight) = self.flights.get_mut(&sequence) else {
-                continue;
-            };
-            flight.refused |= refused;
-            flight.owed = flight.owed.saturating_sub(1);
-            if flight.owed > 0 {
-                continue;
-            }
-            let list = if flight.refused { &mut undone } else { &mut done };
-            list.push(flight.id);
-            self.flying_bytes -= flight.bytes;
-            self.flights.remove(&sequence);
-        }
+        let mut landed: Vec<Landed> = answers
+            .into_iter()
+            .filter_map(|answer| self.flights.answered(answer))
+            .collect();
         if !self.flights.is_empty() && now.saturating_sub(self.heard_at) >= ANSWER_WAIT_MS {
             self.failure = Some("a queue did not store its letters in time".to_owned());
-            undone.extend(std::mem::take(&mut self.flights).into_values().map(|flight| flight.id));
-            self.flying_bytes = 0;
+            landed.extend(self.flights.give_up());
+        }
+        self.settle(landed, now);
+    }
+
+    /// Letters that all their queues have are gone; the others are back at their places, and the queue remembers who
+    /// has them.
+    fn settle(&mut self, landed: Vec<Landed>, now: Millis) {
+        let (mut done, mut undone) = (Vec::new(), Vec::new());
+        let partly = self.queue.partly();
+        for landed in landed {
+            if landed.is_done {
+                self.counts.replayed += 1;
+                partly.forget(landed.letter);
+                done.push(landed.id);
+                continue;
+            }
+            self.counts.skipped += 1;
+            self.counts.partly += u64::from(!landed.taken_by.is_empty() || partly.knows(landed.letter));
+            self.met_partly.insert(landed.letter);
+            partly.note(landed.letter, landed.taken_by);
+            undone.push(landed.id);
         }
         if done.is_empty() && undone.is_empty() {
             return;
         }
-        self.counts.replayed += done.len() as u64;
-        self.counts.skipped += undone.len() as u64;
         let mut aftermath = Aftermath::default();
         self.queue.settle_taken(&done, &undone, now, &mut aftermath);
         self.broker.settle_aftermath(&mut aftermath);
+    }
+
+    /// Once all that was there has been looked at, the queue may forget letters that were not: consumers had them.
+    fn tidy_up(&self) {
+        let state = self.queue.state();
+        if self.from.is_none() && self.replay.request.limit.is_none() && state.unacked + state.held == 0 {
+            self.queue.partly().keep_only(&self.met_partly, self.end);
+        }
     }
 }
 
 impl Drop for Worker {
     /// A fault must leave no letter out of reach.
     fn drop(&mut self) {
-        let left: Vec<UnackedId> = self.flights.values().map(|flight| flight.id).collect();
-        if !left.is_empty() {
-            let mut aftermath = Aftermath::default();
-            let now = self.broker.now();
-            self.queue.settle_taken(&[], &left, now, &mut aftermath);
-            self.broker.settle_aftermath(&mut aftermath);
-        }
+        let left = self.flights.give_up();
+        self.settle(left, self.broker.now());
     }
 }
 
 impl Vhost {
-    /// The queues to which a letter would be sent back.
-    pub(super) fn replay_targets(&self, letter: &Letter, to: &ReplayTo, random: u64) -> Vec<QueueRef> {
+    /// The queues to which a letter of `queue` would be sent back, without those that have it already; `None` where it
+    /// leads nowhere.
+    pub(super) fn replay_targets(
+        &self,
+        queue: &QueueCell,
+        letter: &Letter,
+        to: &ReplayTo,
+        random: u64,
+    ) -> Option<Vec<QueueRef>> {
+        self.check_publishable(&to.exchange).ok()?;
         let mut queues = Vec::new();
-        if self.check_publishable(&to.exchange).is_err() {
-            return queues;
-        }
         let keys = to.keys.iter().map(String::as_str);
         let properties = letter.waiting.message.properties();
-        let random = random.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ letter.waiting.place.sequence;
-        let router = self.router.read();
-        let _ = router.route_many(&to.exchange, keys, properties, random, &mut queues);
-        queues
-    }
-}
-
-impl ConfirmSink for Signal {
-    fn taken(&self, tag: u64) {
-        self.answer(tag, false);
-    }
-
-    fn refused(&self, tag: u64) {
-        self.answer(tag, true);
-    }
-}
-
-/// Letters a second, with a tenth of a second's worth at once at most. Counted in thousandths of a letter.
-struct Pace {
-    rate: u64,
-    credit: u64,
-    at: Millis,
-}
-
-impl Pace {
-    fn new(rate: u64, now: Millis) -> Self {
-        Self {
-            rate: rate.max(1),
-            credit: 1000,
-            at: now,
-        }
-    }
-
-    /// How many letters may go now; otherwise how long until one may.
-    fn allowed(&mut self, now: Millis) -> Result<usize, Duration> {
-        let earned = now.saturating_sub(self.at).saturating_mul(self.rate);
-        let most = self.rate.saturating_mul(100).max(1000);
-        self.credit = self.credit.saturating_add(earned).min(most);
-        self.at = now;
-        match self.credit / 1000 {
-            // A few at a time where the rate is high.
-            0 => Err(Duration::from_millis((1000 - self.credit).div_ceil(self.rate).max(10))),
-            allowed => Ok(usize::try_from(allowed).unwrap_or(usize::MAX)),
-        }
-    }
-
-    fn spend(&mut self, letters: usize) {
-        self.credit = self.credit.saturating_sub(letters as u64 * 1000);
+        let random = random.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ letter.sequence();
+        let _ = self
+            .router
+            .read()
+            .route_many(&to.exchange, keys, properties, random, &mut queues);
+        let left_out = queue.partly().leave_out(letter.sequence(), &mut queues);
+        (left_out || !queues.is_empty()).then_some(queues)
     }
 }

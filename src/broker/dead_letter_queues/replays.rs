@@ -10,6 +10,7 @@ use crate::model::{AmqpError, Millis, Name, ReplyCode};
 
 use super::super::queue_cell::QueueCell;
 use super::super::{Broker, Vhost};
+use super::flights::Answer;
 use super::replay::{MayPublish, Worker};
 use super::{ReplayCounts, ReplayRequest, ReplayState};
 
@@ -60,16 +61,15 @@ pub(super) struct Signal {
 
 #[derive(Debug, Default)]
 struct Told {
-    /// Letters that a queue has taken (false) or refused.
-    answers: Vec<(u64, bool)>,
+    answers: Vec<Answer>,
     stopped: bool,
     /// The thread knows that it is to stop.
     heard_stop: bool,
 }
 
 impl Signal {
-    pub fn answer(&self, letter: u64, refused: bool) {
-        self.state.lock().answers.push((letter, refused));
+    pub fn answer(&self, answer: Answer) {
+        self.state.lock().answers.push(answer);
         self.changed.notify_one();
     }
 
@@ -78,7 +78,7 @@ impl Signal {
         self.changed.notify_one();
     }
 
-    pub fn answers(&self) -> Vec<(u64, bool)> {
+    pub fn answers(&self) -> Vec<Answer> {
         std::mem::take(&mut self.state.lock().answers)
     }
 
@@ -215,7 +215,7 @@ impl Broker {
                     state, counts, error, ..
                 } = replay.status();
                 tracing::info!(replay = id, queue = %replay.queue, vhost = %replay.vhost, ?state, error,
-                    matched = counts.matched, replayed = counts.replayed, skipped = counts.skipped,
+                    matched = counts.matched, replayed = counts.replayed, skipped = counts.skipped, partly = counts.partly,
                     unroutable = counts.unroutable, "replay of dead letters ended");
             }
         });

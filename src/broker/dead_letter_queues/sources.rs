@@ -30,8 +30,8 @@ impl Vhost {
     /// The queues of this vhost into which something dead-letters.
     ///
     /// Where letters keep their own keys, those count with which messages come into the source. What only the message
-    /// can tell counts as possible; but if it may have any key at all, nobody can say where the default exchange
-    /// leads, and that path is left out.
+    /// can tell counts as possible. If it may have any key at all, bindings cannot say where the default exchange
+    /// leads: then those queues count to which letters of the source have come.
     pub(super) fn letter_sources(&self) -> Sources {
         let mut found: Sources = BTreeMap::new();
         // Many queues share their dead-letter exchange and key.
@@ -55,7 +55,32 @@ impl Vhost {
                 });
             }
         }
+        self.add_origins(&mut found);
         found
+    }
+
+    /// Adds what was seen: sources whose letters came by keys of their own through the exchange that they still have.
+    fn add_origins(&self, found: &mut Sources) {
+        for queue in self.queues() {
+            for (name, exchange) in queue.origins().all() {
+                let target = self.find_queue(&name).and_then(|source| source.dead_letter_target());
+                let still = target.is_some_and(|to| to.exchange == exchange && to.routing_key.is_none());
+                if !still {
+                    continue;
+                }
+                let entry = found.entry(queue.name.clone());
+                let (_, sources) = entry.or_insert_with(|| (Arc::clone(&queue), Vec::new()));
+                if let Err(at) = sources.binary_search_by(|source| source.queue.cmp(&name)) {
+                    let source = LetterSource {
+                        vhost: self.name.clone(),
+                        queue: name,
+                        exchange,
+                        routing_key: None,
+                    };
+                    sources.insert(at, source);
+                }
+            }
+        }
     }
 
     fn letter_keys(&self, source: &QueueCell, target: &DeadLetterTarget) -> PossibleKeys {

@@ -94,15 +94,8 @@ fn each_target_gets_a_letter_once() {
     lab.declare("plain", fan(false));
     lab.declare("open", arguments! {});
     lab.declare("full", arguments! {"x-max-length" = 1, "x-overflow" = "reject-publish"});
-    let vhost = lab.broker.vhost("/").unwrap();
-    for queue in ["open", "full"] {
-        let binding = crate::routing::Binding {
-            source: "amq.fanout".into(),
-            destination: crate::routing::DestinationName::Queue(queue.into()),
-            routing_key: "".into(),
-            arguments: FieldTable::new(),
-        };
-        lab.broker.bind(&vhost, binding, 1).unwrap();
+    for target in ["open", "full"] {
+        lab.bind("amq.fanout", "", queue(target));
     }
     lab.publish("full", "x", &Properties::default());
     for queue in ["careful", "plain"] {

@@ -1,35 +1,6 @@
 //! Which queues have dead letters, how many, how old, and whether somebody should look.
 
 use super::*;
-use crate::routing::{Binding, DestinationName};
-
-fn exchange(lab: &Lab, name: &str, kind: &str, arguments: FieldTable) {
-    let declare = ExchangeDeclare {
-        name: name.into(),
-        kind: kind.to_owned(),
-        durable: true,
-        auto_delete: false,
-        internal: false,
-        arguments,
-    };
-    let vhost = lab.broker.vhost("/").unwrap();
-    lab.broker.declare_exchange(&vhost, declare).unwrap();
-}
-
-fn bind(lab: &Lab, source: &str, key: &str, destination: DestinationName) {
-    let binding = Binding {
-        source: source.into(),
-        destination,
-        routing_key: key.into(),
-        arguments: FieldTable::new(),
-    };
-    let vhost = lab.broker.vhost("/").unwrap();
-    lab.broker.bind(&vhost, binding, 1).unwrap();
-}
-
-fn queue(name: &str) -> DestinationName {
-    DestinationName::Queue(name.into())
-}
 
 /// Each queue with those that dead-letter into it.
 fn found(lab: &Lab) -> Vec<(String, Vec<String>)> {
@@ -52,20 +23,20 @@ fn row(name: &str, sources: &[&str]) -> (String, Vec<String>) {
 #[test]
 fn sources_are_found_through_exchanges_keys_and_alternates() {
     let lab = Lab::new();
-    exchange(&lab, "fan", "fanout", FieldTable::new());
-    exchange(&lab, "by-key", "direct", arguments! {"alternate-exchange" = "fan"});
-    exchange(&lab, "words", "topic", FieldTable::new());
-    exchange(&lab, "first", "direct", FieldTable::new());
+    lab.exchange("fan", "fanout", FieldTable::new());
+    lab.exchange("by-key", "direct", arguments! {"alternate-exchange" = "fan"});
+    lab.exchange("words", "topic", FieldTable::new());
+    lab.exchange("first", "direct", FieldTable::new());
     for name in ["all", "a-letters", "b-letters", "word-letters", "unrelated"] {
         lab.declare(name, arguments! {});
     }
-    bind(&lab, "fan", "", queue("all"));
-    bind(&lab, "by-key", "a", queue("a-letters"));
-    bind(&lab, "by-key", "b", queue("b-letters"));
-    bind(&lab, "words", "*.dead", queue("word-letters"));
+    lab.bind("fan", "", queue("all"));
+    lab.bind("by-key", "a", queue("a-letters"));
+    lab.bind("by-key", "b", queue("b-letters"));
+    lab.bind("words", "*.dead", queue("word-letters"));
     // Own keys: `a` by a binding, and its own name, which leads to the alternate.
     lab.declare("a", arguments! {"x-dead-letter-exchange" = "by-key"});
-    bind(&lab, "first", "b", queue("a"));
+    lab.bind("first", "b", queue("a"));
     lab.declare(
         "direct",
         arguments! {"x-dead-letter-exchange" = "by-key", "x-dead-letter-routing-key" = "b"},
@@ -93,7 +64,7 @@ fn sources_are_found_through_exchanges_keys_and_alternates() {
         ]
     );
     // A binding that takes any key: now its letters may have any.
-    bind(&lab, "fan", "", queue("a"));
+    lab.bind("fan", "", queue("a"));
     assert_eq!(
         found(&lab),
         [
@@ -109,16 +80,55 @@ fn sources_are_found_through_exchanges_keys_and_alternates() {
 #[test]
 fn an_exchange_between_and_a_policy_count_too() {
     let lab = Lab::new();
-    exchange(&lab, "first", "fanout", FieldTable::new());
-    exchange(&lab, "second", "headers", FieldTable::new());
-    bind(&lab, "first", "", DestinationName::Exchange("second".into()));
+    lab.exchange("first", "fanout", FieldTable::new());
+    lab.exchange("second", "headers", FieldTable::new());
+    lab.bind("first", "", DestinationName::Exchange("second".into()));
     lab.declare("letters", arguments! {});
-    bind(&lab, "second", "", queue("letters"));
+    lab.bind("second", "", queue("letters"));
     lab.declare("work", arguments! {});
     assert_eq!(found(&lab), []);
     policy(&lab, "work", r#"{"dead-letter-exchange": "first"}"#);
     assert_eq!(found(&lab), [row("letters", &["work"])]);
     lab.broker.clear_policy(PolicyKind::User, "/", "p-work").unwrap();
+    assert_eq!(found(&lab), []);
+}
+
+#[test]
+fn keys_that_only_messages_have_are_known_once_a_letter_came() {
+    let lab = Lab::new();
+    let vhost = lab.broker.vhost("/").unwrap();
+    lab.declare("work", arguments! {"x-dead-letter-exchange" = ""});
+    lab.declare("by-key", arguments! {});
+    lab.declare("by-copy", arguments! {});
+    lab.bind("amq.fanout", "", queue("work"));
+    assert_eq!(found(&lab), [], "any key");
+    let cc = FieldValue::Array(vec![FieldValue::text("by-copy")]);
+    let properties = Properties {
+        headers: Some([("CC", cc)].into_iter().collect()),
+        ..Properties::default()
+    };
+    let message = Message::new("amq.fanout", "by-key", &properties.encode(), &[b"m"]);
+    lab.broker.publish_one(&vhost, &message, ["by-key", "by-copy"]).unwrap();
+    assert_eq!(lab.take("work", Outcome::Reject).as_deref(), Some("m"));
+    let known = [row("by-copy", &["work"]), row("by-key", &["work"])];
+    assert_eq!(found(&lab), known);
+    let sources = lab.broker.dead_letter_queues(&vhost)[0].sources.clone();
+    assert_eq!((&*sources[0].exchange, &sources[0].routing_key), ("", &None));
+    // Where its letters go now can be told again, or they go elsewhere.
+    policy(
+        &lab,
+        "work",
+        r#"{"dead-letter-exchange": "", "dead-letter-routing-key": "by-key"}"#,
+    );
+    assert_eq!(found(&lab), [row("by-key", &["work"])]);
+    lab.broker.clear_policy(PolicyKind::User, "/", "p-work").unwrap();
+    assert_eq!(found(&lab), known);
+    policy(&lab, "work", r#"{"dead-letter-exchange": "elsewhere"}"#);
+    assert_eq!(found(&lab), []);
+    lab.broker.clear_policy(PolicyKind::User, "/", "p-work").unwrap();
+    lab.broker
+        .delete_queue(&vhost, "work", DeleteCondition::default(), 1)
+        .unwrap();
     assert_eq!(found(&lab), []);
 }
 

@@ -107,14 +107,7 @@ fn keys_of_cc_are_named_and_followed_and_bcc_stays_unknown() {
         arguments! {"x-dead-letter-exchange" = "", "x-dead-letter-routing-key" = "d"},
     );
     lab.declare("d", arguments! {});
-    let vhost = lab.broker.vhost("/").unwrap();
-    let binding = crate::routing::Binding {
-        source: "amq.direct".into(),
-        destination: crate::routing::DestinationName::Queue("d".into()),
-        routing_key: "cc1".into(),
-        arguments: FieldTable::new(),
-    };
-    lab.broker.bind(&vhost, binding, 1).unwrap();
+    lab.bind("amq.direct", "cc1", queue("d"));
     let properties = Properties {
         headers: Some(
             [("CC", FieldValue::Array(vec![FieldValue::text("cc1")]))]

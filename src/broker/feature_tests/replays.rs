@@ -1,12 +1,14 @@
 //! Dead letters on their way back.
 
+mod on_disk;
+mod stays;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::super::dead_letter_queues::{Next, Worker};
 use super::*;
 use crate::model::Name;
-use crate::routing::{Binding, DestinationName};
 
 fn everything() -> MayPublish {
     Arc::new(|_, _| Ok(()))
@@ -18,38 +20,14 @@ fn shop() -> Lab {
 }
 
 fn set_up(lab: Lab) -> Lab {
-    let vhost = lab.broker.vhost("/").unwrap();
-    exchange(&lab, "shop", "direct");
+    lab.exchange("shop", "direct", arguments! {});
     lab.declare("dlq", arguments! {});
     lab.declare(
         "orders",
         arguments! {"x-dead-letter-exchange" = "", "x-dead-letter-routing-key" = "dlq"},
     );
-    bind(&lab, &vhost, "shop", "new", "orders");
+    lab.bind("shop", "new", queue("orders"));
     lab
-}
-
-fn exchange(lab: &Lab, name: &str, kind: &str) {
-    let declare = ExchangeDeclare {
-        name: name.into(),
-        kind: kind.to_owned(),
-        durable: true,
-        auto_delete: false,
-        internal: false,
-        arguments: FieldTable::new(),
-    };
-    let vhost = lab.broker.vhost("/").unwrap();
-    lab.broker.declare_exchange(&vhost, declare).unwrap();
-}
-
-fn bind(lab: &Lab, vhost: &Vhost, source: &str, key: &str, queue: &str) {
-    let binding = Binding {
-        source: source.into(),
-        destination: DestinationName::Queue(queue.into()),
-        routing_key: key.into(),
-        arguments: FieldTable::new(),
-    };
-    lab.broker.bind(vhost, binding, 1).unwrap();
 }
 
 fn persistent(headers: FieldTable) -> Properties {
@@ -109,6 +87,7 @@ fn letters_go_back_to_where_they_came_from_in_their_order() {
         matched: 600,
         replayed: 600,
         skipped: 0,
+        partly: 0,
         unroutable: 0,
     };
     assert_eq!(report.counts, expected);
@@ -168,7 +147,7 @@ fn keys_of_cc_come_back_and_the_expiration_stays_away() {
     let lab = shop();
     let vhost = lab.broker.vhost("/").unwrap();
     lab.declare("copies", arguments! {});
-    bind(&lab, &vhost, "shop", "copy", "copies");
+    lab.bind("shop", "copy", queue("copies"));
     let mut properties = persistent(FieldTable::new());
     properties.expiration = Some("5000".into());
     let cc = FieldValue::Array(vec![FieldValue::text("copy")]);
@@ -242,63 +221,6 @@ fn filters_choose_and_what_stays_keeps_its_order_and_its_flags() {
             .unwrap(),
         0
     );
-}
-
-#[test]
-fn what_leads_nowhere_stays_and_is_counted() {
-    let lab = shop();
-    letters(&lab, 3);
-    // No dead letter at all: it does not say where it came from.
-    lab.publish("dlq", "stray", &Properties::default());
-    let vhost = lab.broker.vhost("/").unwrap();
-    let binding = Binding {
-        source: "shop".into(),
-        destination: DestinationName::Queue("orders".into()),
-        routing_key: "new".into(),
-        arguments: FieldTable::new(),
-    };
-    lab.broker.unbind(&vhost, &binding).unwrap();
-    let report = run(&lab, ReplayRequest::default());
-    assert_eq!(
-        (report.counts.matched, report.counts.unroutable, report.counts.replayed),
-        (4, 4, 0)
-    );
-    let elsewhere = ReplayRequest {
-        exchange: Some("".into()),
-        routing_key: Some("orders".into()),
-        ..ReplayRequest::default()
-    };
-    assert_eq!(run(&lab, elsewhere).counts.replayed, 4);
-    assert_eq!(bodies(&lab, "orders"), ["0", "1", "2", "stray"]);
-    let nowhere = ReplayRequest {
-        exchange: Some("gone".into()),
-        ..ReplayRequest::default()
-    };
-    die(&lab, "", "orders", &Properties::default(), "m");
-    assert_eq!(run(&lab, nowhere).counts.unroutable, 1);
-}
-
-#[test]
-fn what_a_full_queue_refuses_is_back_at_its_place_as_it_was() {
-    let lab = shop();
-    letters(&lab, 5);
-    let vhost = lab.broker.vhost("/").unwrap();
-    let full = [
-        ("x-max-length".into(), ArgumentChange::Set(2.value())),
-        ("x-overflow".into(), ArgumentChange::Set("reject-publish".value())),
-    ];
-    lab.broker.set_queue(&vhost, "orders", &full).unwrap();
-    let report = run(&lab, ReplayRequest::default());
-    assert_eq!((report.counts.replayed, report.counts.skipped), (2, 3));
-    let left = lab
-        .broker
-        .letters(&lab.queue("dlq"), &LetterFilter::default(), 0, 9)
-        .unwrap();
-    assert!(
-        left.iter()
-            .all(|(_, letter)| !letter.waiting.redelivered && letter.waiting.delivery_count == 0)
-    );
-    assert_eq!(bodies(&lab, "dlq"), ["2", "3", "4"]);
 }
 
 #[test]
@@ -468,61 +390,4 @@ fn a_deleted_queue_ends_its_replay() {
         (report.state, report.error.as_deref()),
         (ReplayState::Failed, Some("the queue was deleted"))
     );
-}
-
-#[test]
-fn letters_on_disk_are_found_sent_back_and_removed() {
-    let dir = tempfile::tempdir().unwrap();
-    let clock = Arc::new(ManualClock::at(1_700_000_000_000));
-    let options = StoreOptions {
-        sync: crate::store::SyncMode::Never,
-        ..StoreOptions::new(dir.path())
-    };
-    let lab = Lab {
-        broker: broker(options, &clock),
-        clock,
-    };
-    let lab = set_up(lab);
-    lab.broker.set_memory_budget(0);
-    let text = |at: usize| format!("{at:02048}");
-    for at in 0..1_200 {
-        let customer = if at % 3 == 0 { "x" } else { "y" };
-        let table = arguments! {"customer" = customer};
-        die(&lab, "shop", "new", &persistent(table), &text(at));
-    }
-    let queue = lab.queue("dlq");
-    assert!(queue.on_disk() > 100, "{} on disk", queue.on_disk());
-    let only_x = LetterFilter {
-        headers: vec![("customer".to_owned(), "x".to_owned())],
-        ..LetterFilter::default()
-    };
-    let found = lab.broker.letters(&queue, &only_x, 0, 1_000).unwrap();
-    let places: Vec<usize> = found.iter().map(|(position, _)| *position).collect();
-    assert_eq!(places, (0..1_200).step_by(3).collect::<Vec<_>>());
-    let request = ReplayRequest {
-        filter: only_x,
-        ..ReplayRequest::default()
-    };
-    let report = run(&lab, request);
-    assert_eq!((report.counts.scanned, report.counts.replayed), (1_200, 400));
-    let only_y = LetterFilter {
-        headers: vec![("customer".to_owned(), "y".to_owned())],
-        ..LetterFilter::default()
-    };
-    assert_eq!(lab.broker.purge_letters(&queue, &only_y, Some(100)).unwrap(), 100);
-    assert_eq!(run(&lab, ReplayRequest::default()).counts.replayed, 700);
-    assert_eq!((queue.state().ready, queue.on_disk()), (0, 0));
-    lab.broker.set_memory_budget(u64::MAX);
-    let mut back = Vec::new();
-    loop {
-        lab.broker.run_due_loads().unwrap();
-        match lab.take("orders", Outcome::Ack) {
-            Some(body) => back.push(body),
-            None if lab.queue("orders").state().ready == 0 => break,
-            None => {}
-        }
-    }
-    let x = (0..1_200).filter(|at| at % 3 == 0);
-    let y = (0..1_200).filter(|at| at % 3 != 0).skip(100);
-    assert_eq!(back, x.chain(y).map(text).collect::<Vec<_>>());
 }

@@ -104,3 +104,27 @@ fn a_letter_that_was_not_placed_is_not_lost() {
     let lab = restart(lab, dir.path());
     assert_eq!((lab.queue("q").state().ready, lab.queue("d").state().ready), (0, 1));
 }
+
+#[test]
+fn a_queue_knows_again_whose_letters_it_has() {
+    let dir = tempfile::tempdir().unwrap();
+    let lab = start(dir.path(), &Arc::new(ManualClock::at(1_700_000_000_000)));
+    lab.declare("letters", arguments! {});
+    lab.declare("work", arguments! {"x-dead-letter-exchange" = ""});
+    lab.bind("amq.fanout", "", queue("work"));
+    let message = Message::new("amq.fanout", "letters", &persistent().encode(), &[b"m"]);
+    let publish = |lab: &Lab| {
+        let vhost = lab.broker.vhost("/").unwrap();
+        lab.broker.publish_one(&vhost, &message, ["letters"]).unwrap();
+    };
+    publish(&lab);
+    lab.take("work", Outcome::Reject).unwrap();
+    let lab = restart(lab, dir.path());
+    let vhost = lab.broker.vhost("/").unwrap();
+    let known = lab.broker.dead_letter_queues(&vhost);
+    assert_eq!(known.len(), 1);
+    assert_eq!(
+        (&*known[0].queue.name, &*known[0].sources[0].queue),
+        ("letters", "work")
+    );
+}

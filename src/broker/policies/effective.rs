@@ -28,13 +28,10 @@ pub(super) fn queue_settings(
             operator.max_length_bytes,
         ),
         overflow: policy.overflow.unwrap_or(declared.overflow),
-        delivery_limit: match quorum {
-            true => capped(
-                policy.delivery_limit.map_or(declared.delivery_limit, times),
-                operator.delivery_limit.and_then(times),
-            ),
-            false => declared.delivery_limit,
-        },
+        delivery_limit: capped(
+            policy.delivery_limit.map_or(declared.delivery_limit, times),
+            operator.delivery_limit.and_then(times),
+        ),
         dead_letter: dead_letter(declared.dead_letter.as_ref(), policy),
         dead_letter_at_least_once: match quorum {
             true => policy.at_least_once.unwrap_or(declared.dead_letter_at_least_once),

@@ -14,7 +14,8 @@
 //!
 //! Patterns are matched anywhere in a name unless they are anchored, in time linear to the name; look-around and
 //! back-references, which RabbitMQ's patterns have, are refused when the policy is set. Keys that have no meaning for
-//! a queue's type (`delivery-limit` for a classic queue) are passed over.
+//! a queue's type (`dead-letter-strategy` for a classic queue) are passed over; `delivery-limit` holds for every type,
+//! unlike there.
 
 mod apply;
 mod book;

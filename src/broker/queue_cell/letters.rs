@@ -1,4 +1,4 @@
-//! Dead letters that a queue holds: what it hears about them.
+//! Dead letters: what a queue hears about those that it holds, and remembers of those that came to it.
 
 use std::sync::atomic::Ordering as Atomic;
 
@@ -6,6 +6,7 @@ use crate::model::Millis;
 use crate::queue::{Command, DeadLetter};
 use crate::store::QueueId;
 
+use super::super::dead_letter_queues::{Origins, Partly};
 use super::super::letter_desk::LetterDesk;
 use super::{Aftermath, QueueCell};
 
@@ -19,6 +20,16 @@ impl QueueCell {
     /// What became of the dead letters that this queue holds.
     pub(in crate::broker) fn letters(&self) -> &LetterDesk {
         &self.letters
+    }
+
+    /// Whose dead letters came here.
+    pub(in crate::broker) fn origins(&self) -> &Origins {
+        &self.origins
+    }
+
+    /// Who has letters of this queue that others refused when they were sent back.
+    pub(in crate::broker) fn partly(&self) -> &Partly {
+        &self.partly
     }
 
     /// All targets of a letter have answered. Called with locks of others held: the rest is done by the timers, or by

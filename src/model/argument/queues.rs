@@ -103,10 +103,10 @@ pub const QUEUE: &[Argument] = &[
     Argument::new(
         "x-delivery-limit",
         Takes::Integer(-1, u32::MAX as i64),
-        "How many times a message may come back before it is dead-lettered; 20 unless given, -1 for no limit.",
+        "How many times a message may come back before it is dead-lettered; -1 for no limit. Quorum queues have a limit \
+         of 20 unless given. RabbitMQ has it for quorum queues only.",
     )
     .operator_policy("delivery-limit", "delivery limit")
-    .only(QueueKinds::Quorum)
     .repeated()
     .changeable(),
     Argument::new(

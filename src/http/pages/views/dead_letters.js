@@ -98,6 +98,7 @@ function letter(of) {
       ['Deaths', of.death_count],
       ['Age', Number.isFinite(of.age_ms) ? span(of.age_ms) : null],
       ['A replay goes to', words],
+      ['Already in', of.already_in?.length > 0 ? of.already_in.join(', ') : null],
     ],
   });
 }
@@ -155,7 +156,7 @@ function previewOf(found) {
 async function watch(url, result, reload) {
   const stop = button('Stop', () => act(stop, () => remove(url)));
   const show = (found) => {
-    const words = `${found.state}: ${count(found.replayed)} of ${count(found.matched)} replayed, ${count(found.skipped)} skipped, ${count(found.unroutable)} with nowhere to go`;
+    const words = `${found.state}: ${count(found.replayed)} of ${count(found.matched)} replayed, ${count(found.skipped)} skipped${found.partly > 0 ? ` (${count(found.partly)} of them taken by some of their queues)` : ''}, ${count(found.unroutable)} with nowhere to go`;
     fill(result, h('p', { class: 'row' }, words, h('small', null, `since ${date(found.started_at)}`), found.state === 'running' && stop), found.error && h('p', { class: 'problem' }, found.error));
     return result.isConnected;
   };

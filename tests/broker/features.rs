@@ -1,0 +1,152 @@
+//! What a client sees of single features: delivery counts, user-id, direct reply-to.
+
+use amq_protocol::protocol::basic::AMQPProperties;
+use amq_protocol::protocol::{AMQPClass, basic, queue};
+use amq_protocol::types::{AMQPValue, FieldTable};
+
+use super::client::{Basic, Client, Received, short};
+use super::process::Setup;
+
+const REPLY_TO: &str = "amq.rabbitmq.reply-to";
+
+/// The header `x-delivery-count` of the message that comes next.
+fn count_of_next(client: &mut Client) -> (Option<i64>, u64) {
+    let (_, method) = client.method();
+    let AMQPClass::Basic(Basic::Deliver(deliver)) = method else {
+        panic!("{method:?} in place of a delivery");
+    };
+    let headers = client.content().0.headers().clone().unwrap_or_default();
+    let count = headers.inner().get("x-delivery-count").map(|value| match value {
+        AMQPValue::LongLongInt(count) => *count,
+        other => panic!("{other:?}"),
+    });
+    (count, deliver.delivery_tag)
+}
+
+/// A header of the publisher's.
+fn own() -> FieldTable {
+    let mut table = FieldTable::default();
+    table.insert("own".into(), AMQPValue::Boolean(true));
+    table
+}
+
+fn requeue(client: &mut Client, delivery_tag: u64) {
+    let nack = basic::Nack {
+        delivery_tag,
+        multiple: false,
+        requeue: true,
+    };
+    client.send(1, Basic::Nack(nack));
+}
+
+#[test]
+fn what_comes_again_tells_how_often_in_queues_of_every_type() {
+    let broker = Setup::new("").start();
+    for kind in ["classic", "quorum"] {
+        let mut client = broker.connect();
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-queue-type".into(), AMQPValue::LongString(kind.into()));
+        arguments.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(2));
+        client.declare(queue::Declare {
+            queue: short(kind),
+            durable: true,
+            arguments,
+            ..Default::default()
+        });
+        let properties = AMQPProperties::default().with_headers(own());
+        client.publish_with(1, "", kind, b"m", properties);
+        client.consume(kind);
+        for expected in [None, Some(1), Some(2)] {
+            let (count, tag) = count_of_next(&mut client);
+            assert_eq!(count, expected, "{kind}");
+            requeue(&mut client, tag);
+        }
+        assert_eq!(client.waiting(kind), Some(0), "{kind}: its limit was passed");
+        client.close();
+    }
+}
+
+#[test]
+fn a_count_comes_with_basic_get_and_leaves_the_other_properties_alone() {
+    let broker = Setup::new("").start();
+    let mut client = broker.connect();
+    client.durable("q");
+    let properties = AMQPProperties::default()
+        .with_headers(own())
+        .with_message_id("7".into());
+    client.publish_with(1, "", "q", b"m", properties.clone());
+    let Received { tag, .. } = client.get("q").unwrap();
+    requeue(&mut client, tag);
+    let (_, again, body) = client.get_content("q").unwrap();
+    let mut counted = own();
+    counted.insert("x-delivery-count".into(), AMQPValue::LongLongInt(1));
+    assert_eq!((again, body), (properties.with_headers(counted), b"m".to_vec()));
+}
+
+#[test]
+fn a_user_id_has_to_be_that_of_the_login() {
+    let broker = Setup::new("").start();
+    let mut client = broker.connect();
+    client.durable("q");
+    let claimed = |user: &str| AMQPProperties::default().with_user_id(user.into());
+    client.publish_with(1, "", "q", b"m", claimed("guest"));
+    assert_eq!(client.waiting("q"), Some(1));
+    client.publish_with(1, "", "q", b"m", claimed("boss"));
+    let text = "PRECONDITION_FAILED - user_id property set to 'boss' but authenticated user was 'guest'";
+    assert_eq!(client.channel_close(), (406, text.to_owned()));
+    client.open_channel(1);
+    assert_eq!(client.waiting("q"), Some(1));
+}
+
+fn consume_replies(client: &mut Client, no_ack: bool) {
+    let consume = basic::Consume {
+        queue: REPLY_TO.into(),
+        no_ack,
+        ..Default::default()
+    };
+    client.send(1, Basic::Consume(consume));
+}
+
+#[test]
+fn a_direct_reply_finds_its_way() {
+    let broker = Setup::new("").start();
+    let (mut client, mut server) = (broker.connect(), broker.connect());
+    server.durable("questions");
+    consume_replies(&mut client, true);
+    assert!(matches!(client.method(), (1, AMQPClass::Basic(Basic::ConsumeOk(_)))));
+    let properties = AMQPProperties::default().with_reply_to(REPLY_TO.into());
+    client.publish_with(1, "", "questions", b"?", properties);
+    assert_eq!(client.waiting("questions"), Some(1));
+    let (_, asked, _) = server.get_content("questions").unwrap();
+    let address = asked.reply_to().clone().unwrap().to_string();
+    assert_ne!(address, REPLY_TO, "an address of its own");
+    server.publish("", &address, b"!", false);
+    let reply = client.delivery();
+    assert_eq!((reply.body, reply.key), (b"!".to_vec(), address.clone()));
+    // Who has gone hears nothing, and the server learns it from a return.
+    client.close();
+    server.confirms();
+    server.publish("", &address, b"late", false);
+    assert!(matches!(server.method(), (1, AMQPClass::Basic(Basic::Return(_)))));
+}
+
+/// The broker closes the channel with 406 and this text; it is opened again.
+fn closed(client: &mut Client, text: &str) {
+    assert_eq!(client.channel_close(), (406, format!("PRECONDITION_FAILED - {text}")));
+    client.open_channel(1);
+}
+
+#[test]
+fn faults_of_direct_replies_are_named() {
+    let broker = Setup::new("").start();
+    let mut client = broker.connect();
+    consume_replies(&mut client, false);
+    closed(&mut client, "reply consumer cannot acknowledge");
+    consume_replies(&mut client, true);
+    client.method();
+    consume_replies(&mut client, true);
+    closed(&mut client, "reply consumer already set");
+    let properties = AMQPProperties::default().with_reply_to(REPLY_TO.into());
+    client.publish_with(1, "", "questions", b"?", properties);
+    closed(&mut client, "fast reply consumer does not exist");
+}
