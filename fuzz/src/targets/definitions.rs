@@ -79,12 +79,15 @@ fn lasting(document: &Value) -> Value {
     lasting
 }
 
+/// Values by table and key.
+type Definitions = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
+
 /// A store in memory.
 #[derive(Default)]
-struct State(Mutex<BTreeMap<(Table, Vec<u8>), Vec<u8>>>);
+struct State(Mutex<Definitions>);
 
 impl State {
-    fn pairs(&self) -> MutexGuard<'_, BTreeMap<(Table, Vec<u8>), Vec<u8>>> {
+    fn pairs(&self) -> MutexGuard<'_, Definitions> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
