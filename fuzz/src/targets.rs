@@ -2,6 +2,11 @@
 //!
 //! `tests/corpus.rs` replays the corpus through these functions without a fuzzer.
 
+#[path = "targets/definitions.rs"]
+mod definitions;
+#[path = "targets/segments.rs"]
+mod segments;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::Path;
@@ -15,17 +20,23 @@ use warren::model::{FieldTable, Message, decode_table, encode_table, skip_value}
 use warren::net::read_proxy_header;
 use warren::routing::{Destination, ExchangeKind, ExchangeSpec, Router};
 
+pub use definitions::{definitions, stored_definitions};
+pub use segments::store_segments;
+
 /// One target.
 pub type Target = fn(&[u8]);
 
 /// All of them, by the name of their folder under `corpus`.
-pub const ALL: [(&str, Target); 7] = [
+pub const ALL: [(&str, Target); 10] = [
     ("configuration", configuration),
     ("connection", connection),
+    ("definitions", definitions),
     ("field_table", field_table),
     ("handshake", handshake),
     ("proxy_header", proxy_header),
     ("sasl", sasl),
+    ("store_segments", store_segments),
+    ("stored_definitions", stored_definitions),
     ("topic_pattern", topic_pattern),
 ];
 

@@ -29,6 +29,7 @@ mod letter_desk;
 mod limits;
 mod login_attempts;
 mod login_failures;
+mod login_turns;
 mod observers;
 mod operations;
 mod operator_messages;
@@ -125,6 +126,7 @@ pub struct Broker {
     connection_counts: ConnectionCounts,
     login_attempts: LoginAttempts,
     login_failures: LoginFailures,
+    login_turns: login_turns::LoginTurns,
     confirm_latency: Arc<Latency>,
     alerts: dead_letter_queues::Alerts,
     alert_watch: Arc<dead_letter_queues::AlertWatch>,

@@ -85,6 +85,7 @@ impl Broker {
             connection_counts: super::ConnectionCounts::default(),
             login_attempts: super::LoginAttempts::default(),
             login_failures: super::LoginFailures::default(),
+            login_turns: super::login_turns::LoginTurns::default(),
             confirm_latency: Arc::default(),
             alerts: super::dead_letter_queues::Alerts::default(),
             alert_watch: Arc::default(),

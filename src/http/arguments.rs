@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Number, Value};
 
-use crate::model::{FieldTable, FieldValue, Name};
+use crate::model::{FieldTable, FieldValue, MAX_TABLE_DEPTH, Name};
 
 use super::error::ApiError;
 
@@ -35,18 +35,29 @@ fn value_to_json(value: &FieldValue) -> Value {
 /// A JSON object as a table: integers become signed 64 bit, as RabbitMQ's API has it.
 ///
 /// # Errors
-/// A name has more than 255 bytes, or a number fits no field.
+/// A name has more than 255 bytes, a number fits no field, or it is nested deeper than a table on the wire may be: that
+/// could be stored and not be read again.
 pub fn from_json(object: &Map<String, Value>) -> Result<FieldTable, ApiError> {
+    table_from_json(object, 0)
+}
+
+fn check_depth(depth: usize) -> Result<(), ApiError> {
+    let too_deep = || ApiError::bad_request(format!("arguments are nested deeper than {MAX_TABLE_DEPTH} levels"));
+    (depth < MAX_TABLE_DEPTH).then_some(()).ok_or_else(too_deep)
+}
+
+fn table_from_json(object: &Map<String, Value>, depth: usize) -> Result<FieldTable, ApiError> {
+    check_depth(depth)?;
     let pairs = object.iter().map(|(name, value)| {
         if name.len() > Name::MAX_BYTES {
             return Err(ApiError::bad_request("the name of an argument has more than 255 bytes"));
         }
-        Ok((name.as_str(), value_from_json(value)?))
+        Ok((name.as_str(), value_from_json(value, depth)?))
     });
     pairs.collect()
 }
 
-fn value_from_json(value: &Value) -> Result<FieldValue, ApiError> {
+fn value_from_json(value: &Value, depth: usize) -> Result<FieldValue, ApiError> {
     Ok(match value {
         Value::Null => FieldValue::Void,
         Value::Bool(flag) => FieldValue::Bool(*flag),
@@ -56,8 +67,12 @@ fn value_from_json(value: &Value) -> Result<FieldValue, ApiError> {
             _ => return Err(ApiError::bad_request(format!("{number} is too large for an argument"))),
         },
         Value::String(text) => FieldValue::text(text),
-        Value::Array(values) => FieldValue::Array(values.iter().map(value_from_json).collect::<Result<_, _>>()?),
-        Value::Object(object) => FieldValue::Table(from_json(object)?),
+        Value::Array(values) => {
+            check_depth(depth + 1)?;
+            let values = values.iter().map(|value| value_from_json(value, depth + 1));
+            FieldValue::Array(values.collect::<Result<_, _>>()?)
+        }
+        Value::Object(object) => FieldValue::Table(table_from_json(object, depth + 1)?),
     })
 }
 
@@ -74,6 +89,27 @@ mod tests {
         let table = from_json(json.as_object().unwrap()).unwrap();
         assert_eq!(table.get("x-max-length"), Some(&FieldValue::I64(10)));
         assert_eq!(to_json(&table), json);
+    }
+
+    #[test]
+    fn what_is_taken_can_be_read_again() {
+        use crate::model::{decode_table, encode_table};
+
+        for nest in [
+            |inner| serde_json::json!([inner]),
+            |inner| serde_json::json!({ "a": inner }),
+        ] {
+            let mut value = serde_json::json!(1);
+            let mut taken = 0;
+            while let Ok(table) = from_json(serde_json::json!({ "x": value }).as_object().unwrap()) {
+                let mut bytes = Vec::new();
+                encode_table(&table, &mut bytes);
+                assert_eq!(decode_table(&bytes).unwrap().0, table);
+                value = nest(value);
+                taken += 1;
+            }
+            assert_eq!(taken, MAX_TABLE_DEPTH);
+        }
     }
 
     #[test]

@@ -197,6 +197,9 @@ impl Caller {
         api.broker.login_attempts().http.note(login.is_some());
         let Some(identity) = login else {
             tracing::warn!(peer = ?ip, "HTTP login refused");
+            if let Some(ip) = ip {
+                api.broker.login_failures().note(ip, api.broker.now());
+            }
             return Err(ApiError::expired("Login failed"));
         };
         Self::known(api, identity)
@@ -256,14 +259,15 @@ impl Given {
 
 impl Api {
     /// Who that is, if what was given is right and may come from there. A hash is computed on a thread of its own, a few
-    /// at a time, so that guessing costs no message its turn; a token may wait for keys there.
+    /// at a time, so that guessing costs no message its turn; a token may wait for keys there. A failure is held against
+    /// the address, as one over AMQP is.
     async fn log_in(self: &Arc<Self>, given: Given, ip: IpAddr) -> Option<Identity> {
         let token = match given {
             Given::Bearer(token) => token,
             Given::Basic(credentials) if self.is_token(&credentials) => credentials.password,
             Given::Basic(credentials) => {
                 let local = may_log_in_from(ip, &credentials.user, &self.settings.loopback_users);
-                let known = local && self.knows(&credentials).await;
+                let known = local && self.knows(&credentials, ip).await;
                 return known.then(|| Identity::account(credentials.user));
             }
         };
@@ -280,21 +284,20 @@ impl Api {
     }
 
     /// Whether the password is right.
-    async fn knows(self: &Arc<Self>, credentials: &Credentials) -> bool {
+    async fn knows(&self, credentials: &Credentials, ip: IpAddr) -> bool {
         let Credentials { user, password } = credentials;
         if self.broker.accounts().log_in_again(user, password).is_some() {
             return true;
         }
-        let Ok(_turn) = self.hashing.acquire().await else {
-            return false;
-        };
-        let (api, credentials) = (Arc::clone(self), credentials.clone());
-        let known = tokio::task::spawn_blocking(move || {
+        let (broker, credentials) = (Arc::clone(&self.broker), credentials.clone());
+        let check = move || {
             let Credentials { user, password } = &credentials;
-            let accounts = api.broker.accounts();
-            accounts.log_in_again(user, password).is_some() || accounts.log_in(user, password).is_ok()
-        });
-        known.await.unwrap_or(false)
+            let accounts = broker.accounts();
+            let again = accounts.log_in_again(user, password);
+            let login = again.map_or_else(|| accounts.log_in(user, password), Ok)?;
+            Ok(Identity::account(login.user))
+        };
+        self.broker.check_login_in_turn(ip, check).await.is_ok()
     }
 }
 

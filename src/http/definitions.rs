@@ -188,40 +188,42 @@ impl Topology {
 /// Everything.
 pub async fn export(State(api): State<Arc<Api>>, caller: Caller) -> Result<Json<Value>, ApiError> {
     caller.require_administrator()?;
-    blocking(move || {
-        let broker = &api.broker;
-        let mut topology = Topology::default();
-        let vhosts = broker.vhosts();
-        for vhost in &vhosts {
-            topology.add(broker, vhost, true);
-        }
-        let vhosts = vhosts.iter().map(|vhost| {
-            let description = vhost.description.read().clone();
-            json!({
-                "name": &*vhost.name,
-                "description": description,
-                "tags": [],
-                "metadata": { "description": description, "tags": [] },
-            })
-        });
-        Ok(Json(json!({
-            "rabbit_version": COMPATIBLE_VERSION,
-            "rabbitmq_version": COMPATIBLE_VERSION,
-            "product_name": "Warren",
-            "product_version": env!("CARGO_PKG_VERSION"),
-            "users": broker.accounts().users(),
-            "vhosts": vhosts.collect::<Vec<_>>(),
-            "permissions": broker.accounts().permissions(),
-            "topic_permissions": broker.accounts().topic_permissions(),
-            "parameters": topology.parameters,
-            "global_parameters": broker.global_parameters(),
-            "policies": topology.policies,
-            "queues": topology.queues,
-            "exchanges": topology.exchanges,
-            "bindings": topology.bindings,
-        })))
+    blocking(move || Ok(Json(export_definitions(&api.broker)))).await
+}
+
+/// The document of a whole broker.
+#[must_use]
+pub fn export_definitions(broker: &Broker) -> Value {
+    let mut topology = Topology::default();
+    let vhosts = broker.vhosts();
+    for vhost in &vhosts {
+        topology.add(broker, vhost, true);
+    }
+    let vhosts = vhosts.iter().map(|vhost| {
+        let description = vhost.description.read().clone();
+        json!({
+            "name": &*vhost.name,
+            "description": description,
+            "tags": [],
+            "metadata": { "description": description, "tags": [] },
+        })
+    });
+    json!({
+        "rabbit_version": COMPATIBLE_VERSION,
+        "rabbitmq_version": COMPATIBLE_VERSION,
+        "product_name": "Warren",
+        "product_version": env!("CARGO_PKG_VERSION"),
+        "users": broker.accounts().users(),
+        "vhosts": vhosts.collect::<Vec<_>>(),
+        "permissions": broker.accounts().permissions(),
+        "topic_permissions": broker.accounts().topic_permissions(),
+        "parameters": topology.parameters,
+        "global_parameters": broker.global_parameters(),
+        "policies": topology.policies,
+        "queues": topology.queues,
+        "exchanges": topology.exchanges,
+        "bindings": topology.bindings,
     })
-    .await
 }
 
 /// What one vhost holds, for any other vhost to take.
@@ -257,33 +259,46 @@ pub async fn import(
     caller.require_administrator()?;
     let document: Document = body::read(body)?;
     blocking(move || {
-        let broker = &api.broker;
-        for vhost in &document.vhosts {
-            short_name(&vhost.name)?;
-            broker.declare_vhost(&vhost.name, vhost.description.as_deref().unwrap_or_default())?;
-        }
-        for user in &document.users {
-            broker.declare_user(user).map_err(ApiError::bad_request)?;
-        }
-        for permission in &document.permissions {
-            find_vhost(broker, &permission.vhost)?;
-            broker.declare_permission(permission).map_err(ApiError::bad_request)?;
-        }
-        for permission in &document.topic_permissions {
-            find_vhost(broker, &permission.vhost)?;
-            broker.put_topic_permission(permission).map_err(ApiError::bad_request)?;
-        }
-        for parameter in document
-            .global_parameters
-            .iter()
-            .filter(|parameter| is_taken(parameter))
-        {
-            broker.set_global_parameter(parameter.clone())?;
-        }
-        declare_topology(broker, &document, None)?;
+        declare_all(&api.broker, &document)?;
         Ok(StatusCode::NO_CONTENT)
     })
     .await
+}
+
+/// Makes everything that a document in JSON declares, as an import over HTTP does.
+///
+/// # Errors
+/// The reason of the first refusal, in the API's words. What was made before it stays.
+pub fn import_definitions(broker: &Broker, document: &[u8]) -> Result<(), String> {
+    let document = body::read(Ok(Bytes::copy_from_slice(document)));
+    let made = document.and_then(|document| declare_all(broker, &document));
+    made.map_err(|refused| refused.reason().to_owned())
+}
+
+fn declare_all(broker: &Broker, document: &Document) -> Result<(), ApiError> {
+    for vhost in &document.vhosts {
+        short_name(&vhost.name)?;
+        broker.declare_vhost(&vhost.name, vhost.description.as_deref().unwrap_or_default())?;
+    }
+    for user in &document.users {
+        broker.declare_user(user).map_err(ApiError::bad_request)?;
+    }
+    for permission in &document.permissions {
+        find_vhost(broker, &permission.vhost)?;
+        broker.declare_permission(permission).map_err(ApiError::bad_request)?;
+    }
+    for permission in &document.topic_permissions {
+        find_vhost(broker, &permission.vhost)?;
+        broker.put_topic_permission(permission).map_err(ApiError::bad_request)?;
+    }
+    let taken = document
+        .global_parameters
+        .iter()
+        .filter(|parameter| is_taken(parameter));
+    for parameter in taken {
+        broker.set_global_parameter(parameter.clone())?;
+    }
+    declare_topology(broker, document, None)
 }
 
 /// Makes what the document declares in one vhost, whatever vhost it came from.

@@ -28,6 +28,11 @@ impl ApiError {
         }
     }
 
+    /// What is wrong, for people.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
     /// 400: the request itself is wrong.
     pub fn bad_request(reason: impl ToString) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", reason)

@@ -63,6 +63,7 @@ use serve::Door;
 use sessions::Sessions;
 use vitals::Vitals;
 
+pub use definitions::{export_definitions, import_definitions};
 pub use log_ring::{LogRing, RingLayer};
 pub use serve::{Certificates, ConnectionLimits, Scheme};
 pub use sessions::SessionLimits;

@@ -3,7 +3,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::RwLock;
@@ -22,7 +21,6 @@ use crate::session::{EXPIRED, Next, Session};
 use super::contain::contain;
 use super::duplex::Duplex;
 use super::expiry::Expiry;
-use super::logins::Logins;
 use super::proxy;
 use super::pulse::{Pulse, every, tick};
 use super::reader::{Read, Reader};
@@ -46,8 +44,7 @@ const LINGER: Duration = Duration::from_secs(1);
 pub struct Connections {
     broker: Arc<Broker>,
     settings: RwLock<Arc<ConnectionSettings>>,
-    open: AtomicUsize,
-    logins: Logins,
+    open: watch::Sender<usize>,
     stop: watch::Sender<bool>,
 }
 
@@ -58,8 +55,7 @@ impl Connections {
         Arc::new(Self {
             broker,
             settings: RwLock::new(Arc::new(settings)),
-            open: AtomicUsize::new(0),
-            logins: Logins::new(),
+            open: watch::Sender::new(0),
             stop: watch::Sender::new(false),
         })
     }
@@ -72,7 +68,13 @@ impl Connections {
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.open.load(Ordering::Relaxed)
+        *self.open.borrow()
+    }
+
+    /// Hears how many there are whenever that changes.
+    #[must_use]
+    pub fn watch_count(&self) -> watch::Receiver<usize> {
+        self.open.subscribe()
     }
 
     /// Closes all with 320 CONNECTION_FORCED and waits until they are gone.
@@ -89,17 +91,21 @@ impl Connections {
 
     /// Counts one more connection, unless there are too many.
     fn enter(&self, most: usize) -> Option<Open<'_>> {
-        let open = Open(&self.open);
-        (self.open.fetch_add(1, Ordering::Relaxed) < most).then_some(open)
+        let entered = self.open.send_if_modified(|open| {
+            let has_room = *open < most;
+            *open += usize::from(has_room);
+            has_room
+        });
+        entered.then(|| Open(&self.open))
     }
 }
 
 /// One among the open connections, until it is dropped.
-struct Open<'a>(&'a AtomicUsize);
+struct Open<'a>(&'a watch::Sender<usize>);
 
 impl Drop for Open<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.send_modify(|open| *open -= 1);
     }
 }
 
@@ -230,14 +236,7 @@ async fn run<S>(
         rights: connections.broker.accounts().subscribe(),
     };
     // A fault of ours ends this connection and nothing else; what it held is given back all the same.
-    let why = contain(read(
-        &mut read_half,
-        &mut session,
-        &connections.logins,
-        settings.handshake_timeout,
-        news,
-    ))
-    .await;
+    let why = contain(read(&mut read_half, &mut session, settings.handshake_timeout, news)).await;
     let why = why.unwrap_or_else(|| "a fault of the broker".to_owned());
     tracing::info!(reason = %why, "connection closed");
     let _ = contain(async { session.end() }).await;
@@ -269,7 +268,6 @@ struct News {
 async fn read(
     stream: &mut (impl AsyncRead + Unpin),
     session: &mut Session,
-    logins: &Logins,
     handshake_timeout: Duration,
     mut news: News,
 ) -> String {
@@ -317,7 +315,7 @@ async fn read(
                 pulse.heard();
                 if let Ok(Read::Some(Next::LogIn)) = result {
                     let deadline = handshake.deadline();
-                    if timeout_at(deadline, Box::pin(log_in(session, logins))).await.is_err() {
+                    if timeout_at(deadline, Box::pin(log_in(session))).await.is_err() {
                         return "the login could not be checked in time".to_owned();
                     }
                     continue;
@@ -359,9 +357,9 @@ async fn pause(wait: Option<Duration>) {
     }
 }
 
-async fn log_in(session: &mut Session, logins: &Logins) {
+async fn log_in(session: &mut Session) {
     if let Some(check) = session.login_check() {
-        let login = logins.check(check).await;
+        let login = check.run_in_turn().await;
         session.logged_in(login);
     }
 }

@@ -5,7 +5,6 @@ mod contain;
 mod duplex;
 mod expiry;
 mod listener;
-mod logins;
 mod proxy;
 mod pulse;
 mod reader;

@@ -23,7 +23,7 @@ use crate::store::{MessageStore, StoreError};
 use super::clock::SystemClock;
 use super::log::{self, Levels};
 use super::{
-    REFUSED, STORAGE, ServeArguments, descriptors, reload, resources, settings, systemd, telemetry, token_keys,
+    REFUSED, STORAGE, ServeArguments, descriptors, guest, reload, resources, settings, systemd, telemetry, token_keys,
     topology,
 };
 
@@ -208,7 +208,9 @@ async fn run(config: Config, running: &Running, arguments: &ServeArguments) -> R
     let opened = http::start(wanted, Arc::clone(&running.broker), settings, certificates);
     let opened = opened.await.map_err(Failure::refused)?;
     listened.extend(opened.http.iter().chain(&opened.https));
-    warn_of_guest(&running.broker, &listened);
+    if let Some(said) = tokio::task::block_in_place(|| guest::warning(running.broker.accounts(), &listened)) {
+        tracing::warn!("{said}");
+    }
     let http = opened
         .http
         .map_or_else(|| "off".to_owned(), |address| address.to_string());
@@ -229,24 +231,6 @@ async fn run(config: Config, running: &Running, arguments: &ServeArguments) -> R
     systemd::notify(NotifyState::Stopping);
     running.connections.shut_down().await;
     Ok(())
-}
-
-/// Everybody knows guest's password; while it stands, only the look at where guest comes from keeps the network out.
-fn warn_of_guest(broker: &Broker, listened: &[SocketAddr]) {
-    let Some(open) = listened
-        .iter()
-        .find(|address| !address.ip().to_canonical().is_loopback())
-    else {
-        return;
-    };
-    let unchanged = tokio::task::block_in_place(|| broker.accounts().log_in("guest", b"guest").is_ok());
-    if unchanged {
-        tracing::warn!(
-            listener = %open,
-            "the user guest has its known password, and a listener is open to the network: change it (warren users \
-             passwd guest), delete the user (warren users delete guest), or declare [[users]]"
-        );
-    }
 }
 
 fn start_listeners(config: &Config, running: &Running) -> Result<Vec<SocketAddr>, Failure> {

@@ -2,6 +2,7 @@
 
 mod clock;
 mod descriptors;
+mod guest;
 mod launch;
 mod log;
 mod manual;

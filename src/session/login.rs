@@ -18,10 +18,13 @@ pub struct LoginCheck {
 }
 
 impl LoginCheck {
-    /// Whether the peer has given several wrong passwords of late.
-    #[must_use]
-    pub fn is_suspect(&self) -> bool {
-        self.broker.login_failures().is_suspect(self.peer, self.broker.now())
+    /// Checks on a thread that may block, when the turn comes.
+    ///
+    /// # Errors
+    /// As [`LoginCheck::run`].
+    pub async fn run_in_turn(self) -> Result<Identity, LoginRefused> {
+        let broker = Arc::clone(&self.broker);
+        broker.check_login_in_turn(self.peer, || self.run()).await
     }
 
     /// Checks; blocks its thread.

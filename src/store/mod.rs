@@ -103,6 +103,7 @@ mod message_store;
 mod offline;
 mod options;
 mod seam;
+mod segments;
 mod sled_engine;
 mod slots;
 mod state;
@@ -118,6 +119,7 @@ pub use message_store::{FatalHook, MessageStore};
 pub use offline::{Inspection, QueueInspection, SegmentInspection, convert, engine_of, forget_lost, inspect};
 pub use options::{EngineKind, StoreOptions, SyncMode};
 pub use seam::{Keep, Pairs, QueueId, StateChange, StateStore, StoreError, StoredMessage, Table};
+pub use segments::read_segments;
 pub use statistics::Statistics;
 pub use timed::Timed;
 

@@ -258,7 +258,7 @@ impl Writer {
 }
 
 /// A disk that says yes to every change and makes none.
-struct ReadOnlyDisk(RealDisk);
+pub(super) struct ReadOnlyDisk(pub(super) RealDisk);
 
 struct ReadOnlyFile(Arc<dyn DiskFile>);
 

@@ -59,6 +59,18 @@ read = ".*"
 impl Broker {
     /// Starts with these lines besides the users; `files` are put into the folder, which `FOLDER` stands for.
     pub fn start_with(configuration: &str, files: &[(&str, &str)]) -> Self {
+        Self::start_by(Command::new(env!("CARGO_BIN_EXE_warren")), configuration, files)
+    }
+
+    /// Starts with a limit of open files, which the broker cannot raise.
+    pub fn start_with_open_files(count: u32, configuration: &str) -> Self {
+        let mut shell = Command::new("sh");
+        let script = format!("ulimit -n {count} && exec \"$0\" \"$@\"");
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_warren")]);
+        Self::start_by(shell, configuration, &[])
+    }
+
+    fn start_by(mut command: Command, configuration: &str, files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in files {
             std::fs::write(folder.path().join(name), text).unwrap();
@@ -67,7 +79,7 @@ impl Broker {
         let file = folder.path().join("warren.toml");
         std::fs::write(&file, format!("{configuration}\n{USERS}")).unwrap();
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
-        let mut process = Command::new(env!("CARGO_BIN_EXE_warren"))
+        let mut process = command
             .args(["serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--config"])
             .arg(&file)
             .arg("--data-dir")

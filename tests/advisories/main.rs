@@ -1,4 +1,5 @@
-//! What brokers were broken by before, a test a class, against the program as it is run.
+//! What brokers were broken by before, a test a class, and every limit that stands against it, in the program as it is
+//! run.
 //!
 //! The advisories of RabbitMQ, Qpid, Artemis and their clients fall into these classes. That a client certificate is not
 //! trusted by issuer and serial number alone is tested in `tests/hostile/tls.rs`, beside the other certificates.
@@ -8,5 +9,7 @@ mod broker;
 #[allow(dead_code)]
 mod client;
 mod input;
+mod limits;
+mod permissions;
 mod rights;
 mod texts;

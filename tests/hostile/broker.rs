@@ -13,6 +13,8 @@ use warren::net::{ConnectionSettings, Connections, listen};
 use warren::session::SessionSettings;
 use warren::store::{EngineKind, MessageStore, StoreOptions};
 
+use super::client::PATIENCE;
+
 /// Runs until it is dropped.
 pub struct TestBroker {
     pub address: SocketAddr,
@@ -20,7 +22,7 @@ pub struct TestBroker {
     pub tls_address: SocketAddr,
     pub broker: Arc<Broker>,
     pub connections: Arc<Connections>,
-    _runtime: Runtime,
+    runtime: Runtime,
 }
 
 /// The time that passes.
@@ -98,19 +100,23 @@ impl TestBroker {
             tls_address,
             broker,
             connections,
-            _runtime: runtime,
+            runtime,
         }
     }
 
     /// Waits until `count` connections are left.
     pub fn await_connections(&self, count: usize) {
-        for _ in 0..2_000 {
-            if self.connections.count() == count {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        panic!("{} connections are open, not {count}", self.connections.count());
+        let mut open = self.connections.watch_count();
+        let reached = self.runtime.block_on(async {
+            tokio::time::timeout(PATIENCE, open.wait_for(|open| *open == count))
+                .await
+                .is_ok()
+        });
+        assert!(
+            reached,
+            "{} connections are open, not {count}",
+            self.connections.count()
+        );
     }
 }
 

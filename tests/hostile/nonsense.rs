@@ -1,5 +1,6 @@
 //! Silence, junk, crumbs and lies.
 
+use std::io::{ErrorKind, Read, Write};
 use std::time::Duration;
 
 use super::broker::{TestBroker, settings};
@@ -38,9 +39,18 @@ fn who_does_not_finish_the_handshake_is_closed() {
 }
 
 #[test]
-fn two_hundred_that_say_nothing_keep_nobody_out() {
-    let broker = impatient();
-    let silent: Vec<_> = (0..200).map(|_| Client::connect(broker.address)).collect();
+fn a_thousand_that_say_nothing_keep_nobody_out() {
+    // Both ends of each are in this process, beside those of other tests.
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let raised = rustix::process::Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, raised).unwrap();
+    let mut settings = settings();
+    settings.handshake_timeout = Duration::from_secs(2);
+    let broker = TestBroker::start(settings);
+    let silent: Vec<_> = (0..1_000).map(|_| Client::connect(broker.address)).collect();
     let mut client = Client::open(broker.address, "ann");
     client.declare(1, "q");
     for mut silent in silent {
@@ -104,6 +114,47 @@ fn one_byte_at_a_time_is_understood() {
         client.send(&[byte]);
     }
     assert_eq!(client.delivery().1, b"crumbs");
+}
+
+#[test]
+fn a_handshake_that_trickles_is_not_waited_for() {
+    let broker = impatient();
+    let mut client = Client::connect(broker.address);
+    client.send(HEADER);
+    client.expect(10, 10);
+    let response = long(b"\0ann\0ann");
+    let start_ok = [long(b""), short("PLAIN"), response, short("en_US")].concat();
+    // A byte, and a wait for an answer that does not come: each is news, and none of them gains time.
+    client.stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    let whole = method(0, 10, 11, &start_ok);
+    let sent = whole.iter().take_while(|byte| {
+        let sent = client.stream.write_all(&[**byte]).is_ok();
+        let heard = client.stream.read(&mut [0]);
+        // Nothing is heard while the broker waits; the end is heard once it does not.
+        sent && heard.is_err_and(|error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
+    });
+    assert!(sent.count() < whole.len(), "closed before it had said all");
+    broker.await_connections(0);
+}
+
+#[test]
+fn half_a_frame_and_then_silence_is_a_dead_client() {
+    let broker = TestBroker::start(settings());
+    let mut client = Client::connect(broker.address);
+    client.authenticate("PLAIN", b"\0ann\0ann").unwrap();
+    // A heartbeat a second.
+    let tune_ok = [&2047_u16.to_be_bytes()[..], &131_072_u32.to_be_bytes(), &[0, 1]].concat();
+    client.send(&method(0, 10, 31, &tune_ok));
+    client.send(&method(0, 10, 40, &[&short("/")[..], &[0, 0]].concat()));
+    client.expect(10, 41);
+    client.open_channel(1);
+    let whole = publish(1, "q", &[7; 100]);
+    client.send(&whole[..whole.len() / 2]);
+    // The broker's own heartbeats come until it gives the client up.
+    while let Some(frame) = client.frame() {
+        assert_eq!(frame.kind, 8, "{frame:?}");
+    }
+    broker.await_connections(0);
 }
 
 #[test]

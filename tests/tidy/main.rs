@@ -1,8 +1,10 @@
-//! The house as a test: who may use whom, which words are barred where, and how long files and functions may be.
+//! The house as a test: who may use whom, which words are barred where, how long files and functions may be, and what
+//! the dependencies are.
 //!
 //! Each rule takes sources and gives back faults, so that it can be shown here to find one. What breaks a limit of
 //! length already stands in `ratchet.txt` and may only shrink.
 
+mod dependencies;
 mod layers;
 mod sizes;
 mod source;
@@ -61,6 +63,14 @@ fn what_cannot_fail_says_why() {
 fn files_and_functions_keep_their_sizes() {
     let ratchet = include_str!("ratchet.txt");
     expect_none(&sizes::faults(&tree().sources, ratchet));
+}
+
+#[test]
+fn dependencies_are_as_they_may_be() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let packages = dependencies::packages(root);
+    assert!(packages.len() > 100, "{} crates", packages.len());
+    expect_none(&dependencies::faults(&packages, &dependencies::Rules::read(root)));
 }
 
 #[test]

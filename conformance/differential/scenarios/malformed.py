@@ -191,6 +191,20 @@ for label, kind, data in (
         connection.hear_close()
 
 
+for label, method in (("method", "basic.qos"), ("close", "channel.close"), ("publish", "basic.publish")):
+    @scenario(f"malformed/closed-channel-{label}")
+    def closed(s, method=method):
+        connection = s.connect()
+        channel = connection.channel()
+        channel.close(quiet=False)
+        s.note(f"channel {channel.number}, closed: {method}")
+        connection.method(channel.number, method)
+        if method == "basic.publish":
+            # RabbitMQ's reader looks at whose a method is once its content is there.
+            connection.frame(2, channel.number, wire.header_payload(0, {}))
+        connection.hear_close()
+
+
 @scenario("malformed/channel-over-the-limit")
 def channel_over_limit(s):
     connection = s.connect(channel_max=2)

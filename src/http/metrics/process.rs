@@ -153,6 +153,7 @@ fn churn(text: &mut Text, api: &Api, [received, sent]: [u64; 2]) {
             sent,
         ),
         (
+            // The same count as the next, under the name that dashboards made for RabbitMQ ask for.
             "rabbitmq_auth_attempts_failed_total",
             "Logins refused",
             broker.login_failures().total(),

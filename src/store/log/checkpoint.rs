@@ -140,7 +140,7 @@ impl Checkpoint {
         let (mut at, mut next) = (SEGMENT_HEADER_LEN as u64, checkpoint.next);
         let mut rest = entries;
         while !rest.is_empty() {
-            at += take_brief(&mut rest, &mut next)?.1;
+            at = at.checked_add(take_brief(&mut rest, &mut next)?.1)?;
         }
         checkpoint.next = next;
         (at == checkpoint.end).then_some(checkpoint)

@@ -207,9 +207,12 @@ pub(super) fn read_entry(kind: Kind, payload: &[u8]) -> Option<Entry<'_>> {
         Kind::Settle => {
             let mut runs = Vec::new();
             let mut end = 0u64;
+            let mut left = SETTLE_MAX as u64;
             while !rest.is_empty() {
                 let start = end.wrapping_add(varint::take(&mut rest)?);
                 let length = varint::take(&mut rest)?;
+                // More is never written; who believed a length of 2^63 would be busy for years.
+                left = left.checked_sub(length)?;
                 runs.push((start, length));
                 end = start.wrapping_add(length);
             }
