@@ -246,6 +246,13 @@ def definitions(broker, report):
         report.note("definitions", "warren's file imported there", "" if status == 204 else f"{status} {answer}")
         _, again = peer.ask("GET", "/api/definitions")
         compare(report, "exported there again", exported, again)
+        broker.ask("PUT", "/api/users/ours", {"password": "p", "tags": "monitoring"})
+        _, theirs = broker.ask("GET", "/api/definitions?for=rabbitmq")
+        status, answer = peer.ask("POST", "/api/definitions", theirs)
+        report.note("definitions", "warren's own users imported there", "" if status == 204 else f"{status} {answer}")
+        status, answer = peer.ask("GET", "/api/users/ours")
+        fault = "" if status == 200 and answer["tags"] in ("monitoring", ["monitoring"]) else f"{status} {answer}"
+        report.note("definitions", "a user without a hash that RabbitMQ reads", fault)
     finally:
         peer.stop()
 

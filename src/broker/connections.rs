@@ -10,12 +10,15 @@ use parking_lot::Mutex;
 
 use crate::model::{FieldTable, Millis, Name};
 
-use super::{Broker, CHURN, Counters, History, Round};
+use super::{Broker, CHURN, Counters, History, Hold, Round};
 
 /// What the broker reaches of a connection that others own.
 pub trait ConnectionLink: Send + Sync {
     /// Bytes so far.
     fn traffic(&self) -> Traffic;
+
+    /// What keeps it from being read from.
+    fn hold(&self) -> Hold;
 
     /// Asks the connection to end: its client hears 320 with `reason`. Returns at once.
     fn close(&self, reason: &str);
@@ -60,6 +63,15 @@ pub struct ChannelState {
     pub publishes: bool,
 }
 
+/// What TLS agreed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TlsSession {
+    /// `tlsv1.2` or `tlsv1.3`, as RabbitMQ writes it.
+    pub protocol: &'static str,
+    /// The cipher suite, by its IANA name.
+    pub cipher: &'static str,
+}
+
 /// One open connection.
 pub struct ConnectionEntry {
     /// Its number, never given twice in the life of a process.
@@ -74,6 +86,8 @@ pub struct ConnectionEntry {
     pub peer: SocketAddr,
     /// Ours.
     pub local: SocketAddr,
+    /// `None` where it is in the open.
+    pub tls: Option<TlsSession>,
     /// How it logged in.
     pub mechanism: String,
     /// What the client says about itself.
@@ -141,6 +155,8 @@ pub struct NewConnection {
     pub peer: SocketAddr,
     /// Ours.
     pub local: SocketAddr,
+    /// `None` where it is in the open.
+    pub tls: Option<TlsSession>,
     /// How it logged in.
     pub mechanism: String,
     /// What the client says about itself.
@@ -233,6 +249,7 @@ impl Broker {
             vhost: new.vhost,
             peer: new.peer,
             local: new.local,
+            tls: new.tls,
             mechanism: new.mechanism,
             client_properties: new.client_properties,
             connected_at: self.now(),

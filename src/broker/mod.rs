@@ -10,6 +10,7 @@ mod alarms;
 mod arguments;
 mod bindings;
 mod connection_counts;
+mod connection_state;
 mod connections;
 mod dead_letter;
 mod dead_letter_queues;
@@ -72,7 +73,10 @@ pub use alarms::{AlarmLimits, Alarms, Raised, ResourceUsage};
 pub use arguments::MAX_TIMER_MS;
 pub use bindings::check_binding_names;
 pub use connection_counts::{ConnectionCounts, Counted, Tally};
-pub use connections::{ChannelLink, ChannelState, Churn, ConnectionEntry, ConnectionLink, NewConnection, Traffic};
+pub use connection_state::{ConnectionState, Hold, HoldNote, QuotaOf};
+pub use connections::{
+    ChannelLink, ChannelState, Churn, ConnectionEntry, ConnectionLink, NewConnection, TlsSession, Traffic,
+};
 pub use dead_letter_queues::{
     AlertState, DeadLetterQueue, DryRun, DryRunTarget, Letter, LetterFilter, LetterSource, MayPublish, REASON_SAMPLE,
     Reasons, Replay, ReplayCounts, ReplayReport, ReplayRequest, ReplayState, ReplayTo,

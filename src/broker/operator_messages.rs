@@ -120,6 +120,7 @@ impl Broker {
             _ if late.timed_out() => refuse("the message was not stored in time"),
             Answers { refused: 0, .. } => {
                 vhost.traffic().add(Count::Confirm, 1);
+                self.note_with_confirms(1);
                 Ok(queues.len())
             }
             _ => refuse("a queue refused the message"),

@@ -6,6 +6,7 @@ use clap::Subcommand;
 use serde_json::Value;
 
 use super::client::{Failure, path};
+use super::table::plain;
 use super::{Target, done};
 
 /// Export and import everything that is declared.
@@ -20,6 +21,9 @@ pub enum Definitions {
         /// Only exchanges, queues and bindings of this virtual host
         #[arg(long, short = 'V')]
         vhost: Option<String>,
+        /// For RabbitMQ: without the password hashes that it cannot read, for which it refuses the whole file
+        #[arg(long, conflicts_with = "vhost")]
+        for_rabbitmq: bool,
     },
     /// Make what a file declares, such as one exported by RabbitMQ; what stands already stays
     Import {
@@ -36,8 +40,20 @@ pub enum Definitions {
 impl Definitions {
     pub(super) fn run(&self) -> Result<(), Failure> {
         match self {
-            Self::Export { target, file, vhost } => {
-                let document = target.client()?.get(&place(vhost.as_deref()), "the vhost")?;
+            Self::Export {
+                target,
+                file,
+                vhost,
+                for_rabbitmq,
+            } => {
+                let place = match for_rabbitmq {
+                    true => format!("{}?for=rabbitmq", place(None)),
+                    false => place(vhost.as_deref()),
+                };
+                let document = target.client()?.get(&place, "the vhost")?;
+                if *for_rabbitmq {
+                    warn_of_users(&document);
+                }
                 // What was parsed from JSON is written as JSON again.
                 let text = serde_json::to_string_pretty(&document).unwrap_or_default() + "\n";
                 match file {
@@ -57,6 +73,21 @@ impl Definitions {
             }
         }
         Ok(())
+    }
+}
+
+/// Names those who cannot log in where the file goes.
+fn warn_of_users(document: &Value) {
+    let users = document["users"].as_array().into_iter().flatten();
+    let names: Vec<_> = users
+        .filter(|user| user["password_hash"] == "")
+        .filter_map(|user| user["name"].as_str().map(plain))
+        .collect();
+    if !names.is_empty() {
+        eprintln!(
+            "without a password in the file: {}; give them one there with rabbitmqctl change_password",
+            names.join(", ")
+        );
     }
 }
 

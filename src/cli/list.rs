@@ -48,6 +48,18 @@ enum Kind {
     UserLimits,
 }
 
+/// What people want to see of a connection first.
+const CONNECTION_COLUMNS: [&str; 8] = [
+    "name",
+    "user",
+    "vhost",
+    "state",
+    "blocked_by",
+    "channels",
+    "recv_oct",
+    "send_oct",
+];
+
 impl Kind {
     fn path(self) -> &'static str {
         match self {
@@ -98,7 +110,7 @@ impl Kind {
                 "routing_key",
                 "arguments",
             ],
-            Self::Connections => &["name", "user", "vhost", "state", "channels", "recv_oct", "send_oct"],
+            Self::Connections => &CONNECTION_COLUMNS,
             Self::Channels => &[
                 "name",
                 "user",

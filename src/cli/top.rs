@@ -34,7 +34,7 @@ pub struct Top {
     /// What queues are sorted by
     #[arg(long, value_enum, default_value_t = Order::Depth)]
     sort: Order,
-    /// Queues that a snapshot shows
+    /// Queues, and connections, that a snapshot shows
     #[arg(long, short = 'n', default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=200))]
     rows: u64,
 }
@@ -98,6 +98,9 @@ impl Top {
         println!();
         let cells: Vec<Vec<Value>> = snapshot.queue_rows().into_iter().take(rows).collect();
         print!("{}", table::render(&view::QUEUE_COLUMNS, &cells));
+        println!();
+        let cells: Vec<Vec<Value>> = snapshot.connection_rows().into_iter().take(rows).collect();
+        print!("{}", table::render(&view::CONNECTION_COLUMNS, &cells));
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
@@ -21,7 +19,7 @@ use crate::model::{FieldTable, Name, encode_table};
 use crate::routing::{Binding, DestinationName};
 
 use super::arguments::{from_json, to_json};
-use super::body;
+use super::body::Body;
 use super::caller::Caller;
 use super::error::ApiError;
 use super::exchanges::from_path;
@@ -235,9 +233,9 @@ pub async fn post(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Path((vhost, source, kind, destination)): Path<Ends>,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<Response, ApiError> {
-    let body: BindingBody = body::read(body)?;
+    let body: BindingBody = body.read()?;
     let vhost = caller.vhost(&vhost)?;
     let (source, destination) = ends(&vhost, &source, &kind, &destination)?;
     if body.routing_key.len() > Name::MAX_BYTES {

@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::auth::{Access, Credentials, Identity, Resource, Tags, TokenAuthority, may_log_in_from};
-use crate::broker::{Broker, Vhost};
+use crate::broker::{Broker, LoginEvent, Vhost};
 use crate::model::{AmqpError, Name};
 
 use crate::routing::ExchangeKind;
@@ -137,12 +137,12 @@ fn not_in_vhost() -> ApiError {
 
 /// The address that a request comes from.
 #[derive(Clone, Copy, Debug)]
-pub struct Peer(Option<IpAddr>);
+pub struct Peer(Option<SocketAddr>);
 
 impl Peer {
     fn of(parts: &Parts) -> Self {
         let connection = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        Self(connection.map(|ConnectInfo(address)| address.ip()))
+        Self(connection.map(|ConnectInfo(address)| *address))
     }
 }
 
@@ -178,6 +178,19 @@ impl FromRequestParts<Arc<Api>> for Caller {
     }
 }
 
+/// A caller who may change users, vhosts and everything else; 401 for all others.
+pub struct Administrator(pub Caller);
+
+impl FromRequestParts<Arc<Api>> for Administrator {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, ApiError> {
+        let caller = Caller::from_request_parts(parts, api).await?;
+        caller.require_administrator()?;
+        Ok(Self(caller))
+    }
+}
+
 /// Whether one of our pages asks, and no program.
 fn is_page(parts: &Parts) -> bool {
     let accept = parts.headers.get(ACCEPT).map(HeaderValue::as_bytes);
@@ -189,20 +202,20 @@ impl Caller {
     ///
     /// # Errors
     /// 401: they are wrong, may not come from there, or their user has no tag that lets it in.
-    pub(super) async fn log_in(api: &Arc<Api>, Peer(ip): Peer, given: Given) -> Result<Self, ApiError> {
-        let login = match ip {
-            Some(ip) => api.log_in(given, ip).await,
+    pub(super) async fn log_in(api: &Arc<Api>, Peer(peer): Peer, given: Given) -> Result<Self, ApiError> {
+        let (claimed, scheme) = given.claim();
+        let login = match peer {
+            Some(peer) => api.log_in(given, peer.ip()).await,
             None => None,
         };
         api.broker.login_attempts().http.note(login.is_some());
-        let Some(identity) = login else {
-            tracing::warn!(peer = ?ip, "HTTP login refused");
-            if let Some(ip) = ip {
-                api.broker.login_failures().note(ip, api.broker.now());
+        match login {
+            Some(identity) => Self::known(api, identity),
+            None => {
+                api.tell_refused(&claimed, scheme, peer);
+                Err(ApiError::expired("Login failed"))
             }
-            return Err(ApiError::expired("Login failed"));
-        };
-        Self::known(api, identity)
+        }
     }
 
     /// On what ground it is logged in.
@@ -247,6 +260,14 @@ pub(super) enum Given {
 }
 
 impl Given {
+    /// Who wants to be let in, where that is said in the open, and the scheme.
+    fn claim(&self) -> (Name, &'static str) {
+        match self {
+            Self::Basic(credentials) => (credentials.user.clone(), "Basic"),
+            Self::Bearer(_) => (Name::default(), "Bearer"),
+        }
+    }
+
     fn of(parts: &Parts) -> Option<Self> {
         if let Some(credentials) = credentials(parts) {
             return Some(Self::Basic(credentials));
@@ -277,6 +298,23 @@ impl Api {
             api.broker.log_in_bearer(&token, ip, loopback_users).ok()
         });
         login.await.ok().flatten()
+    }
+
+    /// Tells the log and the event exchange of a login that failed. One that succeeds is an event for a connection only:
+    /// a program that polls logs in with every request.
+    fn tell_refused(&self, user: &str, scheme: &str, peer: Option<SocketAddr>) {
+        tracing::warn!(peer = ?peer, user, "HTTP login refused");
+        if let Some(peer) = peer {
+            self.broker.login_failures().note(peer.ip(), self.broker.now());
+            self.broker.tell_login(LoginEvent {
+                user,
+                peer,
+                local: self.address,
+                protocol: "http",
+                mechanism: scheme,
+                refused: Some("invalid credentials"),
+            });
+        }
     }
 
     fn is_token(&self, credentials: &Credentials) -> bool {

@@ -11,7 +11,7 @@ use crate::broker::{ChannelState, ConnectionEntry, Count, Counters};
 use crate::model::Name;
 
 use super::caller::Caller;
-use super::connections::{find, visible};
+use super::connections::{find, state, visible_at};
 use super::error::ApiError;
 use super::listing::{ListQuery, Listed, list_sampled, object};
 use super::statistics::{Ranges, stats_of};
@@ -70,7 +70,11 @@ fn view(api: &Api, entry: &Entry, ranges: &Ranges) -> ChannelView {
         user_who_performed_action: connection.user.clone(),
         vhost: connection.vhost.clone(),
         node: api.settings.node_name.clone(),
-        state: "running",
+        // RabbitMQ's channels have no other states while they are open.
+        state: match state(api, connection).name {
+            "flow" => "flow",
+            _ => "running",
+        },
         connection_details: ConnectionDetails {
             name: connection.name.clone(),
             peer_host: connection.peer.ip().to_string(),
@@ -106,26 +110,18 @@ fn answer(api: &Api, query: &ListQuery, connections: Vec<Arc<ConnectionEntry>>) 
     })
 }
 
-/// All channels.
+/// All channels, of one vhost or of all.
 pub async fn index(
     State(api): State<Arc<Api>>,
     caller: Caller,
+    vhost: Option<Path<String>>,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, ApiError> {
-    blocking(move || answer(&api, &query, visible(&api, &caller))).await
-}
-
-/// The channels in a vhost.
-pub async fn of_vhost(
-    State(api): State<Arc<Api>>,
-    caller: Caller,
-    Path(vhost): Path<String>,
-    Query(query): Query<ListQuery>,
-) -> Result<Response, ApiError> {
-    caller.visible_vhost(&vhost)?;
-    let mut connections = visible(&api, &caller);
-    connections.retain(|entry| entry.vhost == *vhost);
-    blocking(move || answer(&api, &query, connections)).await
+    blocking(move || {
+        let connections = visible_at(&api, &caller, vhost)?;
+        answer(&api, &query, connections)
+    })
+    .await
 }
 
 /// The channels of a connection.

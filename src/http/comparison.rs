@@ -6,15 +6,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::caller::Caller;
+use super::body::Body;
+use super::caller::Administrator;
 use super::error::ApiError;
-use super::{Api, blocking, body, definitions};
+use super::{Api, blocking, definitions};
 
 /// A kind of definition.
 struct Kind {
@@ -171,16 +170,15 @@ pub struct ComparisonQuery {
 /// Compares a file, for all vhosts or, with `vhost`, for one that takes it in wherever it came from.
 pub async fn compare(
     State(api): State<Arc<Api>>,
-    caller: Caller,
+    Administrator(caller): Administrator,
     Query(query): Query<ComparisonQuery>,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<Json<Comparison>, ApiError> {
-    caller.require_administrator()?;
-    let file: Map<String, Value> = body::read(body)?;
+    let file: Map<String, Value> = body.read()?;
     let one = Some(query.vhost).filter(|vhost| !vhost.is_empty());
     let here = match &one {
         Some(vhost) => definitions::export_vhost(State(api), caller, Path(vhost.clone())).await?,
-        None => definitions::export(State(api), caller).await?,
+        None => definitions::export(State(api), Administrator(caller), Query::default()).await?,
     };
     blocking(move || Ok(Json(compared(&here.0, &Value::Object(file), one.as_deref())?))).await
 }

@@ -8,7 +8,7 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::broker::ConnectionEntry;
+use crate::broker::{ConnectionEntry, ConnectionState};
 use crate::model::Name;
 
 use super::arguments::to_json;
@@ -40,7 +40,11 @@ struct ConnectionView {
     #[serde(rename = "type")]
     kind: &'static str,
     state: &'static str,
+    /// RabbitMQ has none of this.
+    blocked_by: Vec<&'static str>,
     ssl: bool,
+    ssl_protocol: Option<&'static str>,
+    ssl_cipher: Option<&'static str>,
     auth_mechanism: String,
     client_properties: Value,
     user_provided_name: Option<String>,
@@ -65,10 +69,16 @@ impl Listed for Arc<ConnectionEntry> {
     }
 }
 
+/// How a connection stands now.
+pub(super) fn state(api: &Api, entry: &ConnectionEntry) -> ConnectionState {
+    entry.state(api.broker.alarms().raised(), api.broker.now())
+}
+
 fn view(api: &Api, entry: &ConnectionEntry, ranges: &Ranges) -> ConnectionView {
     let data = Track::of(entry.history(), ranges.data_rates);
     let traffic = entry.link.traffic();
     let given = entry.client_properties.get("connection_name");
+    let state = state(api, entry);
     ConnectionView {
         name: entry.name.clone(),
         user: entry.user.clone(),
@@ -81,8 +91,11 @@ fn view(api: &Api, entry: &ConnectionEntry, ranges: &Ranges) -> ConnectionView {
         peer_port: entry.peer.port(),
         protocol: "AMQP 0-9-1",
         kind: "network",
-        state: "running",
-        ssl: false,
+        state: state.name,
+        blocked_by: state.blocked_by,
+        ssl: entry.tls.is_some(),
+        ssl_protocol: entry.tls.map(|tls| tls.protocol),
+        ssl_cipher: entry.tls.map(|tls| tls.cipher),
         auth_mechanism: entry.mechanism.clone(),
         client_properties: to_json(&entry.client_properties),
         user_provided_name: given.and_then(|name| name.as_text()).map(str::to_owned),
@@ -105,6 +118,20 @@ pub(super) fn visible(api: &Api, caller: &Caller) -> Vec<Arc<ConnectionEntry>> {
     connections
 }
 
+/// Those of one vhost where the path names one, else all of them.
+pub(super) fn visible_at(
+    api: &Api,
+    caller: &Caller,
+    vhost: Option<Path<String>>,
+) -> Result<Vec<Arc<ConnectionEntry>>, ApiError> {
+    let mut connections = visible(api, caller);
+    if let Some(Path(vhost)) = vhost {
+        caller.visible_vhost(&vhost)?;
+        connections.retain(|entry| entry.vhost == *vhost);
+    }
+    Ok(connections)
+}
+
 fn answer(api: &Api, query: &ListQuery, connections: Vec<Arc<ConnectionEntry>>) -> Result<Response, ApiError> {
     let ranges = query.ranges(api.broker.now())?;
     list_sampled(query, &ranges, connections, |entry: &Arc<ConnectionEntry>, ranges| {
@@ -112,26 +139,18 @@ fn answer(api: &Api, query: &ListQuery, connections: Vec<Arc<ConnectionEntry>>) 
     })
 }
 
-/// All connections.
+/// All connections, of one vhost or of all.
 pub async fn index(
     State(api): State<Arc<Api>>,
     caller: Caller,
+    vhost: Option<Path<String>>,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, ApiError> {
-    blocking(move || answer(&api, &query, visible(&api, &caller))).await
-}
-
-/// The connections to a vhost.
-pub async fn of_vhost(
-    State(api): State<Arc<Api>>,
-    caller: Caller,
-    Path(vhost): Path<String>,
-    Query(query): Query<ListQuery>,
-) -> Result<Response, ApiError> {
-    caller.visible_vhost(&vhost)?;
-    let mut connections = visible(&api, &caller);
-    connections.retain(|entry| entry.vhost == *vhost);
-    blocking(move || answer(&api, &query, connections)).await
+    blocking(move || {
+        let connections = visible_at(&api, &caller, vhost)?;
+        answer(&api, &query, connections)
+    })
+    .await
 }
 
 /// The connections of a user.

@@ -4,9 +4,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -17,12 +15,14 @@ use crate::routing::{Binding, DestinationName};
 use crate::session::COMPATIBLE_VERSION;
 
 use super::arguments::{from_json, to_json};
-use super::caller::Caller;
+use super::body::{self, Body};
+use super::caller::{Administrator, Caller};
 use super::error::ApiError;
 use super::parameters::{self, Parameter};
 use super::policies::PolicyBody;
 use super::queues::{OPERATOR, short_name};
-use super::{Api, blocking, body};
+use super::users::DEFAULT_ALGORITHM;
+use super::{Api, blocking};
 
 /// A document, whole or of one vhost.
 #[derive(Default, Deserialize)]
@@ -185,15 +185,57 @@ impl Topology {
     }
 }
 
+/// Who is to read an export.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Reader {
+    #[default]
+    Warren,
+    Rabbitmq,
+}
+
+#[derive(Default, Deserialize)]
+pub struct ExportQuery {
+    #[serde(default, rename = "for")]
+    reader: Reader,
+}
+
+/// All users. RabbitMQ refuses a whole file for one hash that it does not know: for it those are left empty, and their
+/// users cannot log in there until somebody gives them a password.
+fn users_for(broker: &Broker, reader: Reader) -> Vec<User> {
+    let mut users = broker.accounts().users();
+    if reader == Reader::Rabbitmq {
+        for user in &mut users {
+            if user.hashing_algorithm.starts_with("rabbit_") {
+                continue;
+            }
+            user.password_hash.clear();
+            user.hashing_algorithm = DEFAULT_ALGORITHM.to_owned();
+        }
+    }
+    users
+}
+
 /// Everything.
-pub async fn export(State(api): State<Arc<Api>>, caller: Caller) -> Result<Json<Value>, ApiError> {
-    caller.require_administrator()?;
-    blocking(move || Ok(Json(export_definitions(&api.broker)))).await
+pub async fn export(
+    State(api): State<Arc<Api>>,
+    _: Administrator,
+    Query(query): Query<ExportQuery>,
+) -> Result<Json<Value>, ApiError> {
+    blocking(move || {
+        let users = users_for(&api.broker, query.reader);
+        Ok(Json(document_of(&api.broker, &users)))
+    })
+    .await
 }
 
 /// The document of a whole broker.
 #[must_use]
 pub fn export_definitions(broker: &Broker) -> Value {
+    document_of(broker, &broker.accounts().users())
+}
+
+fn document_of(broker: &Broker, users: &[User]) -> Value {
     let mut topology = Topology::default();
     let vhosts = broker.vhosts();
     for vhost in &vhosts {
@@ -213,7 +255,7 @@ pub fn export_definitions(broker: &Broker) -> Value {
         "rabbitmq_version": COMPATIBLE_VERSION,
         "product_name": "Warren",
         "product_version": env!("CARGO_PKG_VERSION"),
-        "users": broker.accounts().users(),
+        "users": users,
         "vhosts": vhosts.collect::<Vec<_>>(),
         "permissions": broker.accounts().permissions(),
         "topic_permissions": broker.accounts().topic_permissions(),
@@ -251,13 +293,8 @@ pub async fn export_vhost(
 }
 
 /// Makes everything that the document declares; what stands already stays.
-pub async fn import(
-    State(api): State<Arc<Api>>,
-    caller: Caller,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
-    let document: Document = body::read(body)?;
+pub async fn import(State(api): State<Arc<Api>>, _: Administrator, body: Body) -> Result<StatusCode, ApiError> {
+    let document: Document = body.read()?;
     blocking(move || {
         declare_all(&api.broker, &document)?;
         Ok(StatusCode::NO_CONTENT)
@@ -270,7 +307,7 @@ pub async fn import(
 /// # Errors
 /// The reason of the first refusal, in the API's words. What was made before it stays.
 pub fn import_definitions(broker: &Broker, document: &[u8]) -> Result<(), String> {
-    let document = body::read(Ok(Bytes::copy_from_slice(document)));
+    let document = Body::of(document).read();
     let made = document.and_then(|document| declare_all(broker, &document));
     made.map_err(|refused| refused.reason().to_owned())
 }
@@ -304,13 +341,12 @@ fn declare_all(broker: &Broker, document: &Document) -> Result<(), ApiError> {
 /// Makes what the document declares in one vhost, whatever vhost it came from.
 pub async fn import_vhost(
     State(api): State<Arc<Api>>,
-    caller: Caller,
+    Administrator(caller): Administrator,
     Path(vhost): Path<String>,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
     let vhost = caller.visible_vhost(&vhost)?;
-    let document: Document = body::read(body)?;
+    let document: Document = body.read()?;
     blocking(move || {
         declare_topology(&api.broker, &document, Some(&vhost))?;
         Ok(StatusCode::NO_CONTENT)

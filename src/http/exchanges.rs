@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -15,11 +13,12 @@ use crate::broker::{Broker, ExchangeDeclare, ExchangeInfo, Vhost};
 use crate::model::Name;
 
 use super::arguments::{from_json, to_json};
-use super::body;
+use super::body::{self, Body};
 use super::caller::Caller;
+use super::done::created;
 use super::error::ApiError;
 use super::listing::{ListQuery, Listed, list_sampled, object};
-use super::queues::{DeleteQuery, created, short_name};
+use super::queues::{DeleteQuery, short_name};
 use super::statistics::{Ranges, Track};
 use super::{Api, blocking};
 
@@ -174,9 +173,9 @@ pub async fn put(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Path((vhost, name)): Path<(String, String)>,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<StatusCode, ApiError> {
-    let body: ExchangeBody = body::read(body)?;
+    let body: ExchangeBody = body.read()?;
     let vhost = caller.vhost(&vhost)?;
     let declare = body.declare(&name)?;
     caller.check(&vhost, Resource::Exchange(from_path(&name)), Access::Configure)?;

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -13,11 +11,13 @@ use serde_json::{Value, json};
 
 use crate::broker::{CLUSTER_NAME, GlobalParameter};
 
-use super::caller::Caller;
+use super::body::{self, Body};
+use super::caller::{Administrator, Caller};
+use super::done::{created, deleted};
 use super::error::ApiError;
 use super::listing::{ListQuery, Listed, list, object};
-use super::queues::{created, short_name};
-use super::{Api, blocking, body};
+use super::queues::short_name;
+use super::{Api, blocking};
 
 impl Listed for GlobalParameter {
     fn name(&self) -> &str {
@@ -28,21 +28,19 @@ impl Listed for GlobalParameter {
 /// All of them.
 pub async fn index(
     State(api): State<Arc<Api>>,
-    caller: Caller,
+    _: Administrator,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, ApiError> {
-    caller.require_administrator()?;
     list(&query, api.broker.global_parameters(), GlobalParameter::clone)
 }
 
 /// One of them.
 pub async fn show(
     State(api): State<Arc<Api>>,
-    caller: Caller,
+    _: Administrator,
     Path(name): Path<String>,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, ApiError> {
-    caller.require_administrator()?;
     let value = api.broker.global_parameter(&name).ok_or_else(ApiError::no_object)?;
     object(&query, GlobalParameter { name, value })
 }
@@ -57,13 +55,12 @@ struct ValueBody {
 /// Sets one.
 pub async fn put(
     State(api): State<Arc<Api>>,
-    caller: Caller,
+    _: Administrator,
     Path(name): Path<String>,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
     short_name(&name)?;
-    let body: ValueBody = body::read(body)?;
+    let body: ValueBody = body.read()?;
     let value = body
         .value
         .ok_or_else(|| ApiError::bad_request("[{key_missing,value}]"))?;
@@ -80,15 +77,10 @@ async fn set(api: Arc<Api>, parameter: GlobalParameter) -> Result<StatusCode, Ap
 /// Clears one.
 pub async fn delete(
     State(api): State<Arc<Api>>,
-    caller: Caller,
+    _: Administrator,
     Path(name): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
-    blocking(move || match api.broker.clear_global_parameter(&name)? {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(ApiError::no_object()),
-    })
-    .await
+    blocking(move || deleted(api.broker.clear_global_parameter(&name)?)).await
 }
 
 /// The name that clients see as `cluster_name`.
@@ -104,11 +96,10 @@ struct NameBody {
 /// Gives the cluster another name; connections that come after it see it.
 pub async fn put_cluster_name(
     State(api): State<Arc<Api>>,
-    caller: Caller,
-    body: Result<Bytes, BytesRejection>,
+    _: Administrator,
+    body: Body,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
-    let NameBody { name } = body::read(body)?;
+    let NameBody { name } = body.read()?;
     short_name(&name)?;
     let parameter = GlobalParameter {
         name: CLUSTER_NAME.to_owned(),

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -12,10 +10,11 @@ use serde::{Deserialize, Serialize};
 use crate::auth::{User, UserLimits};
 use crate::broker::{Vhost, VhostLimits};
 
-use super::caller::Caller;
+use super::body::{self, Body};
+use super::caller::{Administrator, Caller};
 use super::error::ApiError;
 use super::listing::{ListQuery, list};
-use super::{Api, blocking, body};
+use super::{Api, blocking};
 
 #[derive(Serialize)]
 struct VhostLimitsView {
@@ -52,11 +51,10 @@ pub async fn of_vhosts(
 /// The users that have limits.
 pub async fn of_users(
     State(api): State<Arc<Api>>,
-    caller: Caller,
+    _: Administrator,
     user: Option<Path<String>>,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, ApiError> {
-    caller.require_administrator()?;
     let accounts = api.broker.accounts();
     let mut users = match user {
         Some(Path(name)) => vec![accounts.user(&name).ok_or_else(ApiError::no_object)?],
@@ -72,11 +70,10 @@ pub async fn of_users(
 /// Sets one limit of a vhost.
 pub async fn put_of_vhost(
     State(api): State<Arc<Api>>,
-    caller: Caller,
+    _: Administrator,
     Path((vhost, name)): Path<(String, String)>,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
     let value = given(body)?;
     blocking(move || change_vhost(&api, &vhost, &name, Some(value))).await
 }
@@ -84,21 +81,19 @@ pub async fn put_of_vhost(
 /// Lifts one limit of a vhost.
 pub async fn delete_of_vhost(
     State(api): State<Arc<Api>>,
-    caller: Caller,
+    _: Administrator,
     Path((vhost, name)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
     blocking(move || change_vhost(&api, &vhost, &name, None)).await
 }
 
 /// Sets one limit of a user.
 pub async fn put_of_user(
     State(api): State<Arc<Api>>,
-    caller: Caller,
+    _: Administrator,
     Path((user, name)): Path<(String, String)>,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
     let value = given(body)?;
     blocking(move || change_user(&api, &user, &name, Some(value))).await
 }
@@ -106,15 +101,14 @@ pub async fn put_of_user(
 /// Lifts one limit of a user.
 pub async fn delete_of_user(
     State(api): State<Arc<Api>>,
-    caller: Caller,
+    _: Administrator,
     Path((user, name)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
     blocking(move || change_user(&api, &user, &name, None)).await
 }
 
-fn given(body: Result<Bytes, BytesRejection>) -> Result<i64, ApiError> {
-    let body: LimitBody = body::read(body)?;
+fn given(body: Body) -> Result<i64, ApiError> {
+    let body: LimitBody = body.read()?;
     body.value.ok_or_else(|| ApiError::bad_request("value is no number"))
 }
 

@@ -4,8 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -19,11 +17,12 @@ use crate::queue::Delivery;
 use crate::routing::sender_selected_keys;
 
 use super::arguments::{from_json, to_json};
+use super::body::{self, Body};
 use super::caller::Caller;
 use super::error::ApiError;
 use super::exchanges::from_path;
 use super::queues::{OPERATOR, find};
-use super::{Api, blocking, body};
+use super::{Api, blocking};
 
 /// The most that one request may take from a queue.
 const GET_MAX: u64 = 10_000;
@@ -57,9 +56,9 @@ pub async fn publish(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Path((vhost, exchange)): Path<(String, String)>,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<Json<Value>, ApiError> {
-    let body: PublishBody = body::read(body)?;
+    let body: PublishBody = body.read()?;
     let vhost = caller.vhost(&vhost)?;
     let exchange = from_path(&exchange).to_owned();
     let payload = match body.payload_encoding {
@@ -229,9 +228,9 @@ pub async fn get(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Path((vhost, name)): Path<(String, String)>,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<Json<Vec<MessageView>>, ApiError> {
-    let body: GetBody = body::read(body)?;
+    let body: GetBody = body.read()?;
     let vhost = caller.vhost(&vhost)?;
     let queue = find(&vhost, &name)?;
     caller.check(&vhost, Resource::Queue(&name), Access::Read)?;

@@ -16,6 +16,7 @@ mod connections;
 mod consumers;
 mod dead_letters;
 mod definitions;
+mod done;
 mod error;
 mod exchanges;
 mod global_parameters;

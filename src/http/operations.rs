@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post, put};
@@ -12,15 +10,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::auth::{Access, Resource};
-use crate::broker::{ArgumentChange, PeekedMessage, QueueCell, Vhost};
-use crate::model::Name;
+use crate::broker::{ArgumentChange, Broker, PeekedMessage, QueueCell, Vhost};
+use crate::model::{AmqpError, Name};
 
 use super::arguments::from_json;
+use super::body::Body;
 use super::caller::Caller;
 use super::error::ApiError;
 use super::messages::{PayloadEncoding, properties_to, shown};
 use super::queues::{OPERATOR, find, short_name};
-use super::{Api, blocking, body};
+use super::{Api, blocking};
 
 /// The paths.
 pub fn routes() -> Router<Arc<Api>> {
@@ -109,25 +108,29 @@ pub(super) fn view(peeked: &PeekedMessage, truncate: Option<usize>, encoding: Pa
 async fn pause(
     State(api): State<Arc<Api>>,
     caller: Caller,
-    Path((vhost, name)): Path<(String, String)>,
+    Path(queue): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    let (vhost, _) = place(&caller, &vhost, &name, Access::Configure)?;
-    blocking(move || {
-        api.broker.pause_queue(&vhost, &name)?;
-        Ok(StatusCode::NO_CONTENT)
-    })
-    .await
+    switch(api, caller, queue, Broker::pause_queue).await
 }
 
 /// Lets a paused queue go on.
 async fn resume(
     State(api): State<Arc<Api>>,
     caller: Caller,
-    Path((vhost, name)): Path<(String, String)>,
+    Path(queue): Path<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    switch(api, caller, queue, Broker::resume_queue).await
+}
+
+async fn switch(
+    api: Arc<Api>,
+    caller: Caller,
+    (vhost, name): (String, String),
+    to: fn(&Broker, &Vhost, &str) -> Result<(), AmqpError>,
 ) -> Result<StatusCode, ApiError> {
     let (vhost, _) = place(&caller, &vhost, &name, Access::Configure)?;
     blocking(move || {
-        api.broker.resume_queue(&vhost, &name)?;
+        to(&api.broker, &vhost, &name)?;
         Ok(StatusCode::NO_CONTENT)
     })
     .await
@@ -172,9 +175,9 @@ async fn set(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Path((vhost, name)): Path<(String, String)>,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<StatusCode, ApiError> {
-    let body: ChangesBody = body::read(body)?;
+    let body: ChangesBody = body.read()?;
     let (vhost, _) = place(&caller, &vhost, &name, Access::Configure)?;
     if let Some(exchange) = body.set.get("x-dead-letter-exchange").and_then(Value::as_str) {
         caller.check(&vhost, Resource::Queue(&name), Access::Read)?;

@@ -13,7 +13,7 @@ use crate::broker::{Count, Totals, Vhost};
 use crate::routing::ExchangeKind;
 use crate::session::COMPATIBLE_VERSION;
 
-use super::caller::Caller;
+use super::caller::{Administrator, Caller};
 use super::connections::visible;
 use super::error::ApiError;
 use super::listing::{ListQuery, object};
@@ -185,10 +185,9 @@ pub async fn rebalance(caller: Caller) -> Result<StatusCode, ApiError> {
 /// Forgets all samples; totals go on.
 pub async fn reset(
     State(api): State<Arc<Api>>,
-    caller: Caller,
+    _: Administrator,
     node: Option<Path<String>>,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
     check_node(&api, node.as_ref())?;
     blocking(move || {
         api.broker.forget_samples();

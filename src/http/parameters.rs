@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -14,12 +12,13 @@ use serde_json::{Value, json};
 
 use crate::broker::{Broker, Policy, PolicyKind, Vhost, VhostLimits};
 
-use super::caller::Caller;
+use super::body::Body;
+use super::caller::{Administrator, Caller};
+use super::done::created;
 use super::error::ApiError;
 use super::listing::{ListQuery, Listed, list, object};
 use super::policies::PolicyBody;
-use super::queues::created;
-use super::{Api, blocking, body};
+use super::{Api, blocking};
 
 const VHOST_LIMITS: &str = "vhost-limits";
 /// The name of the one parameter that has all limits of a vhost.
@@ -173,13 +172,12 @@ struct ParameterBody {
 /// Sets a parameter.
 pub async fn put(
     State(api): State<Arc<Api>>,
-    caller: Caller,
+    Administrator(caller): Administrator,
     Path((component, vhost, name)): Path<(String, String, String)>,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
     let vhost = caller.visible_vhost(&vhost)?;
-    let ParameterBody { value } = body::read(body)?;
+    let ParameterBody { value } = body.read()?;
     blocking(move || {
         let _turn = api.limit_changes.lock();
         let new = find(&api.broker, &vhost, &component, &name).is_none();
@@ -198,10 +196,9 @@ pub async fn put(
 /// Clears a parameter.
 pub async fn delete(
     State(api): State<Arc<Api>>,
-    caller: Caller,
+    Administrator(caller): Administrator,
     Path((component, vhost, name)): Path<(String, String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
     let vhost = caller.visible_vhost(&vhost)?;
     blocking(move || {
         let broker = &api.broker;

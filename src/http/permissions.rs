@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -15,11 +13,12 @@ use serde::{Deserialize, Serialize};
 use crate::auth::{Accounts, Permission, TopicPermission};
 use crate::broker::Broker;
 
-use super::caller::Caller;
+use super::body::Body;
+use super::caller::Administrator;
+use super::done::created;
 use super::error::ApiError;
 use super::listing::{ListQuery, Listed, list, object};
-use super::queues::created;
-use super::{Api, blocking, body};
+use super::{Api, blocking};
 
 /// Something that a user may do in a vhost.
 trait Grant: Listed + Clone + Serialize + Send + 'static {
@@ -170,21 +169,19 @@ fn check_vhost(broker: &Broker, vhost: &str) -> Result<(), ApiError> {
 /// All of them.
 async fn index<G: Grant>(
     State(api): State<Arc<Api>>,
-    caller: Caller,
+    _: Administrator,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, ApiError> {
-    caller.require_administrator()?;
     list(&query, G::all(api.broker.accounts()), G::clone)
 }
 
 /// Those of a user.
 async fn of_user<G: Grant>(
     State(api): State<Arc<Api>>,
-    caller: Caller,
+    _: Administrator,
     Path(user): Path<String>,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, ApiError> {
-    caller.require_administrator()?;
     check_user(&api.broker, &user)?;
     let grants = find::<G>(&api.broker, |grant| grant.name() == user);
     list(&query, grants, G::clone)
@@ -193,11 +190,10 @@ async fn of_user<G: Grant>(
 /// Those in a vhost.
 async fn of_vhost<G: Grant>(
     State(api): State<Arc<Api>>,
-    caller: Caller,
+    _: Administrator,
     Path(vhost): Path<String>,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, ApiError> {
-    caller.require_administrator()?;
     check_vhost(&api.broker, &vhost)?;
     let grants = find::<G>(&api.broker, |grant| grant.vhost() == vhost);
     list(&query, grants, G::clone)
@@ -206,11 +202,10 @@ async fn of_vhost<G: Grant>(
 /// Those of a user in a vhost.
 async fn show<G: Grant>(
     State(api): State<Arc<Api>>,
-    caller: Caller,
+    _: Administrator,
     Path((vhost, user)): Path<(String, String)>,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, ApiError> {
-    caller.require_administrator()?;
     let grants = find::<G>(&api.broker, at(&vhost, &user));
     match grants.is_empty() {
         true => Err(ApiError::no_object()),
@@ -221,12 +216,11 @@ async fn show<G: Grant>(
 /// Sets what a user may do in a vhost.
 async fn put<G: Grant>(
     State(api): State<Arc<Api>>,
-    caller: Caller,
+    _: Administrator,
     Path((vhost, user)): Path<(String, String)>,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
-    let body: G::Body = body::read(body)?;
+    let body: G::Body = body.read()?;
     check_vhost(&api.broker, &vhost)?;
     check_user(&api.broker, &user)?;
     blocking(move || {
@@ -240,10 +234,9 @@ async fn put<G: Grant>(
 /// Takes what a user may do in a vhost away.
 async fn delete<G: Grant>(
     State(api): State<Arc<Api>>,
-    caller: Caller,
+    _: Administrator,
     Path((vhost, user)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
     blocking(move || {
         if find::<G>(&api.broker, at(&vhost, &user)).is_empty() {
             return Err(ApiError::no_object());

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -14,11 +12,13 @@ use serde_json::{Map, Value};
 
 use crate::broker::{ApplyTo, Policy, PolicyError, PolicyKind, Vhost};
 
+use super::body::{self, Body};
 use super::caller::Caller;
+use super::done::{created, deleted};
 use super::error::ApiError;
 use super::listing::{ListQuery, Listed, list, object};
-use super::queues::{created, short_name};
-use super::{Api, blocking, body};
+use super::queues::short_name;
+use super::{Api, blocking};
 
 impl Listed for Policy {
     fn name(&self) -> &str {
@@ -121,10 +121,10 @@ async fn put(
     Extension(kind): Extension<PolicyKind>,
     caller: Caller,
     Path((vhost, name)): Path<(String, String)>,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<StatusCode, ApiError> {
     let vhost = changeable(&caller, kind, &vhost)?;
-    let body: PolicyBody = body::read(body)?;
+    let body: PolicyBody = body.read()?;
     let policy = body.named(&vhost.name, &name)?;
     blocking(move || {
         let new = api.broker.policy(kind, &vhost, &name).is_none();
@@ -141,9 +141,5 @@ async fn delete(
     Path((vhost, name)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let vhost = changeable(&caller, kind, &vhost)?;
-    blocking(move || match api.broker.clear_policy(kind, &vhost.name, &name)? {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(ApiError::no_object()),
-    })
-    .await
+    blocking(move || deleted(api.broker.clear_policy(kind, &vhost.name, &name)?)).await
 }

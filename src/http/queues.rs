@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -15,9 +13,10 @@ use crate::broker::{Broker, Count, DeleteCondition, QueueCell, QueueDeclare, Vho
 use crate::model::Name;
 
 use super::arguments::{from_json, to_json};
-use super::body;
+use super::body::{self, Body};
 use super::caller::Caller;
 use super::consumers::ConsumerView;
+use super::done::created;
 use super::error::ApiError;
 use super::listing::{ListQuery, Listed, list_sampled, object};
 use super::statistics::{DepthView, Ranges, Track, stats_of};
@@ -206,9 +205,9 @@ pub async fn put(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Path((vhost, name)): Path<(String, String)>,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<StatusCode, ApiError> {
-    let body: QueueBody = body::read(body)?;
+    let body: QueueBody = body.read()?;
     let vhost = caller.vhost(&vhost)?;
     let declare = body.declare(&name)?;
     caller.check(&vhost, Resource::Queue(&name), Access::Configure)?;
@@ -227,15 +226,6 @@ pub(super) fn declare_queue(broker: &Broker, vhost: &Vhost, declare: QueueDeclar
     }
     broker.declare_queue(vhost, declare, OPERATOR)?;
     Ok(created(!stands))
-}
-
-/// 201 for something new, 204 for what stood.
-pub(super) fn created(new: bool) -> StatusCode {
-    if new {
-        StatusCode::CREATED
-    } else {
-        StatusCode::NO_CONTENT
-    }
 }
 
 /// The connection that operators act as: none, so exclusive queues are locked for them.
@@ -285,9 +275,9 @@ struct ActionBody {
 pub async fn act(
     caller: Caller,
     Path((vhost, name)): Path<(String, String)>,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<StatusCode, ApiError> {
-    let ActionBody { action } = body::read(body)?;
+    let ActionBody { action } = body.read()?;
     let vhost = caller.vhost(&vhost)?;
     find(&vhost, &name)?;
     caller.require_policymaker()?;

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -17,12 +15,13 @@ use crate::model::{AmqpError, Name};
 use crate::queue::DeathReason;
 use crate::routing::ExchangeKind;
 
+use super::body::{self, Body};
 use super::caller::Caller;
 use super::dead_letters::{FilterQuery, from_object};
 use super::error::ApiError;
 use super::exchanges::from_path;
 use super::operations::place;
-use super::{Api, blocking, body};
+use super::{Api, blocking};
 
 #[derive(Deserialize)]
 struct ReplayBody {
@@ -82,10 +81,10 @@ pub async fn start(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Path((vhost, name)): Path<(String, String)>,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<Response, ApiError> {
     let more = ["exchange", "routing_key", "limit", "rate_per_s", "dry_run"];
-    let body: ReplayBody = from_object(body::read(body)?, &more)?;
+    let body: ReplayBody = from_object(body.read()?, &more)?;
     let request = body.request()?;
     let (vhost, queue) = place(&caller, &vhost, &name, Access::Read)?;
     if let Some(exchange) = &request.exchange {

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -12,11 +10,12 @@ use serde_json::{Map, Value};
 use crate::model::{Message, Name};
 use crate::routing::{Binding, DestinationName, ExchangeKind, RouteStep, sender_selected_keys};
 
+use super::Api;
 use super::arguments::to_json;
+use super::body::Body;
 use super::caller::Caller;
 use super::error::ApiError;
 use super::messages::properties_from;
-use super::{Api, body};
 
 #[derive(Deserialize)]
 struct RouteTestBody {
@@ -61,10 +60,10 @@ pub async fn run(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Path(vhost): Path<String>,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<Json<RouteTestView>, ApiError> {
     let vhost = caller.visible_vhost(&vhost)?;
-    let body: RouteTestBody = body::read(body)?;
+    let body: RouteTestBody = body.read()?;
     let properties = properties_from(body.properties)?;
     let mut keys = vec![body.routing_key.as_str()];
     if let Some(headers) = &properties.headers {

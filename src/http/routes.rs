@@ -138,8 +138,8 @@ fn whole() -> Router<Arc<Api>> {
             "/connections/username/{user}",
             get(connections::of_user).delete(connections::delete_of_user),
         )
-        .route("/vhosts/{vhost}/connections", get(connections::of_vhost))
-        .route("/vhosts/{vhost}/channels", get(channels::of_vhost))
+        .route("/vhosts/{vhost}/connections", get(connections::index))
+        .route("/vhosts/{vhost}/channels", get(channels::index))
         .route("/channels", get(channels::index))
         .route("/channels/{name}", get(channels::show))
         .route("/consumers", get(consumers::index))

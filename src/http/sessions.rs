@@ -7,9 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::header::{CACHE_CONTROL, COOKIE, HOST, ORIGIN, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
@@ -24,9 +22,10 @@ use sha2::{Digest, Sha256};
 use crate::auth::{Credentials, Identity};
 use crate::model::{Millis, Name};
 
+use super::Api;
+use super::body::Body;
 use super::caller::{Caller, Given, Peer};
 use super::error::ApiError;
-use super::{Api, body};
 
 /// What every request that changes something carries besides the cookie: a form of another site cannot send it.
 const REQUEST_HEADER: &str = "x-warren-request";
@@ -214,9 +213,9 @@ pub async fn sign_in(
     State(api): State<Arc<Api>>,
     peer: Peer,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<Response, ApiError> {
-    let SignIn { user, password } = body::read(body)?;
+    let SignIn { user, password } = body.read()?;
     if user.len() > Name::MAX_BYTES {
         return Err(ApiError::expired("Login failed"));
     }

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -13,14 +11,16 @@ use serde_json::{Value, json};
 
 use crate::auth::{Tags, User, UserLimits, hash_as_rabbitmq};
 
-use super::caller::Caller;
+use super::body::Body;
+use super::caller::{Administrator, Caller};
+use super::done::{created, deleted};
 use super::error::ApiError;
 use super::listing::{ListQuery, Listed, list, object};
-use super::queues::{created, short_name};
-use super::{Api, blocking, body};
+use super::queues::short_name;
+use super::{Api, blocking};
 
 /// What a user says who cannot log in with a password.
-const DEFAULT_ALGORITHM: &str = "rabbit_password_hashing_sha256";
+pub(super) const DEFAULT_ALGORITHM: &str = "rabbit_password_hashing_sha256";
 
 impl Listed for User {
     fn name(&self) -> &str {
@@ -36,20 +36,18 @@ pub async fn whoami(caller: Caller) -> Json<Value> {
 /// All users.
 pub async fn index(
     State(api): State<Arc<Api>>,
-    caller: Caller,
+    _: Administrator,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, ApiError> {
-    caller.require_administrator()?;
     list(&query, api.broker.accounts().users(), User::clone)
 }
 
 /// The users without a permission in any vhost.
 pub async fn without_permissions(
     State(api): State<Arc<Api>>,
-    caller: Caller,
+    _: Administrator,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, ApiError> {
-    caller.require_administrator()?;
     let accounts = api.broker.accounts();
     let permissions = accounts.permissions();
     let mut users = accounts.users();
@@ -60,11 +58,10 @@ pub async fn without_permissions(
 /// One user.
 pub async fn show(
     State(api): State<Arc<Api>>,
-    caller: Caller,
+    _: Administrator,
     Path(name): Path<String>,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, ApiError> {
-    caller.require_administrator()?;
     let user = api.broker.accounts().user(&name).ok_or_else(ApiError::no_object)?;
     object(&query, user)
 }
@@ -81,13 +78,12 @@ struct UserBody {
 /// hash makes a user who cannot log in with a password.
 pub async fn put(
     State(api): State<Arc<Api>>,
-    caller: Caller,
+    _: Administrator,
     Path(name): Path<String>,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
     short_name(&name)?;
-    let body: UserBody = body::read(body)?;
+    let body: UserBody = body.read()?;
     let tags = body.tags.ok_or_else(|| ApiError::bad_request("[{key_missing,tags}]"))?;
     if body.password.is_none() && body.password_hash.is_none() {
         return Err(ApiError::bad_request("password or password_hash is missing"));
@@ -116,15 +112,10 @@ pub async fn put(
 /// Deletes a user with all permissions.
 pub async fn delete(
     State(api): State<Arc<Api>>,
-    caller: Caller,
+    _: Administrator,
     Path(name): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
-    blocking(move || match api.broker.delete_user(&name)? {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(ApiError::no_object()),
-    })
-    .await
+    blocking(move || deleted(api.broker.delete_user(&name)?)).await
 }
 
 #[derive(Deserialize)]
@@ -133,13 +124,8 @@ struct BulkBody {
 }
 
 /// Deletes several users.
-pub async fn bulk_delete(
-    State(api): State<Arc<Api>>,
-    caller: Caller,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
-    let body: BulkBody = body::read(body)?;
+pub async fn bulk_delete(State(api): State<Arc<Api>>, _: Administrator, body: Body) -> Result<StatusCode, ApiError> {
+    let body: BulkBody = body.read()?;
     blocking(move || {
         for user in &body.users {
             api.broker.delete_user(user)?;

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -14,13 +12,15 @@ use crate::auth::Permission;
 use crate::broker::{Count, Vhost};
 use crate::model::Name;
 
-use super::caller::Caller;
+use super::body::Body;
+use super::caller::{Administrator, Caller};
+use super::done::{created, deleted};
 use super::error::ApiError;
 use super::listing::{ListQuery, Listed, list_sampled, object};
 use super::overview::check_node;
-use super::queues::{created, short_name};
+use super::queues::short_name;
 use super::statistics::{DepthView, Ranges, Track, message_stats};
-use super::{Api, blocking, body};
+use super::{Api, blocking};
 
 /// A vhost.
 #[derive(Serialize)]
@@ -142,12 +142,11 @@ struct VhostBody {
 /// Makes a vhost, in which the caller gets all permissions, or describes one that stands.
 pub async fn put(
     State(api): State<Arc<Api>>,
-    caller: Caller,
+    Administrator(caller): Administrator,
     Path(name): Path<String>,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
-    let body: VhostBody = body::read(body)?;
+    let body: VhostBody = body.read()?;
     short_name(&name)?;
     blocking(move || {
         let broker = &api.broker;
@@ -183,10 +182,9 @@ pub async fn put(
 /// Starts a vhost on a node: it runs, or it would not be there.
 pub async fn start(
     State(api): State<Arc<Api>>,
-    caller: Caller,
+    Administrator(caller): Administrator,
     Path((name, node)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
     caller.visible_vhost(&name)?;
     check_node(&api, Some(&Path(node)))?;
     Ok(StatusCode::NO_CONTENT)
@@ -195,13 +193,8 @@ pub async fn start(
 /// Deletes a vhost with everything in it, and closes its connections.
 pub async fn delete(
     State(api): State<Arc<Api>>,
-    caller: Caller,
+    _: Administrator,
     Path(name): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
-    blocking(move || match api.broker.delete_vhost(&name)? {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(ApiError::no_object()),
-    })
-    .await
+    blocking(move || deleted(api.broker.delete_vhost(&name)?)).await
 }

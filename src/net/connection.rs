@@ -11,10 +11,11 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::{ProtocolVersion, ServerConnection};
 use tokio_rustls::server::TlsStream;
 use tracing::Instrument;
 
-use crate::broker::{Broker, Raised};
+use crate::broker::{Broker, Raised, TlsSession};
 use crate::model::{AmqpError, ReplyCode};
 use crate::session::{EXPIRED, Next, Session};
 
@@ -188,10 +189,23 @@ async fn serve_tls(
     let Some(stream) = shake_hands(stream, tls).await else {
         return;
     };
-    let certificates = stream.get_ref().1.peer_certificates();
+    let tls_connection = stream.get_ref().1;
+    let certificates = tls_connection.peer_certificates();
     let name = certificates.and_then(|chain| certificate_name(chain.first()?, tls.certificate_name));
-    session.set_certificate_name(name);
+    session.set_tls(agreed(tls_connection), name);
     run(connections, stream, session, settings, stop).await;
+}
+
+/// What the handshake agreed on.
+fn agreed(connection: &ServerConnection) -> TlsSession {
+    let suite = connection.negotiated_cipher_suite();
+    TlsSession {
+        protocol: match connection.protocol_version() {
+            Some(ProtocolVersion::TLSv1_2) => "tlsv1.2",
+            _ => "tlsv1.3",
+        },
+        cipher: suite.and_then(|suite| suite.suite().as_str()).unwrap_or_default(),
+    }
 }
 
 async fn shake_hands(stream: TcpStream, tls: &TlsSettings) -> Option<TlsStream<TcpStream>> {

@@ -42,6 +42,7 @@ impl Session {
         let raised = self.broker.alarms().raised();
         if self.blocked != raised.any() {
             self.blocked = raised.any();
+            self.outbox.hold.block(self.blocked);
             self.broker.alarms().note_blocked(self.blocked);
         }
         if self.wire.capabilities().connection_blocked {
@@ -53,8 +54,11 @@ impl Session {
         }
     }
 
-    /// Tells the client that it is slowed, once that lasts, and that it no longer is.
+    /// Tells the client that it is slowed, once that lasts, and that it no longer is; operators see it at once.
     pub(super) fn heed_quotas(&mut self) {
+        if let Some((until, by)) = self.throttle.slowed() {
+            self.outbox.hold.slow(until, by);
+        }
         let lasts = self.throttle.is_lasting();
         if lasts == self.throttle.is_told || self.next != Next::Read {
             return;

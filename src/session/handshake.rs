@@ -135,6 +135,7 @@ impl Session {
             user,
             peer: self.peer,
             local: self.local,
+            protocol: "{0,9,1}",
             mechanism,
             refused,
         });
@@ -179,6 +180,7 @@ impl Session {
             vhost: place.vhost.name.clone(),
             peer: self.peer,
             local: self.local,
+            tls: self.tls,
             mechanism,
             client_properties,
             channel_max: self.wire.channel_max(),

@@ -36,7 +36,9 @@ use rustc_hash::FxHashMap;
 
 use crate::amqp::{self, Event, OutBuffer, Response, Step};
 use crate::auth::{Credentials, Identity};
-use crate::broker::{Aftermath, Broker, ConnectionEntry, CountedConnection, PublishBatch, QueueCell, Vhost};
+use crate::broker::{
+    Aftermath, Broker, ConnectionEntry, CountedConnection, PublishBatch, QueueCell, TlsSession, Vhost,
+};
 use crate::model::{AmqpError, ErrorScope, FieldTable, Method, Name, ReplyCode};
 use crate::telemetry::PublishSpan;
 
@@ -88,6 +90,7 @@ pub struct Session {
     credentials: Option<Credentials>,
     /// Whom the client's certificate names, which TLS has verified.
     certificate_name: Option<Name>,
+    tls: Option<TlsSession>,
     place: Option<Place>,
     /// Its place among the connections of its user and its vhost.
     counted: Option<CountedConnection>,
@@ -140,6 +143,7 @@ impl Session {
             entry: None,
             credentials: None,
             certificate_name: None,
+            tls: None,
             place: None,
             counted: None,
             channels: FxHashMap::default(),
@@ -168,9 +172,10 @@ impl Session {
         self.local = local;
     }
 
-    /// Whom the client's verified certificate names: `EXTERNAL` logs that user in.
-    pub fn set_certificate_name(&mut self, name: Option<Name>) {
-        self.certificate_name = name;
+    /// The connection is over TLS. The name is that of the client's verified certificate: `EXTERNAL` logs that user in.
+    pub fn set_tls(&mut self, tls: TlsSession, certificate_name: Option<Name>) {
+        self.tls = Some(tls);
+        self.certificate_name = certificate_name;
     }
 
     /// Its number in logs.

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::amqp::OutBuffer;
-use crate::broker::{ConnectionLink, Flow, QueueCell, Traffic};
+use crate::broker::{ConnectionLink, Flow, Hold, HoldNote, QueueCell, Traffic};
 use crate::queue::ConsumerKey;
 
 use super::confirms::ConfirmTracker;
@@ -27,6 +27,8 @@ pub struct Outbox {
     /// From so many bytes on, consumers are paused and the reader stops.
     limit_bytes: usize,
     received_bytes: AtomicU64,
+    /// What operators see of why the connection is not read from.
+    pub hold: HoldNote,
     /// Why an operator wants the connection to end.
     close_reason: Mutex<Option<String>>,
     close: Notify,
@@ -55,6 +57,7 @@ impl Outbox {
             room: Notify::new(),
             limit_bytes,
             received_bytes: AtomicU64::new(0),
+            hold: HoldNote::default(),
             close_reason: Mutex::default(),
             close: Notify::new(),
         }
@@ -227,6 +230,10 @@ impl ConnectionLink for Outbox {
             received_bytes: self.received_bytes.load(Ordering::Relaxed),
             sent_bytes: self.state.lock().sent_bytes,
         }
+    }
+
+    fn hold(&self) -> Hold {
+        self.hold.hold(!self.has_room())
     }
 
     fn close(&self, reason: &str) {

@@ -58,8 +58,10 @@ impl Tally {
         self.reached = 0;
     }
 
-    fn hand_over(&mut self, channel: &Counters, vhost: &Counters) {
+    /// Gives how many were published.
+    fn hand_over(&mut self, channel: &Counters, vhost: &Counters) -> u64 {
         self.leave_exchange();
+        let published = self.published_before;
         channel.add(Count::Ack, std::mem::take(&mut self.acked));
         for (count, by) in [
             (Count::Publish, &mut self.published_before),
@@ -71,6 +73,7 @@ impl Tally {
             vhost.add(count, by);
         }
         self.is_listed = false;
+        published
     }
 }
 
@@ -83,7 +86,10 @@ impl Session {
         for number in self.tallied.drain(..) {
             if let Some(channel) = self.channels.get_mut(&number) {
                 let counters = &channel.deliveries.counters;
-                channel.tally.hand_over(counters, place.vhost.traffic());
+                let published = channel.tally.hand_over(counters, place.vhost.traffic());
+                if channel.confirms.is_some() {
+                    self.broker.note_with_confirms(published);
+                }
             }
         }
     }
@@ -121,8 +127,8 @@ mod tests {
         acked(&mut tally, 7, 3, &mut listed);
         list(&mut tally, 7, &mut listed);
         assert_eq!(listed, [7]);
-        tally.hand_over(&channel, &vhost);
-        tally.hand_over(&channel, &vhost);
+        assert_eq!(tally.hand_over(&channel, &vhost), 3);
+        assert_eq!(tally.hand_over(&channel, &vhost), 0);
         assert_eq!(first.totals(), [2, 2]);
         assert_eq!(second.totals(), [1, 0]);
         for (count, in_channel, in_vhost) in [

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::broker::{Broker, QueueRef, Quota, Vhost};
+use crate::broker::{Broker, QueueRef, Quota, QuotaOf, Vhost};
 use crate::model::Millis;
 
 /// A client that has been slowed for so long is told with `connection.blocked`; one that has not been slowed for as
@@ -28,6 +28,8 @@ pub(super) struct Throttle {
     is_held: bool,
     /// Nothing is to be read before this, or was; 0 while nothing was charged too much.
     until: Millis,
+    /// Whose quota says so.
+    by: QuotaOf,
     /// Since when it is slowed; 0 while it is not.
     since: Millis,
     /// The count of changed quotas when that was decided.
@@ -57,16 +59,29 @@ impl Throttle {
         let of_user = self.user.as_ref().map_or(0, |quota| quota.charge(body_bytes, now));
         let of_vhost = vhost.quota().charge(body_bytes, now);
         let of_queues = queues.iter().map(|queue| queue.charge(body_bytes, now)).max();
-        let until = of_user.max(of_vhost).max(of_queues.unwrap_or(0));
+        let of_queues = of_queues.unwrap_or(0);
+        let until = of_user.max(of_vhost).max(of_queues);
         if until <= now {
             return;
         }
+        self.by = if until == of_queues {
+            QuotaOf::Queue
+        } else if until == of_vhost {
+            QuotaOf::Vhost
+        } else {
+            QuotaOf::User
+        };
         if self.since == 0 || now >= self.until.saturating_add(LASTS_MS) {
             self.since = now;
         }
         self.until = until;
         self.is_held = true;
         self.changes = broker.quota_changes();
+    }
+
+    /// Until when the connection is or was held, and by whose quota; `None` while it is not slowed.
+    pub fn slowed(&self) -> Option<(Millis, QuotaOf)> {
+        (self.until > 0).then_some((self.until, self.by))
     }
 
     /// Whether nothing may be read before [`Throttle::wakes_in`].

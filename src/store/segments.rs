@@ -19,6 +19,10 @@ impl Catalogue for Given {
         Ok(self.0.keys().copied().collect())
     }
 
+    fn note(&self, _segment: u32) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     fn get(&self, segment: u32) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.0.get(&segment).cloned())
     }

@@ -373,6 +373,20 @@ fn alarms_and_refused_logins_are_told() {
     let failure = event(&mut listener, "user.authentication.failure");
     assert_eq!((&*failure["name"], &*failure["auth_mechanism"]), ("guest", "PLAIN"));
     assert!(!failure["error"].is_empty());
+    let login = base64::engine::general_purpose::STANDARD.encode("guest:wrong");
+    let url = format!("http://{}/api/whoami", super::process::word(&broker.ready, "http="));
+    let request = ureq::get(url).header("Authorization", format!("Basic {login}"));
+    assert!(matches!(request.call(), Err(ureq::Error::StatusCode(401))));
+    let failure = event(&mut listener, "user.authentication.failure");
+    for (key, value) in [
+        ("name", "guest"),
+        ("protocol", "http"),
+        ("auth_mechanism", "Basic"),
+        ("peer_host", "127.0.0.1"),
+        ("error", "invalid credentials"),
+    ] {
+        assert_eq!(failure[key], value, "{key}");
+    }
     setup.write(&format!("{ON}[store]\ndisk_free_limit_bytes = 1_125_899_906_842_624\n"));
     broker.signal("HUP");
     let set = event(&mut listener, "alarm.set");

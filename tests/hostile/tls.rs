@@ -176,6 +176,14 @@ fn messages_go_both_ways() {
         let mut client = authority.connect(&broker, None, version);
         client.log_in("ann", "ann", "/").unwrap();
         assert_eq!(client.stream.conn.protocol_version(), Some(version.version));
+        let shown = broker.broker.connections().last().and_then(|entry| entry.tls).unwrap();
+        let suite = client.stream.conn.negotiated_cipher_suite().unwrap().suite();
+        let protocol = if version.version == ProtocolVersion::TLSv1_3 {
+            "tlsv1.3"
+        } else {
+            "tlsv1.2"
+        };
+        assert_eq!((shown.protocol, Some(shown.cipher)), (protocol, suite.as_str()));
         client.open_channel(1);
         client.declare(1, "q");
         client.consume(1, "q", true);

@@ -62,6 +62,15 @@ impl Client {
         self.expect(60, 21);
     }
 
+    /// Consumes without acks and without a limit, and reads nothing of it.
+    pub fn consume_all(&mut self, queue: &str) {
+        let mut consume = vec![0, 0];
+        short(&mut consume, queue);
+        short(&mut consume, "");
+        consume.extend_from_slice(&[2, 0, 0, 0, 0]);
+        self.send(1, 60, 20, &consume);
+    }
+
     /// Asks for confirms.
     pub fn confirm_select(&mut self) {
         self.send(1, 85, 10, &[0]);

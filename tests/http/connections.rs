@@ -19,6 +19,9 @@ fn an_open_connection_is_seen_and_closed() {
         ("user", json!("guest")),
         ("vhost", json!("/")),
         ("state", json!("running")),
+        ("blocked_by", json!([])),
+        ("ssl", json!(false)),
+        ("ssl_protocol", json!(null)),
         ("protocol", json!("AMQP 0-9-1")),
         ("auth_mechanism", json!("PLAIN")),
         ("channels", json!(1)),
@@ -93,4 +96,78 @@ fn a_vhost_that_is_deleted_loses_its_connections() {
     let close = client.expect(10, 50);
     assert_eq!(&close[..2], 320_u16.to_be_bytes());
     broker.want(404, "GET", "/api/queues/%2F/q", None);
+}
+
+/// Asks until the one connection stands so; gives it.
+fn await_state(broker: &Broker, state: &str, blocked_by: &[&str]) -> serde_json::Value {
+    for _ in 0..5_000 {
+        let connection = broker.get("/api/connections")[0].take();
+        if connection["state"] == state && connection["blocked_by"] == json!(blocked_by) {
+            return connection;
+        }
+    }
+    panic!("not {state} by {blocked_by:?}: {:#}", broker.get("/api/connections"));
+}
+
+#[test]
+fn a_connection_that_an_alarm_holds_says_so() {
+    // A petabyte is free nowhere.
+    let broker = Broker::start_with(&[("WARREN_STORE__DISK_FREE_LIMIT_BYTES", "1125899906842624")]);
+    let mut client = Client::connect(&broker.amqp);
+    await_state(&broker, "blocking", &["disk"]);
+    client.publish("", "nowhere", false);
+    await_state(&broker, "blocked", &["disk"]);
+    let table = broker.run(&["list", "connections"]);
+    let table = String::from_utf8_lossy(&table.stdout).into_owned();
+    let row = table.lines().nth(1).expect("a row");
+    let cells: Vec<&str> = row.split_whitespace().collect();
+    assert_eq!(cells[3..7], ["guest", "/", "blocked", "disk"], "{table}");
+    let top = broker.run(&["top", "--once"]);
+    let top = String::from_utf8_lossy(&top.stdout).into_owned();
+    assert!(top.contains("blocked: disk"), "{top}");
+    let channels = broker.get("/api/channels");
+    assert_eq!(channels[0]["state"], "running");
+}
+
+#[test]
+fn a_connection_over_a_quota_says_whose() {
+    let broker = Broker::start();
+    broker.declare_queue("q");
+    let vhost = "/api/vhost-limits/%2F/message-rate-per-s";
+    let user = "/api/user-limits/guest/message-rate-per-s";
+    let policy = "/api/policies/%2F/slow";
+    let rate = json!({ "pattern": "^q$", "definition": { "message-rate-per-s": 1 } });
+    for (path, body, blocked_by) in [
+        (vhost, json!({ "value": 1 }), "vhost-quota"),
+        (user, json!({ "value": 1 }), "user-quota"),
+        (policy, rate, "queue-quota"),
+    ] {
+        broker.ask("PUT", path, Some(body));
+        let mut client = Client::connect(&broker.amqp);
+        for _ in 0..3 {
+            client.publish("", "q", false);
+        }
+        let held = await_state(&broker, "flow", &[blocked_by]);
+        assert_eq!(broker.get("/api/channels")[0]["state"], "flow");
+        broker.want(204, "DELETE", path, None);
+        drop(client);
+        broker.want(204, "DELETE", "/api/connections/username/guest", None);
+        while names(&broker.get("/api/connections")).contains(&held["name"].as_str().expect("a name")) {
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[test]
+fn a_client_that_does_not_read_says_so() {
+    let broker = Broker::start_with(&[("WARREN_LIMITS__OUTGOING_BUFFER_BYTES", "65536")]);
+    broker.declare_queue("q");
+    let big = "x".repeat(1 << 20);
+    for _ in 0..12 {
+        let message = json!({ "routing_key": "q", "payload": big, "payload_encoding": "string", "properties": {} });
+        broker.want(200, "POST", "/api/exchanges/%2F/amq.default/publish", Some(message));
+    }
+    let mut client = Client::connect(&broker.amqp);
+    client.consume_all("q");
+    await_state(&broker, "flow", &["unread"]);
 }

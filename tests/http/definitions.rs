@@ -132,3 +132,39 @@ fn a_contradiction_is_named() {
         broker.want(400, "POST", "/api/definitions", Some(body));
     }
 }
+
+#[test]
+fn an_export_for_rabbitmq_has_no_hash_that_it_cannot_read() {
+    let broker = Broker::start();
+    broker.want(204, "POST", "/api/definitions", Some(document()));
+    broker.want(
+        201,
+        "PUT",
+        "/api/users/ours",
+        Some(json!({ "password": "p", "tags": "monitoring" })),
+    );
+    let user = |document: &Value, name: &str| {
+        let users = document["users"].as_array().expect("users");
+        users
+            .iter()
+            .find(|user| user["name"] == name)
+            .expect("the user")
+            .clone()
+    };
+    let whole = broker.get("/api/definitions");
+    assert_eq!(user(&whole, "ours")["hashing_algorithm"], "argon2id");
+    let theirs = broker.get("/api/definitions?for=rabbitmq");
+    let ours = user(&theirs, "ours");
+    assert_eq!(
+        (&ours["password_hash"], &ours["tags"]),
+        (&json!(""), &json!(["monitoring"]))
+    );
+    assert_eq!(ours["hashing_algorithm"], "rabbit_password_hashing_sha256");
+    assert_eq!(user(&theirs, "app"), user(&whole, "app"), "a hash of theirs goes back");
+    broker.want(400, "GET", "/api/definitions?for=kafka", None);
+    let exported = broker.run(&["definitions", "export", "--for-rabbitmq"]);
+    let text = String::from_utf8_lossy(&exported.stdout).into_owned();
+    assert_eq!(user(&serde_json::from_str(&text).expect("JSON"), "ours"), ours);
+    let warning = String::from_utf8_lossy(&exported.stderr).into_owned();
+    assert!(warning.contains("guest, old, ours"), "{warning}");
+}

@@ -56,6 +56,11 @@ impl Broker {
         Self::start_in(tempfile::tempdir().expect("a folder"))
     }
 
+    /// With options that the environment gives.
+    fn start_with(options: &[(&str, &str)]) -> Self {
+        Self::start_as(tempfile::tempdir().expect("a folder"), options)
+    }
+
     /// Killed and started again with what is on disk.
     fn restarted(mut self) -> Self {
         let data = self.data.take().expect("it runs");
@@ -64,7 +69,12 @@ impl Broker {
     }
 
     fn start_in(data: tempfile::TempDir) -> Self {
+        Self::start_as(data, &[])
+    }
+
+    fn start_as(data: tempfile::TempDir, options: &[(&str, &str)]) -> Self {
         let mut process = warren()
+            .envs(options.iter().copied())
             .args(["serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"])
             .arg("--data-dir")
             .arg(data.path())

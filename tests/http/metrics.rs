@@ -190,6 +190,15 @@ fn values_are_those_of_the_broker() {
         "there is no TLS"
     );
 
+    for (path, endpoint) in [
+        ("/metrics", "aggregated"),
+        ("/metrics/per-object", "per-object"),
+        ("/metrics/detailed", "detailed"),
+    ] {
+        let (labels, _) = &scrape(&broker, path)["rabbitmq_identity_info"][0];
+        let wanted = format!("rabbitmq_endpoint=\"{endpoint}\"");
+        assert!(labels.ends_with(&wanted), "{labels}");
+    }
     let one = "/metrics/detailed?vhost=other&family=queue_coarse_metrics";
     let one = scrape(&broker, one);
     let labels: Vec<_> = one["rabbitmq_detailed_queue_messages_ready"]
@@ -229,6 +238,27 @@ fn expressions(value: &Value, found: &mut Vec<String>) {
         }
         Value::Array(list) => list.iter().for_each(|value| expressions(value, found)),
         _ => {}
+    }
+}
+
+#[test]
+fn publishers_that_want_confirms_are_counted() {
+    let broker = Broker::start();
+    broker.declare_queue("q");
+    let mut client = super::amqp::Client::connect(&broker.amqp);
+    client.publish("", "q", false);
+    client.confirm_select();
+    for _ in 0..3 {
+        client.publish("", "q", false);
+        client.expect(60, 80);
+    }
+    let whole = scrape(&broker, "/metrics");
+    for (name, wanted) in [
+        ("rabbitmq_global_messages_received_total", 4.0),
+        ("rabbitmq_global_messages_received_confirm_total", 3.0),
+        ("rabbitmq_global_messages_confirmed_total", 3.0),
+    ] {
+        assert_eq!(value(&whole, name), wanted, "{name}");
     }
 }
 
@@ -279,7 +309,7 @@ fn dashboard_and_alerts_ask_for_what_is_there() {
     assert_eq!(missing, BTreeSet::new());
 }
 
-const RABBITMQ_OVERVIEW: [&str; 36] = [
+const RABBITMQ_OVERVIEW: [&str; 50] = [
     "rabbitmq_build_info",
     "rabbitmq_identity_info",
     "rabbitmq_channel_consumers",
@@ -301,8 +331,22 @@ const RABBITMQ_OVERVIEW: [&str; 36] = [
     "rabbitmq_connections_closed_total",
     "rabbitmq_connections_opened_total",
     "rabbitmq_disk_space_available_bytes",
+    "rabbitmq_erlang_uptime_seconds",
+    "rabbitmq_global_consumers",
+    "rabbitmq_global_messages_acknowledged_total",
+    "rabbitmq_global_messages_confirmed_total",
+    "rabbitmq_global_messages_delivered_consume_auto_ack_total",
+    "rabbitmq_global_messages_delivered_consume_manual_ack_total",
+    "rabbitmq_global_messages_delivered_get_auto_ack_total",
+    "rabbitmq_global_messages_delivered_get_manual_ack_total",
+    "rabbitmq_global_messages_delivered_total",
+    "rabbitmq_global_messages_get_empty_total",
+    "rabbitmq_global_messages_received_confirm_total",
     "rabbitmq_global_messages_received_total",
+    "rabbitmq_global_messages_redelivered_total",
     "rabbitmq_global_messages_routed_total",
+    "rabbitmq_global_messages_unroutable_dropped_total",
+    "rabbitmq_global_messages_unroutable_returned_total",
     "rabbitmq_global_publishers",
     "rabbitmq_process_max_fds",
     "rabbitmq_process_max_tcp_sockets",

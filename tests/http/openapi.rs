@@ -1,6 +1,7 @@
 //! The OpenAPI document against the routes, and against what they answer.
 
 use std::collections::BTreeSet;
+use std::io::BufRead;
 use std::path::Path;
 
 use jsonschema::Validator;
@@ -8,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::Broker;
 use super::amqp::Client;
+use super::pages::{open, send, sign_in};
 
 const METHODS: [&str; 4] = ["get", "put", "post", "delete"];
 
@@ -42,26 +44,8 @@ fn routes(folder: &Path, found: &mut BTreeSet<String>) {
     }
 }
 
-/// Under `/api/warren`, and not in the document: dead letters, and what only the pages ask for.
-const UNDESCRIBED: [&str; 7] = [
-    "dead-letters",
-    "health/dead-letters",
-    "session",
-    "live",
-    "route-tests",
-    "definitions/comparison",
-    "vitals",
-];
-
 /// Served beside the API: the pages, and what orchestrators and Prometheus ask for.
 fn is_beside(route: &str) -> bool {
-    let own = route.trim_start_matches("/api").trim_start_matches("/warren/");
-    if UNDESCRIBED
-        .iter()
-        .any(|family| own == *family || own.starts_with(&format!("{family}/")))
-    {
-        return true;
-    }
     let first = route.split('/').nth(1).unwrap_or_default();
     matches!(route, "/" | "/api" | "/health/live" | "/health/ready") || matches!(first, "metrics" | "pages" | "assets")
 }
@@ -150,8 +134,31 @@ fn collect_references(value: &Value, found: &mut Vec<String>) {
     }
 }
 
+/// The path of the document that a request's path belongs to: of those that fit, the one that says most.
+fn template<'d>(document: &'d Value, path: &str) -> &'d str {
+    let is_variable = |part: &str| part.starts_with('{');
+    let fits = |template: &&String| {
+        let pairs = template.split('/').zip(path.split('/'));
+        let same = template.split('/').count() == path.split('/').count();
+        same && pairs
+            .into_iter()
+            .all(|(named, given)| named == given || is_variable(named))
+    };
+    let variables = |template: &&String| template.split('/').filter(|part| is_variable(part)).count();
+    let found = paths(document).keys().filter(fits).min_by_key(variables);
+    found.unwrap_or_else(|| panic!("{path} is not in the document"))
+}
+
+/// A body that the broker takes is one that the document describes.
+#[track_caller]
+fn check_request(document: &Value, method: &str, path: &str, body: &Value) {
+    let (template, method) = (template(document, path), method.to_lowercase());
+    let schema = schema_at(document, template, &format!("{method}/requestBody"));
+    check(&schema, &format!("{method} {template}"), body);
+}
+
 /// One of everything, so that no list is empty.
-fn populate(broker: &Broker) -> Client {
+fn populate(broker: &Broker, document: &Value) -> Client {
     for (method, path, body) in [
         (
             "PUT",
@@ -195,10 +202,30 @@ fn populate(broker: &Broker) -> Client {
         ("PUT", "/api/vhost-limits/%2F/max-queues", json!({ "value": 100 })),
         ("PUT", "/api/user-limits/u/max-connections", json!({ "value": 5 })),
         ("PUT", "/api/global-parameters/g", json!({ "value": { "a": [1] } })),
+        ("PUT", "/api/queues/%2F/lost", json!({})),
+        (
+            "PUT",
+            "/api/queues/%2F/mortal",
+            json!({ "arguments": { "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "lost" } }),
+        ),
+        (
+            "PUT",
+            "/api/policies/%2F/watch",
+            json!({ "pattern": "^lost$", "definition": { "dead-letter-alert": { "count": 100, "age-s": 3600 } } }),
+        ),
     ] {
+        check_request(document, method, path, &body);
         let answer = broker.ask(method, path, Some(body));
         assert!(matches!(answer.status, 201 | 204), "{method} {path}: {}", answer.text);
     }
+    for _ in 0..3 {
+        let message = json!({ "routing_key": "mortal", "payload": "x", "properties": {} });
+        broker.want(200, "POST", "/api/exchanges/%2F/amq.default/publish", Some(message));
+    }
+    let reject = json!({ "count": 3, "ackmode": "reject_requeue_false" });
+    broker.want(200, "POST", "/api/queues/%2F/mortal/get", Some(reject));
+    let replay = json!({ "limit": 1, "rate_per_s": 100, "reason": "rejected", "older_than_ms": 0 });
+    broker.want(202, "POST", "/api/warren/dead-letters/%2F/lost/replays", Some(replay));
     for body in ["one", "two"] {
         let message = json!({ "routing_key": "q", "payload": body, "properties": { "headers": { "a": 1 } } });
         broker.want(200, "POST", "/api/exchanges/%2F/amq.default/publish", Some(message));
@@ -233,6 +260,7 @@ fn filled(broker: &Broker, path: &str) -> String {
     };
     let user = if kind == "connections" { "guest" } else { "u" };
     let port = broker.http.rsplit(':').next().expect("a port");
+    let replay = broker.get("/api/warren/dead-letters/%2F/lost/replays")[0]["id"].to_string();
     let mut path = path.to_owned();
     for (parameter, value) in [
         ("vhost", "%2F"),
@@ -249,6 +277,8 @@ fn filled(broker: &Broker, path: &str) -> String {
         ("port", port),
         ("protocol", "amqp"),
         ("password", "secret"),
+        ("queue", "lost"),
+        ("id", &replay),
     ] {
         path = path.replace(&format!("{{{parameter}}}"), value);
     }
@@ -258,8 +288,12 @@ fn filled(broker: &Broker, path: &str) -> String {
 
 /// What the document says that a call answers with 200.
 fn schema(document: &Value, path: &str, method: &str) -> Validator {
+    schema_at(document, path, &format!("{method}/responses/200"))
+}
+
+fn schema_at(document: &Value, path: &str, place: &str) -> Validator {
     let pointer = format!(
-        "#/paths/{}/{method}/responses/200/content/application~1json/schema",
+        "#/paths/{}/{place}/content/application~1json/schema",
         path.replace('~', "~0")
             .replace('/', "~1")
             .replace('{', "%7B")
@@ -267,7 +301,7 @@ fn schema(document: &Value, path: &str, method: &str) -> Validator {
     );
     let mut root = document.clone();
     root["$ref"] = pointer.into();
-    jsonschema::draft202012::new(&root).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    jsonschema::draft202012::new(&root).unwrap_or_else(|error| panic!("{place} of {path}: {error}"))
 }
 
 #[track_caller]
@@ -282,15 +316,19 @@ fn check(schema: &Validator, what: &str, answer: &Value) {
 #[test]
 fn every_answer_is_as_the_document_says() {
     let broker = Broker::start();
-    let _client = populate(&broker);
     let document = document(&broker);
+    let _client = populate(&broker, &document);
     let mut checked = 0;
     for (path, item) in paths(&document) {
         let Some(operation) = item.get("get") else {
             continue;
         };
-        let schema = schema(&document, path, "get");
         let url = filled(&broker, path);
+        if operation["responses"]["200"]["content"]["text/event-stream"].is_object() {
+            assert_eq!(broker.ask_as(None, "GET", &url, None).status, 401, "{path}");
+            continue;
+        }
+        let schema = schema(&document, path, "get");
         check(&schema, path, &broker.get(&url));
         let parameters = operation["parameters"].to_string();
         if parameters.contains("parameters/page\"") {
@@ -310,25 +348,88 @@ fn every_answer_is_as_the_document_says() {
         );
         checked += 1;
     }
-    assert!(checked > 60, "{checked}");
+    assert!(checked > 70, "{checked}");
+}
+
+#[test]
+fn what_is_posted_and_answered_is_as_the_document_says() {
+    let broker = Broker::start();
+    let document = document(&broker);
+    let _client = populate(&broker, &document);
     let message = json!({ "routing_key": "q", "payload": "x", "properties": {} });
-    for (path, body) in [
-        ("/api/exchanges/{vhost}/{name}/publish", message),
+    let get = json!({ "count": 5, "ackmode": "ack_requeue_true", "encoding": "auto" });
+    let dry_run = json!({ "dry_run": true, "header": ["a:1"], "exchange": "amq.default", "routing_key": "q" });
+    let test = json!({ "exchange": "x", "routing_key": "k", "properties": { "headers": { "a": 1 } } });
+    let mut file = broker.get("/api/definitions");
+    file["queues"][0]["arguments"] = json!({ "x-max-length": 77 });
+    file["vhosts"] = json!([{ "name": "new" }]);
+    for (method, path, body) in [
+        ("post", "/api/exchanges/{vhost}/{name}/publish", message),
+        ("post", "/api/queues/{vhost}/{name}/get", get),
+        ("post", "/api/warren/dead-letters/{vhost}/{queue}/replays", dry_run),
         (
-            "/api/queues/{vhost}/{name}/get",
-            json!({ "count": 5, "ackmode": "ack_requeue_true", "encoding": "auto" }),
+            "post",
+            "/api/warren/dead-letters/{vhost}/{queue}/replays",
+            json!({ "dry_run": true }),
         ),
+        ("post", "/api/warren/route-tests/{vhost}", test),
+        ("post", "/api/warren/definitions/comparison", file),
     ] {
-        let answer = broker.want(200, "POST", &filled(&broker, path), Some(body));
-        check(&schema(&document, path, "post"), path, &answer);
+        let url = filled(&broker, path);
+        check_request(&document, method, &url, &body);
+        let answer = broker.want(200, &method.to_uppercase(), &url, Some(body));
+        check(&schema(&document, path, method), path, &answer);
     }
+    let letters = "/api/warren/dead-letters/{vhost}/{queue}/contents";
+    let purged = broker.want(200, "DELETE", &format!("{}?limit=1", filled(&broker, letters)), None);
+    check(&schema(&document, letters, "delete"), letters, &purged);
+    let session = "/api/warren/session";
+    let body = json!({ "user": "guest", "password": "guest" });
+    check_request(&document, "post", session, &body);
+    let signed_in = sign_in(&broker, "guest", "guest");
+    check(&schema(&document, session, "post"), session, &signed_in.json());
+    let cookie = signed_in.cookie();
+    let shown = send(&broker, "GET", session, &[("Cookie", &cookie)], "");
+    check(&schema(&document, session, "get"), session, &shown.json());
+}
+
+#[test]
+fn the_stream_of_the_pages_is_as_the_document_says() {
+    let broker = Broker::start();
+    let document = document(&broker);
+    let cookie = sign_in(&broker, "guest", "guest").cookie();
+    let stream = open(&broker, "GET", "/api/warren/live?log=true", &[("Cookie", &cookie)], "");
+    let mut wanted = vec![("tick", "Tick"), ("log", "LogLines")];
+    let mut event = String::new();
+    for line in stream.lines() {
+        let line = line.expect("text");
+        if let Some(name) = line.strip_prefix("event: ") {
+            event = name.to_owned();
+        }
+        let Some(data) = line.strip_prefix("data: ") else {
+            continue;
+        };
+        let Some(at) = wanted.iter().position(|(name, _)| *name == event) else {
+            continue;
+        };
+        let (_, schema) = wanted.remove(at);
+        let mut root = document.clone();
+        root["$ref"] = format!("#/components/schemas/{schema}").into();
+        let schema = jsonschema::draft202012::new(&root).expect("a schema");
+        check(&schema, &event, &serde_json::from_str(data).expect("JSON"));
+        if wanted.is_empty() {
+            return;
+        }
+    }
+    panic!("the stream ended without {wanted:?}");
 }
 
 #[test]
 fn an_answer_that_the_document_does_not_describe_is_found() {
     let broker = Broker::start();
-    let _client = populate(&broker);
-    let schema = schema(&document(&broker), "/api/queues/{vhost}/{name}", "get");
+    let document = document(&broker);
+    let _client = populate(&broker, &document);
+    let schema = schema(&document, "/api/queues/{vhost}/{name}", "get");
     let queue = broker.get("/api/queues/%2F/q");
     assert!(schema.is_valid(&queue));
     for (field, value) in [

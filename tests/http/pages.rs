@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::Broker;
 
 /// What one request got.
-struct Got {
+pub(super) struct Got {
     status: u16,
     headers: Vec<(String, String)>,
     body: String,
@@ -20,18 +20,24 @@ impl Got {
         found.map(|(_, value)| value.as_str())
     }
 
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_default()
     }
 
     /// The cookie that it set, as a browser sends it back.
-    fn cookie(&self) -> String {
+    pub(super) fn cookie(&self) -> String {
         let set = self.header("set-cookie").expect("a cookie");
         set.split(';').next().expect("a pair").to_owned()
     }
 }
 
-fn open(broker: &Broker, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> BufReader<TcpStream> {
+pub(super) fn open(
+    broker: &Broker,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> BufReader<TcpStream> {
     let mut stream = TcpStream::connect(&broker.http).expect("a connection");
     let mut text = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", broker.http);
     for (name, value) in headers {
@@ -62,7 +68,7 @@ fn head(reader: &mut BufReader<TcpStream>) -> Got {
     }
 }
 
-fn send(broker: &Broker, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Got {
+pub(super) fn send(broker: &Broker, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Got {
     let mut reader = open(broker, method, path, headers, body);
     let mut got = head(&mut reader);
     let length = got.header("content-length").and_then(|length| length.parse().ok());
@@ -74,7 +80,7 @@ fn send(broker: &Broker, method: &str, path: &str, headers: &[(&str, &str)], bod
 
 const OURS: (&str, &str) = ("x-warren-request", "user");
 
-fn sign_in(broker: &Broker, user: &str, password: &str) -> Got {
+pub(super) fn sign_in(broker: &Broker, user: &str, password: &str) -> Got {
     let body = json!({ "user": user, "password": password }).to_string();
     send(broker, "POST", "/api/warren/session", &[OURS], &body)
 }

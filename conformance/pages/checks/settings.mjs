@@ -1,5 +1,6 @@
 // Users, permissions, policies, limits, virtual hosts, connections, the log.
 
+import amqp from 'amqplib';
 import { equal, eventually, includes, isTrue } from './expect.mjs';
 
 async function users({ page: { page, open }, broker }) {
@@ -70,7 +71,6 @@ async function vhosts({ page: { page, open }, broker }) {
 }
 
 async function connections({ page: { page, open }, broker }) {
-  const { default: amqp } = await import('amqplib');
   const connection = await amqp.connect(broker.amqp, { clientProperties: { connection_name: 'visitor' } });
   connection.on('error', () => {});
   // amqplib tells of a forced end with `close`.
@@ -88,6 +88,23 @@ async function connections({ page: { page, open }, broker }) {
   await page.waitForSelector('main h1:has-text("Channels")');
 }
 
+// A publisher over its quota: what the list and its page say of it.
+async function slowed({ page: { page, open }, broker }) {
+  await broker.api('PUT', '/api/vhost-limits/%2F/message-rate-per-s', { value: 1 });
+  const connection = await amqp.connect(broker.amqp, { clientProperties: { connection_name: 'hasty' } });
+  try {
+    const channel = await connection.createChannel();
+    for (let number = 0; number < 20; number += 1) channel.publish('', 'nowhere', Buffer.from('x'));
+    await open('connections');
+    await page.waitForSelector('tr:has-text("hasty"):has-text("flow"):has-text("its virtual host is over the rate quota")');
+    await page.click('td >> text=hasty');
+    await page.waitForSelector('.banner:has-text("its virtual host is over the rate quota")');
+  } finally {
+    await broker.api('DELETE', '/api/vhost-limits/%2F/message-rate-per-s');
+    await connection.close();
+  }
+}
+
 async function log({ page: { page, open }, broker }) {
   await open('log');
   await page.waitForSelector('.log li:has-text("ready")');
@@ -102,5 +119,6 @@ export const checks = {
   'policies: refuse, set, delete; limits': policies,
   'virtual hosts: add, choose, delete': vhosts,
   'connections: look and close': connections,
+  'connections: why one is slowed': slowed,
   'log: lines come live': log,
 };

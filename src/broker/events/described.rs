@@ -18,7 +18,9 @@ pub struct LoginEvent<'a> {
     pub peer: std::net::SocketAddr,
     /// To which of our addresses.
     pub local: std::net::SocketAddr,
-    /// The SASL mechanism.
+    /// `{0,9,1}` for AMQP, as RabbitMQ writes it, or `http`.
+    pub protocol: &'a str,
+    /// The SASL mechanism, or the scheme of HTTP's `Authorization`.
     pub mechanism: &'a str,
     /// Why it was refused; `None` where it was not.
     pub refused: Option<&'a str>,
@@ -302,7 +304,7 @@ impl Broker {
                     ("host", &login.local.ip().to_string()),
                     ("connection_name", &format!("{} -> {}", login.peer, login.local)),
                     ("peer_host", &login.peer.ip().to_string()),
-                    ("protocol", "{0,9,1}"),
+                    ("protocol", login.protocol),
                     ("auth_mechanism", login.mechanism),
                 ])
                 .number("peer_port", login.peer.port());

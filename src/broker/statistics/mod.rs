@@ -58,6 +58,8 @@ pub(super) struct BrokerStatistics {
     whole: Counters,
     /// What queues counted that are gone.
     pub retired: Mutex<Totals>,
+    /// Messages from publishers that want confirms.
+    with_confirms: AtomicU64,
     churn: History<CHURN>,
     last_round: Mutex<Option<Millis>>,
     history_max_bytes: AtomicUsize,
@@ -68,6 +70,7 @@ impl Default for BrokerStatistics {
         Self {
             whole: Counters::default(),
             retired: Mutex::default(),
+            with_confirms: AtomicU64::new(0),
             churn: History::default(),
             last_round: Mutex::default(),
             history_max_bytes: AtomicUsize::new(HISTORY_MAX_BYTES),
@@ -146,6 +149,19 @@ impl Vhost {
 }
 
 impl Broker {
+    /// So many messages came from a publisher that wants confirms.
+    pub fn note_with_confirms(&self, by: u64) {
+        if by > 0 {
+            self.statistics.with_confirms.fetch_add(by, Ordering::Relaxed);
+        }
+    }
+
+    /// Messages from publishers that want confirms, since the start.
+    #[must_use]
+    pub fn published_with_confirms(&self) -> u64 {
+        self.statistics.with_confirms.load(Ordering::Relaxed)
+    }
+
     /// Totals of all queues together, with those that are gone: messages that were put into queues, and taken out.
     /// Rates of the queues that stand.
     #[must_use]

@@ -162,7 +162,7 @@ fn table<'a>(title: &str, columns: &[&'a str], rows: &[Vec<Value>]) -> Table<'a>
     // Names take what numbers leave.
     let widths = columns.iter().map(|column| match *column {
         "name" => Constraint::Fill(3),
-        "vhost" | "user" => Constraint::Fill(1),
+        "vhost" | "user" | "state" => Constraint::Fill(1),
         other => Constraint::Length(other.len().max(9) as u16),
     });
     let shown = |value: &Value| {
@@ -194,7 +194,7 @@ mod tests {
                 json!({ "vhost": "/", "name": "orders\u{1b}[2J\r\n", "messages": 7, "state": "running" }),
                 json!({ "vhost": "/", "name": "mail", "messages": 1, "state": "paused" }),
             ],
-            connections: vec![json!({ "name": "a -> b", "user": "guest" })],
+            connections: vec![json!({ "name": "a -> b", "user": "guest", "state": "blocked", "blocked_by": ["disk"] })],
         }
     }
 
@@ -220,6 +220,7 @@ mod tests {
             "ALARM: disk",
             "mail (paused)",
             "a -> b",
+            "blocked: disk",
             "q quit",
         ] {
             assert!(screen.contains(shown), "no {shown} in {screen}");

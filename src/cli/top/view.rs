@@ -9,7 +9,8 @@ pub const QUEUE_FIELDS: &str = "vhost,name,messages,messages_ready,messages_unac
                                 consumers,state,message_stats.publish_details.rate,\
                                 message_stats.deliver_get_details.rate";
 /// What is asked of a connection.
-pub const CONNECTION_FIELDS: &str = "name,user,vhost,state,channels,recv_oct_details.rate,send_oct_details.rate";
+pub const CONNECTION_FIELDS: &str =
+    "name,user,vhost,state,blocked_by,channels,recv_oct_details.rate,send_oct_details.rate";
 
 /// Headings of queues.
 pub const QUEUE_COLUMNS: [&str; 9] = [
@@ -24,7 +25,22 @@ pub const QUEUE_COLUMNS: [&str; 9] = [
     "consumers",
 ];
 /// Headings of connections.
-pub const CONNECTION_COLUMNS: [&str; 6] = ["name", "user", "vhost", "channels", "in B/s", "out B/s"];
+pub const CONNECTION_COLUMNS: [&str; 7] = ["name", "user", "vhost", "state", "channels", "in B/s", "out B/s"];
+
+/// How a connection stands, and why it does not run.
+fn state(connection: &Value) -> String {
+    let state = connection["state"].as_str().unwrap_or("-");
+    let reasons: Vec<_> = connection["blocked_by"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    match reasons.is_empty() {
+        true => state.to_owned(),
+        false => format!("{state}: {}", reasons.join(", ")),
+    }
+}
 
 /// One look at the broker.
 #[derive(Debug, Default)]
@@ -112,6 +128,7 @@ impl Snapshot {
                 connection["name"].clone(),
                 connection["user"].clone(),
                 connection["vhost"].clone(),
+                json!(state(connection)),
                 connection["channels"].clone(),
                 connection["recv_oct_details"]["rate"].clone(),
                 connection["send_oct_details"]["rate"].clone(),

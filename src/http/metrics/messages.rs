@@ -106,6 +106,9 @@ pub fn counters(text: &mut Text, api: &Api) {
             text.counter(by_channel, help, value);
         }
     }
+    let name = "rabbitmq_global_messages_received_confirm_total";
+    text.head(name, Kind::Counter, "Messages from publishers that want confirms");
+    text.value(name, PROTOCOL, api.broker.published_with_confirms());
     let misses: u64 = api.broker.vhosts().iter().map(|vhost| vhost.route_misses()).sum();
     text.counter(
         "warren_route_cache_misses_total",

@@ -30,7 +30,7 @@ pub(super) use text::escaped;
 pub async fn aggregated(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
     blocking(move || {
         let mut text = Text::default();
-        whole(&mut text, &api);
+        whole(&mut text, &api, "aggregated");
         messages::depths(&mut text, &api);
         Ok(text.answer())
     })
@@ -41,7 +41,7 @@ pub async fn aggregated(State(api): State<Arc<Api>>) -> Result<Response, ApiErro
 pub async fn per_object(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
     blocking(move || {
         let mut text = Text::default();
-        whole(&mut text, &api);
+        whole(&mut text, &api, "per-object");
         detailed::queues(
             &mut text,
             &detailed::rows(&api.broker, &[]),
@@ -58,7 +58,7 @@ pub async fn by_family(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -
     let wanted = detailed::Wanted::parse(query.as_deref().unwrap_or_default())?;
     blocking(move || {
         let mut text = Text::default();
-        process::identity(&mut text, &api);
+        process::identity(&mut text, &api, "detailed");
         detailed::write(&mut text, &api, &wanted);
         Ok(text.answer())
     })
@@ -66,8 +66,8 @@ pub async fn by_family(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -
 }
 
 /// Everything that is not of single queues.
-fn whole(text: &mut Text, api: &Api) {
-    process::identity(text, api);
+fn whole(text: &mut Text, api: &Api, endpoint: &str) {
+    process::identity(text, api, endpoint);
     process::resources(text, api);
     process::connections(text, api);
     messages::counters(text, api);

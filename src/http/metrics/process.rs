@@ -5,7 +5,8 @@ use super::super::nodes::{open_files, open_files_limit, resident_bytes};
 use super::text::{Kind, Text, escaped};
 use crate::session::COMPATIBLE_VERSION;
 
-pub fn identity(text: &mut Text, api: &Api) {
+/// Who answers, at which of its endpoints: RabbitMQ's dashboard tells its scrapes apart by that.
+pub fn identity(text: &mut Text, api: &Api, endpoint: &str) {
     let version = env!("CARGO_PKG_VERSION");
     text.head("rabbitmq_build_info", Kind::Gauge, "Versions");
     let labels =
@@ -13,9 +14,9 @@ pub fn identity(text: &mut Text, api: &Api) {
     text.value("rabbitmq_build_info", &labels, 1);
     text.head("rabbitmq_identity_info", Kind::Gauge, "Names of node and cluster");
     let labels = format!(
-        "rabbitmq_node=\"{}\",rabbitmq_cluster=\"{}\"",
+        "rabbitmq_node=\"{}\",rabbitmq_cluster=\"{}\",rabbitmq_endpoint=\"{endpoint}\"",
         escaped(&api.settings.node_name),
-        escaped(&api.settings.cluster_name)
+        escaped(&api.cluster_name())
     );
     text.value("rabbitmq_identity_info", &labels, 1);
 }

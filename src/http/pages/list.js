@@ -4,7 +4,7 @@
 import { get, withQuery } from './api.js';
 import { fill, h } from './dom.js';
 import { count } from './format.js';
-import { empty, hash, resource } from './ui.js';
+import { hash, plainHeading, resource, table } from './ui.js';
 
 const PAGE_SIZES = ['25', '50', '100', '250', '500'];
 const TYPING_MS = 250;
@@ -50,7 +50,7 @@ export function list({ url, parts, query, columns, caption, none, sort = '', rev
   };
   const pager = h('div', { class: 'pager' });
   const heading = (column) => {
-    if (!column.sort) return h('th', { scope: 'col', class: column.class }, column.label);
+    if (!column.sort) return plainHeading(column);
     const key = column.sort === true ? column.key : column.sort;
     const sorted = state.sort === key;
     const direction = sorted ? (state.reverse ? 'descending' : 'ascending') : null;
@@ -67,20 +67,7 @@ export function list({ url, parts, query, columns, caption, none, sort = '', rev
     const filtered = Array.isArray(data) ? items.length : data.filtered_count;
     const pages = Array.isArray(data) ? 1 : Math.max(1, data.page_count);
     fill(pager, pagerOf(state, pages, filtered, data.total_count ?? filtered, change));
-    if (items.length === 0) {
-      return empty(state.name ? `Nothing has a name that matches “${state.name}”.` : none);
-    }
-    return h(
-      'div',
-      { class: 'table-wrap', tabindex: '0', role: 'region', 'aria-label': caption },
-      h(
-        'table',
-        null,
-        h('caption', { class: 'unseen' }, caption),
-        h('thead', null, h('tr', null, columns.map(heading))),
-        h('tbody', null, items.map((item) => h('tr', null, columns.map((column) => h('td', { class: column.class }, column.cell(item)))))),
-      ),
-    );
+    return table(caption, columns, items, state.name ? `Nothing has a name that matches “${state.name}”.` : none, heading);
   };
   const rows = resource(load, render, { label: `Loading ${caption.toLowerCase()}` });
   const node = h('div', { class: 'list' }, h('div', { class: 'list-head' }, filters(state, caption, change), pager), rows.node);

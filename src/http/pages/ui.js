@@ -59,6 +59,27 @@ export function resource(load, render, { live = true, label } = {}) {
   return { node, reload: () => show(false), tick: live ? () => show(true) : undefined };
 }
 
+// A form, and what `find` makes of its data: it is asked at once, at every submission, and again by `reload`.
+export function search(label, inputs, find) {
+  const results = h('div', { 'aria-live': 'polite' }, loading());
+  const submit = (event) => {
+    event.preventDefault();
+    asked = new FormData(form);
+    reload();
+  };
+  const form = h('form', { class: 'row', on: { submit } }, inputs, h('button', { type: 'submit', class: 'primary' }, label));
+  const reload = async () => {
+    try {
+      fill(results, await find(asked));
+    } catch (error) {
+      fill(results, failure(error, reload));
+    }
+  };
+  let asked = new FormData(form);
+  reload();
+  return { form, results, reload };
+}
+
 export function panel(title, body, actions) {
   const id = newId('panel');
   return h(
@@ -81,7 +102,9 @@ export function pairs(object) {
   return h('dl', { class: 'pairs' }, entries.map(([name, value]) => h('div', null, h('dt', null, name), h('dd', null, typeof value === 'string' ? value : JSON.stringify(value)))));
 }
 
-export function table(caption, columns, rows, none = 'Nothing here.') {
+export const plainHeading = (column) => h('th', { scope: 'col', class: column.class }, column.label);
+
+export function table(caption, columns, rows, none = 'Nothing here.', heading = plainHeading) {
   if (rows.length === 0) return empty(none);
   return h(
     'div',
@@ -90,7 +113,7 @@ export function table(caption, columns, rows, none = 'Nothing here.') {
       'table',
       null,
       h('caption', { class: 'unseen' }, caption),
-      h('thead', null, h('tr', null, columns.map((column) => h('th', { scope: 'col', class: column.class }, column.label)))),
+      h('thead', null, h('tr', null, columns.map(heading))),
       h('tbody', null, rows.map((row) => h('tr', null, columns.map((column) => h('td', { class: column.class }, column.cell(row)))))),
     ),
   );

@@ -11,7 +11,7 @@ export function view({ state, query }) {
     { key: 'name', label: 'Channel', sort: true, cell: (of) => link(hash(['connections', of.connection_details?.name ?? '']), of.name) },
     { key: 'user', label: 'User', sort: true, cell: (of) => of.user },
     { key: 'vhost', label: 'Vhost', sort: true, class: 'wide-only', cell: (of) => of.vhost },
-    { key: 'state', label: 'State', class: 'wide-only', cell: (of) => badge(of.state ?? 'running', 'ok') },
+    { key: 'state', label: 'State', class: 'wide-only', cell: (of) => badge(of.state, of.state === 'running' ? 'ok' : 'warn') },
     { ...CHANNELS[1], key: 'mode' },
     { ...CHANNELS[2], key: 'consumer_count', sort: true },
     { ...CHANNELS[3], key: 'messages_unacknowledged', sort: true },

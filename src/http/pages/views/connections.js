@@ -4,9 +4,30 @@ import { get, path, remove } from '../api.js';
 import { h } from '../dom.js';
 import { bytes, count, date, rate } from '../format.js';
 import { list } from '../list.js';
-import { ask, badge, button, facts, hash, link, note, notice, pairs, panel, resource, table } from '../ui.js';
+import { ask, badge, button, facts, hash, link, notice, pairs, panel, resource, table } from '../ui.js';
 
-const standing = (of) => badge(of.state, of.state === 'running' ? 'ok' : 'warn');
+// Why the broker reads nothing from a connection, or would not.
+const REASONS = {
+  memory: 'the broker is low on memory',
+  disk: 'the broker is low on disk',
+  backlog: 'the disk does not keep up with what is published',
+  'user-quota': 'its user is over the rate quota',
+  'vhost-quota': 'its virtual host is over the rate quota',
+  'queue-quota': 'a queue that it publishes to is over the rate quota',
+  unread: 'it does not read what is sent to it',
+};
+
+const EFFECTS = {
+  blocked: 'It is not read from until that is over: what it publishes or acknowledges waits. What it consumes goes on.',
+  blocking: 'It has not published yet; once it does, it is not read from until that is over.',
+  flow: 'It is read from only now and then, as fast as that allows.',
+};
+
+const reasons = (of) => (of.blocked_by ?? []).map((reason) => REASONS[reason] ?? reason).join(', ');
+const standing = (of) => [
+  badge(of.state, of.state === 'running' ? 'ok' : 'warn'),
+  of.blocked_by?.length > 0 && h('small', null, ` ${reasons(of)}`),
+];
 
 export function view(context) {
   if (context.parts.length > 0) return one(context);
@@ -38,16 +59,13 @@ function traffic(of, name) {
   return each === undefined ? bytes(of[name]) : `${bytes(each)}/s`;
 }
 
-// Why publishers are blocked; nothing while no alarm is raised.
-const raised = (state) => state.vitals?.alarms?.reason ?? null;
-
-function one({ parts: [name], state }) {
+function one({ parts: [name] }) {
   const load = async ({ auto }) => {
     const [connection, channels] = await Promise.all([get(path('connections', name), { auto }), get(path('connections', name, 'channels'), { auto })]);
     return { connection, channels };
   };
   const shown = resource(load, ({ connection: of, channels }) => [
-    raised(state) && h('div', { class: 'banner', role: 'status' }, `The broker is ${raised(state)}: if this connection has published, it is blocked until that is over. What it consumes goes on.`),
+    of.blocked_by?.length > 0 && h('div', { class: 'banner', role: 'status' }, `${of.state}: ${reasons(of)}. ${EFFECTS[of.state] ?? ''}`),
     panel(
       'Connection',
       facts([
@@ -77,7 +95,7 @@ function one({ parts: [name], state }) {
   };
   return {
     title: name,
-    node: h('div', null, shown.node, note('A connection is blocked while an alarm is raised and it publishes; its messages are read again once the alarm is over.')),
+    node: shown.node,
     tick: shown.tick,
     actions: [button('Close', close, { class: 'danger' })],
   };
@@ -88,7 +106,6 @@ export const CHANNELS = [
   { label: 'Mode', cell: (of) => [of.confirm && badge('confirm'), of.transactional && badge('tx')] },
   { label: 'Consumers', class: 'number', cell: (of) => count(of.consumer_count) },
   { label: 'Unacked', class: 'number', cell: (of) => count(of.messages_unacknowledged) },
-  { label: 'Unconfirmed', class: 'number wide-only', cell: (of) => count(of.messages_unconfirmed) },
   { label: 'Prefetch', class: 'number', cell: (of) => (of.prefetch_count ? count(of.prefetch_count) : 'none') },
   { label: 'Published', class: 'number wide-only', cell: (of) => (of.message_stats ? rate(of.message_stats.publish_details?.rate ?? 0) : '–') },
 ];

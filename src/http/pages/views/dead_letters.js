@@ -5,7 +5,7 @@ import { fill, h } from '../dom.js';
 import { count, date, exchangeName, plural, span } from '../format.js';
 import { messageView } from '../message_view.js';
 import { ended } from '../queue_actions.js';
-import { act, ask, badge, button, empty, failure, field, hash, link, loading, note, notice, panel, queueLink, resource, table } from '../ui.js';
+import { act, ask, badge, button, empty, failure, field, hash, link, note, notice, panel, queueLink, resource, search, table } from '../ui.js';
 
 const REASONS = ['', 'rejected', 'expired', 'maxlen', 'delivery_limit'];
 const SHOWN = 50;
@@ -33,47 +33,30 @@ export function view(context) {
 }
 
 function one({ parts: [vhost, name] }) {
-  const results = h('div', { 'aria-live': 'polite' }, loading());
   let filters = {};
   const base = warrenPath('dead-letters', vhost, name);
-  const load = async () => {
-    try {
-      const letters = await get(withQuery(base, { ...filters, count: SHOWN }));
-      fill(results, letters.length > 0 ? [letters.map(letter), letters.length === SHOWN && note(`The first ${SHOWN}.`)] : empty('No dead letter matches.'));
-    } catch (error) {
-      fill(results, failure(error, load));
-    }
-  };
-  const form = h(
-    'form',
-    {
-      class: 'row',
-      on: {
-        submit: (event) => {
-          event.preventDefault();
-          filters = filtersOf(new FormData(event.target));
-          load();
-        },
-      },
-    },
+  const inputs = [
     field('Reason', 'reason', { kind: REASONS.map((reason) => [reason, reason || 'any']) }),
     field('Older than, in minutes', 'minutes', { kind: 'number', min: '0' }),
     field('Header', 'header', { placeholder: 'name:value' }),
-    h('button', { type: 'submit', class: 'primary' }, 'Show'),
-  );
-  load();
+  ];
+  const { form, results, reload } = search('Show', inputs, async (data) => {
+    filters = filtersOf(data);
+    const letters = await get(withQuery(base, { ...filters, count: SHOWN }));
+    return letters.length > 0 ? [letters.map(letter), letters.length === SHOWN && note(`The first ${SHOWN}.`)] : empty('No dead letter matches.');
+  });
   const purge = async () => {
     const words = Object.keys(filters).length > 0 ? 'All that match the filters are removed for good.' : 'All dead letters of this queue are removed for good.';
     const done = await ask('Purge dead letters?', words, 'Purge', async () => {
       const { purged } = await remove(withQuery(`${base}/contents`, filters));
       notice(`${plural(purged, 'dead letter')} removed.`);
     });
-    if (done) load();
+    if (done) reload();
   };
   return {
     title: name,
     heading: [name, h('small', null, ` in ${vhost}`)],
-    node: h('div', null, panel('Dead letters', [form, results]), replay(base, () => filters, load)),
+    node: h('div', null, panel('Dead letters', [form, results]), replay(base, () => filters, reload)),
     actions: [link(hash(['queues', vhost, name]), 'The queue', { class: 'button' }), button('Purge', purge, { class: 'danger' })],
   };
 }

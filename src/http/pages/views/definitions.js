@@ -13,7 +13,8 @@ export function view({ state }) {
   const what = field('What', 'of', { kind: vhosts, value: state.vhost });
   const into = field('Into', 'into', { kind: [['', 'where the file says'], ...state.vhosts.map((vhost) => [vhost, vhost])] });
   const file = field('File', 'file', { kind: 'file', accept: '.json,application/json', required: true });
-  const save = button('Download', () => act(save, () => download(what.querySelector('select').value)), { class: 'primary' });
+  const foreign = field('For RabbitMQ', 'foreign', { kind: 'checkbox', hint: 'Without password hashes that it cannot read; it refuses a file that has one.' });
+  const save = button('Download', () => act(save, () => download(what.querySelector('select').value, foreign.querySelector('input').checked)), { class: 'primary' });
   const compare = h('button', { type: 'submit', class: 'primary' }, 'Compare');
   const submit = async (event) => {
     event.preventDefault();
@@ -34,7 +35,7 @@ export function view({ state }) {
       h(
         'div',
         { class: 'columns' },
-        panel('Download', [note('Users with the hashes of their passwords, virtual hosts, permissions, policies, exchanges, queues and bindings. No messages.'), h('div', { class: 'form' }, what, h('div', { class: 'form-end' }, save))]),
+        panel('Download', [note('Users with the hashes of their passwords, virtual hosts, permissions, policies, exchanges, queues and bindings. No messages.'), h('div', { class: 'form' }, what, foreign, h('div', { class: 'form-end' }, save))]),
         panel('Import', [
           note('A file of this broker or of RabbitMQ. It is compared first; nothing changes until you say so, and nothing that stands here is deleted.'),
           h('form', { class: 'form', on: { submit } }, file, into, h('div', { class: 'form-end' }, compare)),
@@ -45,8 +46,8 @@ export function view({ state }) {
   };
 }
 
-async function download(vhost) {
-  const definitions = await get(vhost ? path('definitions', vhost) : '/api/definitions');
+async function download(vhost, forRabbit) {
+  const definitions = await get(vhost ? path('definitions', vhost) : withQuery('/api/definitions', { for: forRabbit ? 'rabbitmq' : '' }));
   const blob = new Blob([JSON.stringify(definitions, null, 2)], { type: 'application/json' });
   const url = URL.createObjectURL(blob);
   const anchor = h('a', { href: url, download: 'definitions.json' });
