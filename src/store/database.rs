@@ -43,6 +43,11 @@ impl Database {
                 take_place(path).map_err(io_error(path))?;
             }
         }
+        Self::open_synced(path, cache_bytes)
+    }
+
+    /// Opens a database whose files are synced. sled writes as it opens, and does not sync all of it.
+    fn open_synced(path: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
         let database = Self::open_at(path, cache_bytes)?;
         sync_files(path).map_err(io_error(path))?;
         Ok(database)
@@ -88,7 +93,7 @@ impl Database {
             fs::remove_dir_all(beside(&path, OLD))
         };
         replace().map_err(io_error(&path))?;
-        Self::open_at(&path, cache_bytes)
+        Self::open_synced(&path, cache_bytes)
     }
 
     pub(super) fn scan_prefix(
@@ -239,6 +244,10 @@ fn prepare(path: &Path) -> io::Result<()> {
 fn sync_files(path: &Path) -> io::Result<()> {
     for entry in fs::read_dir(path)? {
         let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_files(&entry.path())?;
+            continue;
+        }
         // sled may take an old snapshot away meanwhile.
         match File::open(entry.path()).and_then(|file| file.sync_all()) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

@@ -43,7 +43,7 @@
 //! | `messages-sled.old/` | a database whose successor is being given its place |
 //! | `messages-log/NNNNNNNNNN.log` | segments, see `log/record.rs` for the bytes and `log/mod.rs` for the invariants |
 //! | `messages-log/reserve` | space that is given up so that settlements can be written to a full disk |
-//! | `messages-sled/` | sled: queue, sequence, chunk, to up to 8 KiB of a message |
+//! | `messages-sled/` | sled: queue, sequence, chunk, to up to 4 KiB of a message |
 //!
 //! **Start.** Each closed segment has a checkpoint in the catalogue (`log/checkpoint.rs`): where its messages lie and
 //! what it settles, two bytes a message. A start applies them in order, reads the tail of the last segment, and then
