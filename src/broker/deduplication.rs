@@ -18,10 +18,15 @@
 //!
 //! **Over a restart.** Values of messages that are still in a queue are found again with them. Values of messages that
 //! are gone are kept on disk beside the messages, never before them: a crash may let a duplicate through, and never
-//! takes a first message for one. With a queue that is one or two settle windows (some milliseconds) after its
-//! message; with an exchange a second. A clean stop keeps all.
+//! takes a first message for one. That is one or two settle windows (some milliseconds) after its message; with an
+//! exchange a second where the message is no client's publish (a dead letter, a delayed one, one of the API). A clean
+//! stop keeps all.
+//!
+//! **Transactions.** An exchange remembers the messages of a transaction when it is committed, and not before: what was
+//! rolled back may come again.
 
 use std::sync::Arc;
+use std::thread::{self, ThreadId};
 
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
@@ -138,8 +143,8 @@ pub(super) struct SeenTable {
 #[derive(Debug)]
 struct State {
     values: SeenValues,
-    /// Not given to the journal yet.
-    fresh: Vec<Keep>,
+    /// Not given to the journal yet, and by which thread noted.
+    fresh: Vec<(ThreadId, Keep)>,
     gone: Vec<u64>,
 }
 
@@ -183,13 +188,14 @@ impl SeenTable {
             state.gone.clear();
             return false;
         }
-        state.fresh.push(Keep {
+        let keep = Keep {
             sequence: number,
             message: Message::new("", "", &[0, 0], &[value]),
             expires_at: until,
             ticket: None,
             in_flight: false,
-        });
+        };
+        state.fresh.push((thread::current().id(), keep));
         true
     }
 
@@ -215,6 +221,18 @@ impl SeenTable {
         }
     }
 
+    /// Hands the journal what this thread has noted. What is forgotten waits for [`SeenTable::flush`].
+    pub fn flush_own(&self) {
+        let Some(journal) = &self.journal else {
+            return;
+        };
+        let own = thread::current().id();
+        let mut state = self.state.lock();
+        let noted = state.fresh.extract_if(.., |(thread, _)| *thread == own);
+        let mut keeps = noted.map(|(_, keep)| keep).collect();
+        journal.keep(&mut keeps);
+    }
+
     /// Hands what is new to the journal; what it concerns must be there already.
     pub fn flush(&self) {
         let Some(journal) = &self.journal else {
@@ -222,7 +240,8 @@ impl SeenTable {
         };
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        journal.keep(&mut state.fresh);
+        let mut fresh = state.fresh.drain(..).map(|(_, keep)| keep).collect();
+        journal.keep(&mut fresh);
         if !state.gone.is_empty() {
             journal.forget(&state.gone, None);
             state.gone.clear();

@@ -1,10 +1,10 @@
 //! What a client sees of single features: delivery counts, user-id, direct reply-to.
 
 use amq_protocol::protocol::basic::AMQPProperties;
-use amq_protocol::protocol::{AMQPClass, basic, queue};
+use amq_protocol::protocol::{AMQPClass, basic, exchange, queue, tx};
 use amq_protocol::types::{AMQPValue, FieldTable};
 
-use super::client::{Basic, Client, Received, short};
+use super::client::{Basic, Class, Client, Exchange, Queue, Received, short};
 use super::process::Setup;
 
 const REPLY_TO: &str = "amq.rabbitmq.reply-to";
@@ -149,4 +149,77 @@ fn faults_of_direct_replies_are_named() {
     let properties = AMQPProperties::default().with_reply_to(REPLY_TO.into());
     client.publish_with(1, "", "questions", b"?", properties);
     closed(&mut client, "fast reply consumer does not exist");
+}
+
+/// `once` refuses what it has routed; all goes to the queue `all`.
+fn exchange_that_remembers(client: &mut Client) {
+    client.durable("all");
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-message-deduplication".into(), AMQPValue::Boolean(true));
+    let declare = exchange::Declare {
+        exchange: "once".into(),
+        kind: "fanout".into(),
+        durable: true,
+        arguments,
+        ..Default::default()
+    };
+    client.call(1, Exchange::Declare(declare));
+    let bind = queue::Bind {
+        queue: "all".into(),
+        exchange: "once".into(),
+        ..Default::default()
+    };
+    client.call(1, Queue::Bind(bind));
+}
+
+/// A persistent message whose value is the same each time.
+fn publish_once(client: &mut Client) {
+    let mut headers = FieldTable::default();
+    headers.insert("x-deduplication-header".into(), AMQPValue::LongLongInt(7));
+    let properties = AMQPProperties::default().with_delivery_mode(2).with_headers(headers);
+    client.publish_with(1, "once", "", b"m", properties);
+}
+
+#[test]
+fn a_killed_exchange_remembers_what_was_consumed_already() {
+    let setup = Setup::new("");
+    let broker = setup.start();
+    let mut client = broker.connect();
+    exchange_that_remembers(&mut client);
+    client.confirms();
+    publish_once(&mut client);
+    client.confirmed_one();
+    assert_eq!(client.get_content("all").map(|(_, _, body)| body), Some(b"m".to_vec()));
+    // Settlements and values may wait a moment for each other: after so many rounds to the disk they are there.
+    client.durable("other");
+    for _ in 0..100 {
+        client.publish("", "other", b"later", true);
+        client.confirmed_one();
+    }
+    broker.kill();
+    let broker = setup.start();
+    let mut client = broker.connect();
+    client.confirms();
+    publish_once(&mut client);
+    client.confirmed_one();
+    assert_eq!(client.waiting("all"), Some(0));
+}
+
+#[test]
+fn what_a_transaction_took_back_may_come_again() {
+    let broker = Setup::new("").start();
+    let mut client = broker.connect();
+    exchange_that_remembers(&mut client);
+    let transaction = |method| Class(AMQPClass::Tx(method));
+    client.call(1, transaction(tx::AMQPMethod::Select(tx::Select {})));
+    publish_once(&mut client);
+    client.call(1, transaction(tx::AMQPMethod::Rollback(tx::Rollback {})));
+    publish_once(&mut client);
+    publish_once(&mut client);
+    assert_eq!(client.waiting("all"), Some(0));
+    client.call(1, transaction(tx::AMQPMethod::Commit(tx::Commit {})));
+    assert_eq!(client.waiting("all"), Some(1), "once");
+    publish_once(&mut client);
+    client.call(1, transaction(tx::AMQPMethod::Commit(tx::Commit {})));
+    assert_eq!(client.waiting("all"), Some(1), "and once for all");
 }
