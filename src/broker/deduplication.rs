@@ -11,7 +11,9 @@
 //! Names and meaning are those of the message deduplication plug-in for RabbitMQ. A message without the header is never
 //! a duplicate. A **queue** without `x-cache-size` and `x-cache-ttl` refuses a value as long as a message with it is
 //! in the queue, waiting or unacked; with one of them it refuses what it has seen, consumed or not. An **exchange**
-//! refuses what it has routed to a queue before; one of the type `x-message-deduplication` routes like a fanout.
+//! refuses what it has routed to a queue before; one of the type `x-message-deduplication` routes like a fanout. It
+//! does not hear what a queue made of the message: where a full one refuses it (`reject-publish`), the publisher's next
+//! attempt is a duplicate to the exchange. A queue that deduplicates itself takes it.
 //!
 //! **Confirms.** A duplicate is confirmed with the next round to the disk, in which the first one is if it is still on
 //! its way; but for one that is with a consumer already, which may follow a settle window (a millisecond) later.
