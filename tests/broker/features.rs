@@ -223,3 +223,61 @@ fn what_a_transaction_took_back_may_come_again() {
     client.call(1, transaction(tx::AMQPMethod::Commit(tx::Commit {})));
     assert_eq!(client.waiting("all"), Some(1), "and once for all");
 }
+
+/// A queue whose rejected messages go to `dead`.
+fn work(client: &mut Client, dead: &str) {
+    client.durable(dead);
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-dead-letter-exchange".into(), AMQPValue::LongString("".into()));
+    arguments.insert("x-dead-letter-routing-key".into(), AMQPValue::LongString(dead.into()));
+    client.declare(queue::Declare {
+        queue: short("work"),
+        durable: true,
+        arguments,
+        ..Default::default()
+    });
+}
+
+fn reject_one(client: &mut Client) {
+    client.publish("", "work", b"m", true);
+    let Received { tag, .. } = client.get("work").unwrap();
+    let reject = basic::Reject {
+        delivery_tag: tag,
+        requeue: false,
+    };
+    client.send(1, Basic::Reject(reject));
+}
+
+#[test]
+fn a_dead_letter_alert_is_in_the_log_when_it_is_raised_and_when_it_is_over() {
+    let policy =
+        "[[policies]]\nname = \"watch\"\npattern = \".*\"\ndefinition = { dead-letter-alert = { count = 2 } }\n";
+    let broker = Setup::new(policy).start();
+    let mut client = broker.connect();
+    work(&mut client, "dead");
+    reject_one(&mut client);
+    reject_one(&mut client);
+    let line = broker.await_log("dead-letter alert raised");
+    for part in ["dead", "WARN"] {
+        assert!(line.contains(part), "{part} in {line}");
+    }
+    assert!(client.get_content("dead").is_some());
+    broker.await_log("dead-letter alert cleared");
+}
+
+#[test]
+fn an_operator_policy_of_the_file_lowers_what_a_policy_of_the_file_allows() {
+    let policies = "[[policies]]\nname = \"p\"\npattern = \"^short$\"\napply_to = \"queues\"\n\
+        definition = { max-length = 5 }\n\
+        [[operator_policies]]\nname = \"o\"\npattern = \"^short$\"\ndefinition = { max-length = 2, message-ttl = 3600000 }\n";
+    let broker = Setup::new(policies).start();
+    let mut client = broker.connect();
+    client.durable("short");
+    client.confirms();
+    for body in [b"1", b"2", b"3"] {
+        client.publish("", "short", body, true);
+        client.confirmed_one();
+    }
+    assert_eq!(client.waiting("short"), Some(2));
+    assert_eq!(client.get("short").unwrap().body, b"2", "the oldest made room");
+}
