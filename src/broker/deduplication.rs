@@ -11,7 +11,9 @@
 //! Names and meaning are those of the message deduplication plug-in for RabbitMQ. A message without the header is never
 //! a duplicate. A **queue** without `x-cache-size` and `x-cache-ttl` refuses a value as long as a message with it is
 //! in the queue, waiting or unacked; with one of them it refuses what it has seen, consumed or not. An **exchange**
-//! refuses what it has routed to a queue before; one of the type `x-message-deduplication` routes like a fanout.
+//! refuses what it has routed to a queue before; one of the type `x-message-deduplication` routes like a fanout. It
+//! does not hear what a queue made of the message: where a full one refuses it (`reject-publish`), the publisher's next
+//! attempt is a duplicate to the exchange. A queue that deduplicates itself takes it.
 //!
 //! **Confirms.** A duplicate is confirmed once all that is on its way to the disk has come there, and so the first one
 //! has, or is settled; a full disk refuses it.
@@ -19,11 +21,17 @@
 //! **Over a restart.** Values of messages that are still in a queue are found again with them. Values of messages that
 //! are gone are kept on disk beside the messages, never before them: no crash takes a first message for a duplicate.
 //! With a queue a confirm says that the message is on disk, or settled, and its value is on disk as well; the value of
-//! one that nobody wants confirmed comes there some milliseconds later. With an exchange the value comes there a second
-//! later: a crash in that second lets a duplicate of a message through that was consumed in it. A clean stop keeps all.
+//! one that nobody wants confirmed comes there some milliseconds later. With an exchange the value of a client's publish
+//! comes there one or two settle windows (some milliseconds) after its message, that of any other message (a dead letter,
+//! a delayed one, one of the API) a second later: a crash in between lets a duplicate of a message through that was
+//! consumed in it. A clean stop keeps all.
+//!
+//! **Transactions.** An exchange remembers the messages of a transaction when it is committed, and not before: what was
+//! rolled back may come again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::thread::{self, ThreadId};
 
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
@@ -140,8 +148,8 @@ pub(super) struct SeenTable {
 #[derive(Debug)]
 struct State {
     values: SeenValues,
-    /// Not given to the journal yet.
-    fresh: Vec<Keep>,
+    /// Not given to the journal yet, and by which thread noted.
+    fresh: Vec<(ThreadId, Keep)>,
     gone: Vec<u64>,
 }
 
@@ -199,13 +207,14 @@ impl SeenTable {
             ticket.into_iter().for_each(ConfirmTicket::taken);
             return false;
         }
-        state.fresh.push(Keep {
+        let keep = Keep {
             sequence: number,
             message: Message::new("", "", &[0, 0], &[value]),
             expires_at: until,
             ticket,
             in_flight: false,
-        });
+        };
+        state.fresh.push((thread::current().id(), keep));
         true
     }
 
@@ -231,6 +240,18 @@ impl SeenTable {
         }
     }
 
+    /// Hands the journal what this thread has noted. What is forgotten waits for [`SeenTable::flush`].
+    pub fn flush_own(&self) {
+        let Some(journal) = &self.journal else {
+            return;
+        };
+        let own = thread::current().id();
+        let mut state = self.state.lock();
+        let noted = state.fresh.extract_if(.., |(thread, _)| *thread == own);
+        let mut keeps = noted.map(|(_, keep)| keep).collect();
+        journal.keep(&mut keeps);
+    }
+
     /// Hands what is new to the journal; what it concerns must be there already.
     pub fn flush(&self) {
         let Some(journal) = &self.journal else {
@@ -238,7 +259,8 @@ impl SeenTable {
         };
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        journal.keep(&mut state.fresh);
+        let mut fresh = state.fresh.drain(..).map(|(_, keep)| keep).collect();
+        journal.keep(&mut fresh);
         if !state.gone.is_empty() {
             journal.forget(&state.gone, None);
             state.gone.clear();

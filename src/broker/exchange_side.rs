@@ -20,7 +20,8 @@ use super::queue_cell::{Aftermath, QueueCell, QueueDeclaration, QueueIdentity, Q
 use super::timers::{Timed, Timers};
 use super::{Broker, Vhost, delayed, recent_history};
 
-/// How long after a message the value follows it to the disk: by then the message is in its queues.
+/// How long after a message its value follows it to the disk, where its publisher does not see to it itself
+/// ([`Vhost::publishes_are_placed`]): by then the message is in its queues.
 const SEEN_DELAY_MS: Millis = 1000;
 
 /// The ids under which the store has what belongs to an exchange.
@@ -89,6 +90,13 @@ impl ExchangeSide {
         recent_history::is_stored(properties).then(|| history.clone())
     }
 
+    /// Hands the journal the values of messages that this thread has placed.
+    fn flush_own(&self) {
+        if let Some(seen) = self.seen.as_ref().filter(|_| self.scheduled.load(Ordering::Acquire)) {
+            seen.flush_own();
+        }
+    }
+
     /// Hands the journal what it owes.
     pub fn flush(&self) {
         self.scheduled.store(false, Ordering::Release);
@@ -105,6 +113,16 @@ impl Timed for ExchangeSide {
 
     fn tick(&self, _now: Millis, _aftermath: &mut Aftermath) {
         self.flush();
+    }
+}
+
+impl Vhost {
+    /// All that this thread has routed is in its queues: now the values that exchanges remember of it may follow to the
+    /// disk. Were one there without its message, a crash between the two would make a duplicate of the only copy.
+    pub fn publishes_are_placed(&self) {
+        if self.has_sides() {
+            self.sides.read().values().for_each(|side| side.flush_own());
+        }
     }
 }
 

@@ -17,6 +17,17 @@ pub struct Way {
     pub cacheable: Cacheable,
     /// An exchange has routed this very message before: it counts as routed, and is not returned.
     pub is_absorbed: bool,
+    /// An exchange would have remembered it, had the message not been a provisional one.
+    pub is_provisional: bool,
+}
+
+/// What a publisher asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// A message that would reach no queue goes nowhere, so that it can be returned.
+    pub mandatory: bool,
+    /// It may be taken back (a transaction): exchanges look at it and do not remember it.
+    pub provisional: bool,
 }
 
 /// What one message met on its way.
@@ -67,26 +78,36 @@ impl Gate for Gates<'_> {
 
 impl Gates<'_> {
     /// Notes in the exchanges what became of the message, and gives it to what they keep.
-    fn close(self, returned: bool, out: &mut Vec<QueueRef>) {
+    ///
+    /// True where there was something to remember.
+    fn close(self, returned: bool, provisional: bool, out: &mut Vec<QueueRef>) -> bool {
         let reached = !out.is_empty() || !self.waits.is_empty();
+        let mut remembers = false;
+        let mut remember = |side: &ExchangeSide, value: Option<Vec<u8>>| {
+            remembers |= value.is_some();
+            if !provisional {
+                side.remember(value.as_deref(), self.properties);
+            }
+        };
         for (side, value) in self.waits {
             out.extend(side.room.clone());
-            side.remember(value.as_deref(), self.properties);
+            remember(&side, value);
         }
         for (side, value, matched) in self.passed {
             if matched && reached {
-                side.remember(value.as_deref(), self.properties);
+                remember(&side, value);
             }
             if !returned {
                 out.extend(side.history_for(self.properties));
             }
         }
         out.extend(self.duplicates);
+        remembers
     }
 }
 
 impl Vhost {
-    /// Routes a publish, whose own key comes first. One that is `mandatory` and would reach no queue goes nowhere, so
+    /// Routes a publish, whose own key comes first. One that is mandatory and would reach no queue goes nowhere, so
     /// that it can be returned: a delayed one is judged by the bindings of now. `None` where there is no such exchange.
     pub(super) fn route_publish(
         &self,
@@ -94,12 +115,12 @@ impl Vhost {
         keys: &[&str],
         properties: PropertiesView<'_>,
         random: u64,
-        mandatory: bool,
+        terms: Terms,
         out: &mut Vec<QueueRef>,
     ) -> Option<Way> {
         let one_key = (keys.len() == 1).then(|| keys[0]);
         if self.has_sides() {
-            return self.route_gated(exchange, keys, properties, random, mandatory, None, out);
+            return self.route_gated(exchange, keys, properties, random, terms, None, out);
         }
         let router = self.router.read();
         let cacheable = match one_key {
@@ -109,6 +130,7 @@ impl Vhost {
         cacheable.map(|cacheable| Way {
             cacheable,
             is_absorbed: false,
+            is_provisional: false,
         })
     }
 
@@ -121,7 +143,8 @@ impl Vhost {
         random: u64,
         out: &mut Vec<QueueRef>,
     ) {
-        self.route_gated(exchange, keys, properties, random, false, Some(exchange), out);
+        let terms = Terms::default();
+        self.route_gated(exchange, keys, properties, random, terms, Some(exchange), out);
     }
 
     #[expect(clippy::too_many_arguments, reason = "they are what routing looks at")]
@@ -131,7 +154,7 @@ impl Vhost {
         keys: &[&str],
         properties: PropertiesView<'_>,
         random: u64,
-        mandatory: bool,
+        terms: Terms,
         waited_in: Option<&str>,
         out: &mut Vec<QueueRef>,
     ) -> Option<Way> {
@@ -146,7 +169,7 @@ impl Vhost {
         };
         let router = self.router.read();
         let cacheable = router.route_gated(exchange, keys, properties, random, &mut gates, out)?;
-        let mut returned = mandatory && out.is_empty() && !gates.is_absorbed;
+        let mut returned = terms.mandatory && out.is_empty() && !gates.is_absorbed;
         if returned && !gates.waits.is_empty() {
             router.route_many(exchange, keys.iter().copied(), properties, random, out);
             returned = out.is_empty();
@@ -157,7 +180,11 @@ impl Vhost {
         }
         drop(router);
         let is_absorbed = gates.is_absorbed;
-        gates.close(returned, out);
-        Some(Way { cacheable, is_absorbed })
+        let remembers = gates.close(returned, terms.provisional, out);
+        Some(Way {
+            cacheable,
+            is_absorbed,
+            is_provisional: remembers && terms.provisional,
+        })
     }
 }

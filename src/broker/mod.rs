@@ -87,6 +87,7 @@ pub use events::{Acting, ConsumerEvent, EVENT_EXCHANGE, EventDesk, LoginEvent};
 pub use exchanges::{ExchangeDeclare, check_not_reserved};
 pub use file_declared::FileDeclared;
 pub use firehose::{FIREHOSE, Party};
+pub use gates::Terms;
 pub use global_parameters::{CLUSTER_NAME, GlobalParameter};
 pub use limits::BrokerLimits;
 pub use login_attempts::{Attempts, LoginAttempts};

@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 use crate::model::PropertiesView;
 use crate::routing::Cacheable;
 
+use super::gates::Terms;
 use super::queue_cell::QueueRef;
 use super::vhost::Vhost;
 
@@ -22,6 +23,8 @@ pub struct Route {
     pub is_metered: bool,
     /// An exchange knew it for a duplicate: it is not returned.
     pub is_absorbed: bool,
+    /// An exchange has to look at it again, once its transaction is committed.
+    pub is_provisional: bool,
 }
 
 /// Routes by exchange and routing key, valid for one generation of the vhost's topology.
@@ -43,7 +46,7 @@ pub struct RouteCache {
 }
 
 impl RouteCache {
-    /// The route of a message. `extra_keys` are those of its CC and BCC headers; one that is `mandatory` goes nowhere
+    /// The route of a message. `extra_keys` are those of its CC and BCC headers; one that is mandatory goes nowhere
     /// where no queue would get it.
     pub fn route(
         &mut self,
@@ -52,7 +55,7 @@ impl RouteCache {
         routing_key: &str,
         extra_keys: &[String],
         properties: PropertiesView<'_>,
-        mandatory: bool,
+        terms: Terms,
     ) -> &Route {
         let generation = vhost.generation();
         if generation != self.generation {
@@ -66,7 +69,7 @@ impl RouteCache {
         } else {
             self.last = None;
         }
-        let cacheable = self.ask(vhost, exchange, routing_key, extra_keys, properties, mandatory);
+        let cacheable = self.ask(vhost, exchange, routing_key, extra_keys, properties, terms);
         if !cacheable {
             return &self.scratch;
         }
@@ -118,7 +121,7 @@ impl RouteCache {
         routing_key: &str,
         extra_keys: &[String],
         properties: PropertiesView<'_>,
-        mandatory: bool,
+        terms: Terms,
     ) -> bool {
         vhost.count_route_miss();
         // Numbers for exchanges that route at random: a Weyl sequence, mixed by the router.
@@ -127,8 +130,9 @@ impl RouteCache {
         queues.clear();
         let mut keys: SmallVec<[&str; 8]> = SmallVec::from_slice(&[routing_key]);
         keys.extend(extra_keys.iter().map(String::as_str));
-        let way = vhost.route_publish(exchange, &keys, properties, self.random, mandatory, queues);
+        let way = vhost.route_publish(exchange, &keys, properties, self.random, terms, queues);
         self.scratch.is_metered = vhost.has_quotas() && queues.iter().any(QueueRef::has_quota);
+        self.scratch.is_provisional = way.is_some_and(|way| way.is_provisional);
         self.scratch.is_absorbed = way.is_some_and(|way| way.is_absorbed);
         extra_keys.is_empty() && way.is_some_and(|way| way.cacheable == Cacheable::ByKey)
     }

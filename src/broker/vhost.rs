@@ -10,6 +10,7 @@ use crate::model::{AmqpError, Name, PropertiesView, ReplyCode};
 use crate::routing::{Cacheable, ExchangeKind, Router};
 
 use super::exchange_side::{ExchangeSide, Sides};
+use super::gates::Terms;
 use super::policies::PolicyBooks;
 use super::queue_cell::{QueueCell, QueueRef};
 use super::quotas::Quota;
@@ -189,7 +190,7 @@ impl Vhost {
         random: u64,
         out: &mut Vec<QueueRef>,
     ) -> Option<Cacheable> {
-        let way = self.route_publish(exchange, &[routing_key], properties, random, false, out);
+        let way = self.route_publish(exchange, &[routing_key], properties, random, Terms::default(), out);
         way.map(|way| way.cacheable)
     }
 
@@ -203,7 +204,7 @@ impl Vhost {
         out: &mut Vec<QueueRef>,
     ) -> Option<Cacheable> {
         let keys: Vec<&str> = keys.into_iter().collect();
-        let way = self.route_publish(exchange, &keys, properties, random, false, out);
+        let way = self.route_publish(exchange, &keys, properties, random, Terms::default(), out);
         way.map(|way| way.cacheable)
     }
 

@@ -355,6 +355,9 @@ impl Session {
             }
         }
         self.publishes.flush(now, &mut self.aftermath);
+        if let Some(place) = &self.place {
+            place.vhost.publishes_are_placed();
+        }
         if !self.spans.is_empty() {
             self.end_spans();
         }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use crate::amqp::{Publish, encode};
-use crate::broker::{Broker, DIRECT_REPLY_QUEUE, PublishBatch, QueueRef};
+use crate::broker::{Broker, DIRECT_REPLY_QUEUE, PublishBatch, QueueRef, RouteCache, Terms, Vhost};
 use crate::model::{AmqpError, ConfirmTicket, Message, Method, Millis, Properties, PropertiesView, ReplyCode};
 use crate::queue::Incoming;
 use crate::routing::{ExchangeKind, sender_selected_keys};
@@ -58,6 +58,8 @@ impl Session {
         let mut message = message_of(publish, &traits);
         let from = channel.watched.then(SystemTime::now);
         let mandatory = publish.mandatory;
+        let provisional = channel.transaction.is_some();
+        let terms = Terms { mandatory, provisional };
         let known = is_again && traits.extra_keys.is_empty();
         let route = match channel.routes.last(generations.1).filter(|_| known) {
             Some(route) => route,
@@ -65,7 +67,7 @@ impl Session {
                 let key = as_text(publish.routing_key());
                 let keys = &traits.extra_keys;
                 let (routes, properties) = (&mut channel.routes, publish.properties());
-                routes.route(&place.vhost, publish.exchange(), &key, keys, properties, mandatory)
+                routes.route(&place.vhost, publish.exchange(), &key, keys, properties, terms)
             }
         };
         let may_return = mandatory && !route.is_absorbed;
@@ -81,7 +83,7 @@ impl Session {
                 channel: number,
                 extra_keys: &traits.extra_keys,
                 from,
-                at_once: channel.transaction.is_none(),
+                at_once: !provisional,
             };
             message = watched.publish(message, &route.queues, &mut self.publishes, &mut self.spans);
         }
@@ -148,7 +150,10 @@ impl Session {
         let Some(channel) = self.channels.get_mut(&number) else {
             return;
         };
-        for publish in pending {
+        for mut publish in pending {
+            if let (true, Some(place)) = (publish.is_provisional, &self.place) {
+                route_again(&mut publish, &mut channel.routes, &place.vhost);
+            }
             if let Some(traffic) = publish.traffic {
                 channel.tally.enter(traffic);
             }
@@ -169,6 +174,22 @@ impl Session {
         // The tally is at the exchange of the last of them now; the next publish asks anew.
         channel.forget_exchange();
     }
+}
+
+/// Routes a message whose transaction is committed through exchanges that have not remembered it yet.
+fn route_again(publish: &mut PendingPublish, routes: &mut RouteCache, vhost: &Vhost) {
+    let message = &publish.message;
+    let headers = message.properties().headers().unwrap_or_default();
+    let keys = sender_selected_keys(&headers).unwrap_or_default();
+    let keys: Vec<String> = keys.into_iter().map(str::to_owned).collect();
+    let terms = Terms {
+        mandatory: publish.mandatory,
+        provisional: false,
+    };
+    let (exchange, key) = (message.exchange(), message.routing_key());
+    let route = routes.route(vhost, exchange, &key, &keys, message.properties(), terms);
+    publish.mandatory &= !route.is_absorbed;
+    publish.queues.clone_from(&route.queues);
 }
 
 /// The message as it goes on.

@@ -40,6 +40,7 @@ impl Transaction {
             queues: route.queues.clone(),
             persistent,
             mandatory,
+            is_provisional: route.is_provisional,
             traffic,
         });
     }
@@ -56,6 +57,8 @@ pub struct PendingPublish {
     pub persistent: bool,
     /// To be returned where it reaches no queue.
     pub mandatory: bool,
+    /// An exchange that remembers what it routes has to be asked again.
+    pub is_provisional: bool,
     /// Where its exchange counts it.
     pub traffic: Option<Arc<ExchangeTraffic>>,
 }

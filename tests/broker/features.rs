@@ -1,10 +1,10 @@
 //! What a client sees of single features: delivery counts, user-id, direct reply-to.
 
 use amq_protocol::protocol::basic::AMQPProperties;
-use amq_protocol::protocol::{AMQPClass, basic, queue};
+use amq_protocol::protocol::{AMQPClass, basic, exchange, queue, tx};
 use amq_protocol::types::{AMQPValue, FieldTable};
 
-use super::client::{Basic, Client, Received, short};
+use super::client::{Basic, Class, Client, Exchange, Queue, Received, short};
 use super::process::Setup;
 
 const REPLY_TO: &str = "amq.rabbitmq.reply-to";
@@ -149,4 +149,135 @@ fn faults_of_direct_replies_are_named() {
     let properties = AMQPProperties::default().with_reply_to(REPLY_TO.into());
     client.publish_with(1, "", "questions", b"?", properties);
     closed(&mut client, "fast reply consumer does not exist");
+}
+
+/// `once` refuses what it has routed; all goes to the queue `all`.
+fn exchange_that_remembers(client: &mut Client) {
+    client.durable("all");
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-message-deduplication".into(), AMQPValue::Boolean(true));
+    let declare = exchange::Declare {
+        exchange: "once".into(),
+        kind: "fanout".into(),
+        durable: true,
+        arguments,
+        ..Default::default()
+    };
+    client.call(1, Exchange::Declare(declare));
+    let bind = queue::Bind {
+        queue: "all".into(),
+        exchange: "once".into(),
+        ..Default::default()
+    };
+    client.call(1, Queue::Bind(bind));
+}
+
+/// A persistent message whose value is the same each time.
+fn publish_once(client: &mut Client) {
+    let mut headers = FieldTable::default();
+    headers.insert("x-deduplication-header".into(), AMQPValue::LongLongInt(7));
+    let properties = AMQPProperties::default().with_delivery_mode(2).with_headers(headers);
+    client.publish_with(1, "once", "", b"m", properties);
+}
+
+#[test]
+fn a_killed_exchange_remembers_what_was_consumed_already() {
+    let setup = Setup::new("");
+    let broker = setup.start();
+    let mut client = broker.connect();
+    exchange_that_remembers(&mut client);
+    client.confirms();
+    publish_once(&mut client);
+    client.confirmed_one();
+    assert_eq!(client.get_content("all").map(|(_, _, body)| body), Some(b"m".to_vec()));
+    // Settlements and values may wait a moment for each other: after so many rounds to the disk they are there.
+    client.durable("other");
+    for _ in 0..100 {
+        client.publish("", "other", b"later", true);
+        client.confirmed_one();
+    }
+    broker.kill();
+    let broker = setup.start();
+    let mut client = broker.connect();
+    client.confirms();
+    publish_once(&mut client);
+    client.confirmed_one();
+    assert_eq!(client.waiting("all"), Some(0));
+}
+
+#[test]
+fn what_a_transaction_took_back_may_come_again() {
+    let broker = Setup::new("").start();
+    let mut client = broker.connect();
+    exchange_that_remembers(&mut client);
+    let transaction = |method| Class(AMQPClass::Tx(method));
+    client.call(1, transaction(tx::AMQPMethod::Select(tx::Select {})));
+    publish_once(&mut client);
+    client.call(1, transaction(tx::AMQPMethod::Rollback(tx::Rollback {})));
+    publish_once(&mut client);
+    publish_once(&mut client);
+    assert_eq!(client.waiting("all"), Some(0));
+    client.call(1, transaction(tx::AMQPMethod::Commit(tx::Commit {})));
+    assert_eq!(client.waiting("all"), Some(1), "once");
+    publish_once(&mut client);
+    client.call(1, transaction(tx::AMQPMethod::Commit(tx::Commit {})));
+    assert_eq!(client.waiting("all"), Some(1), "and once for all");
+}
+
+/// A queue whose rejected messages go to `dead`.
+fn work(client: &mut Client, dead: &str) {
+    client.durable(dead);
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-dead-letter-exchange".into(), AMQPValue::LongString("".into()));
+    arguments.insert("x-dead-letter-routing-key".into(), AMQPValue::LongString(dead.into()));
+    client.declare(queue::Declare {
+        queue: short("work"),
+        durable: true,
+        arguments,
+        ..Default::default()
+    });
+}
+
+fn reject_one(client: &mut Client) {
+    client.publish("", "work", b"m", true);
+    let Received { tag, .. } = client.get("work").unwrap();
+    let reject = basic::Reject {
+        delivery_tag: tag,
+        requeue: false,
+    };
+    client.send(1, Basic::Reject(reject));
+}
+
+#[test]
+fn a_dead_letter_alert_is_in_the_log_when_it_is_raised_and_when_it_is_over() {
+    let policy =
+        "[[policies]]\nname = \"watch\"\npattern = \".*\"\ndefinition = { dead-letter-alert = { count = 2 } }\n";
+    let broker = Setup::new(policy).start();
+    let mut client = broker.connect();
+    work(&mut client, "dead");
+    reject_one(&mut client);
+    reject_one(&mut client);
+    let line = broker.await_log("dead-letter alert raised");
+    for part in ["dead", "WARN"] {
+        assert!(line.contains(part), "{part} in {line}");
+    }
+    assert!(client.get_content("dead").is_some());
+    broker.await_log("dead-letter alert cleared");
+}
+
+#[test]
+fn an_operator_policy_of_the_file_lowers_what_a_policy_of_the_file_allows() {
+    let policies = "[[policies]]\nname = \"p\"\npattern = \"^short$\"\napply_to = \"queues\"\n\
+        definition = { max-length = 5 }\n\
+        [[operator_policies]]\nname = \"o\"\npattern = \"^short$\"\ndefinition = { max-length = 2, message-ttl = 3600000 }\n";
+    let broker = Setup::new(policies).start();
+    let mut client = broker.connect();
+    client.durable("short");
+    client.confirms();
+    for body in [b"1", b"2", b"3"] {
+        client.publish("", "short", body, true);
+        client.confirmed_one();
+    }
+    assert_eq!(client.waiting("short"), Some(2));
+    assert_eq!(client.get("short").unwrap().body, b"2", "the oldest made room");
 }

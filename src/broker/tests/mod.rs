@@ -23,7 +23,7 @@ use crate::store::{EngineKind, MessageStore, StateStore, StoreOptions, SyncMode}
 
 use super::{
     Aftermath, Broker, BrokerLimits, BrokerParts, ExchangeDeclare, PublishBatch, QueueCell, QueueDeclare, RouteCache,
-    Vhost,
+    Terms, Vhost,
 };
 
 /// The time at which the clock of every test starts.
@@ -177,7 +177,14 @@ impl Bench {
         let mut batch = PublishBatch::default();
         let reached = {
             let mut routes = self.routes.lock();
-            let route = routes.route(&self.vhost(), exchange, key, &[], message.properties(), false);
+            let route = routes.route(
+                &self.vhost(),
+                exchange,
+                key,
+                &[],
+                message.properties(),
+                Terms::default(),
+            );
             for queue in &route.queues {
                 let incoming = Incoming {
                     message: message.clone(),

@@ -1,7 +1,7 @@
 //! What exchanges do with messages that reach them over another exchange; and `mandatory` through all of them.
 
 use super::{Bench, number, table, text};
-use crate::broker::{Broker, PublishBatch, RouteCache, Vhost};
+use crate::broker::{Broker, PublishBatch, RouteCache, Terms, Vhost};
 use crate::model::{FieldTable, FieldValue, Message, Properties};
 use crate::routing::{Binding, DestinationName};
 
@@ -138,7 +138,11 @@ fn mandatory(bench: &Bench, exchange: &str, key: &str, headers: &[(&str, FieldVa
     let mut routes = RouteCache::default();
     let vhost: std::sync::Arc<Vhost> = bench.vhost();
     let broker: &Broker = &bench.broker;
-    let route = routes.route(&vhost, exchange, key, &[], message.properties(), true);
+    let terms = Terms {
+        mandatory: true,
+        ..Terms::default()
+    };
+    let route = routes.route(&vhost, exchange, key, &[], message.properties(), terms);
     let mut batch = PublishBatch::default();
     for queue in &route.queues {
         let incoming = crate::queue::Incoming {

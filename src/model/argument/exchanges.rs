@@ -144,7 +144,8 @@ pub const EXCHANGE: &[Argument] = &[
     Argument::new(
         "x-message-deduplication",
         Takes::Switch,
-        "For every type: of messages with the same value in a header only the first is routed; all are confirmed.",
+        "For every type: of messages with the same value in a header only the first is routed; all are confirmed. One \
+         that a queue refuses (`x-overflow` = `reject-publish`) counts as routed: let such a queue deduplicate itself.",
     )
     .from(Origin::PlugIn),
     Argument::new(
