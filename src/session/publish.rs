@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::sync::atomic::Ordering;
-use std::time::SystemTime;
 
 use crate::amqp::{Publish, encode};
 use crate::broker::{Broker, DIRECT_REPLY_QUEUE, PublishBatch, QueueRef};
@@ -61,7 +60,9 @@ impl Session {
             false => read_traits(place, channel, properties, exchange)?,
         };
         let mut message = message_of(publish, &traits);
-        let from = channel.watched.then(SystemTime::now);
+        let is_watched = channel.watched;
+        let tracer = if is_watched { self.broker.tracer() } else { None };
+        let begun = tracer.and_then(|tracer| tracer.begin(message.properties()));
         let (keys, mandatory) = (&traits.extra_keys, publish.mandatory);
         let route = channel
             .routes
@@ -71,14 +72,14 @@ impl Session {
             let length = publish.body().len();
             self.throttle.charge(&self.broker, &place.vhost, &route.queues, length);
         }
-        if let Some(from) = from {
+        if is_watched {
             let watched = Watched {
                 broker: &self.broker,
                 vhost: &place.vhost,
                 entry: self.entry.as_deref(),
                 channel: number,
                 extra_keys: &traits.extra_keys,
-                from,
+                begun,
                 at_once: channel.transaction.is_none(),
             };
             message = watched.publish(message, &route.queues, &mut self.publishes, &mut self.spans);
