@@ -49,8 +49,9 @@ enum Kind {
 }
 
 /// What people want to see of a connection first.
-const CONNECTION_COLUMNS: [&str; 8] = [
+const CONNECTION_COLUMNS: [&str; 9] = [
     "name",
+    "user_provided_name",
     "user",
     "vhost",
     "state",
@@ -233,6 +234,7 @@ fn heading(column: &str) -> &str {
         "message_stats.publish_details.rate" => "publish/s",
         "message_stats.deliver_get_details.rate" => "deliver/s",
         "messages_ready" => "ready",
+        "user_provided_name" => "client",
         "messages_unacknowledged" => "unacked",
         "queue.vhost" => "vhost",
         "queue.name" => "queue",

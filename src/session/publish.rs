@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::sync::atomic::Ordering;
-use std::time::SystemTime;
 
 use crate::amqp::{Publish, encode};
 use crate::broker::{Broker, DIRECT_REPLY_QUEUE, PublishBatch, QueueRef, RouteCache, Terms, Vhost};
@@ -56,7 +55,9 @@ impl Session {
             false => read_traits(place, channel, properties, publish.exchange())?,
         };
         let mut message = message_of(publish, &traits);
-        let from = channel.watched.then(SystemTime::now);
+        let is_watched = channel.watched;
+        let tracer = if is_watched { self.broker.tracer() } else { None };
+        let begun = tracer.and_then(|tracer| tracer.begin(message.properties()));
         let mandatory = publish.mandatory;
         let provisional = channel.transaction.is_some();
         let terms = Terms { mandatory, provisional };
@@ -75,14 +76,14 @@ impl Session {
             self.throttle
                 .charge(&self.broker, &place.vhost, &route.queues, message.body_len());
         }
-        if let Some(from) = from {
+        if is_watched {
             let watched = Watched {
                 broker: &self.broker,
                 vhost: &place.vhost,
                 entry: self.entry.as_deref(),
                 channel: number,
                 extra_keys: &traits.extra_keys,
-                from,
+                begun,
                 at_once: !provisional,
             };
             message = watched.publish(message, &route.queues, &mut self.publishes, &mut self.spans);

@@ -1,13 +1,11 @@
 //! What looks on while messages pass: traces, and the firehose of the vhost. Where neither is on, nothing of this runs.
 
-use std::time::SystemTime;
-
 use crate::amqp::OutBuffer;
 use crate::amqp::encode::DeliveryInfo;
 use crate::broker::{Broker, ConnectionEntry, Party, PublishBatch, QueueCell, QueueRef, Vhost};
 use crate::model::Message;
 use crate::queue::{Delivery, Outcome};
-use crate::telemetry::{Handover, OutSpan, PublishSpan, Settlement, Tracer};
+use crate::telemetry::{Begun, Handover, OutSpan, PublishSpan, Settlement, Tracer};
 
 use super::Session;
 use super::consumer::Consumer;
@@ -21,8 +19,8 @@ pub(super) struct Watched<'a> {
     pub channel: u16,
     /// Keys of the CC and BCC headers.
     pub extra_keys: &'a [String],
-    /// When its routing began.
-    pub from: SystemTime,
+    /// Its span, where it is sampled.
+    pub begun: Option<Begun>,
     /// It goes into the queues at the end of this read, and not at a commit.
     pub at_once: bool,
 }
@@ -43,13 +41,11 @@ impl Watched<'_> {
             self.broker
                 .tap_publish(self.vhost, party, &message, self.extra_keys, queues, batch);
         }
-        let Some(tracer) = self.broker.tracer() else {
+        let (Some(tracer), Some(begun)) = (self.broker.tracer(), self.begun) else {
             return message;
         };
         let names = queues.iter().map(|queue| &*queue.0.name);
-        let Some((span, rewritten)) = tracer.publish(&self.vhost.name, &message, self.from, names) else {
-            return message;
-        };
+        let (span, rewritten) = tracer.publish(&self.vhost.name, &message, begun, names);
         if self.at_once && !queues.is_empty() {
             spans.push(span);
         } else {

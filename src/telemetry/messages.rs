@@ -57,7 +57,7 @@ pub enum Settlement {
 }
 
 impl Tracer {
-    /// A message came: its span, if it is sampled. `from` says when; the route took from then until now.
+    /// A sampled message was routed: it took from the beginning of its span until now.
     ///
     /// Gives the message anew, with a `traceparent` that names the span. `queues` are those that it was routed to.
     #[must_use]
@@ -65,15 +65,13 @@ impl Tracer {
         &self,
         vhost: &str,
         message: &Message,
-        from: SystemTime,
+        begun: Begun,
         queues: impl ExactSizeIterator<Item = &'q str>,
-    ) -> Option<(PublishSpan, Message)> {
-        let mut begun = self.begin(message.properties())?;
-        begun.started = from;
+    ) -> (PublishSpan, Message) {
         let exchange = message.exchange();
         let mut attributes = facts(vhost, message);
         let mut route = self.below(begun.context);
-        route.started = from;
+        route.started = begun.started;
         let mut routed = attributes.clone();
         routed.extend(operation("route", None));
         let count = queues.len();
@@ -89,7 +87,7 @@ impl Tracer {
             name: titled("publish", exchange),
             attributes,
         };
-        Some((span, rewritten))
+        (span, rewritten)
     }
 
     /// The queues have what was published.

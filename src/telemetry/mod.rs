@@ -31,7 +31,7 @@ pub use exporter::Exporter;
 pub use messages::{Handover, OutSpan, PublishSpan, Settlement};
 pub use outgoing::SpanQueue;
 pub use settings::{TelemetryError, TracingSettings, parse_headers};
-pub use tracer::Tracer;
+pub use tracer::{Begun, Tracer};
 
 #[cfg(test)]
 mod tests;

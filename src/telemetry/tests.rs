@@ -137,9 +137,9 @@ fn a_ratio_keeps_its_share_of_traces_and_of_roots() {
     let kept = kept.count();
     assert!((450..550).contains(&kept), "{kept}");
     let message = Message::new("", "k", &Properties::default().encode(), &[b""]);
-    let from = std::time::SystemTime::UNIX_EPOCH;
     let roots: Vec<_> = (0..1_000)
-        .filter_map(|_| half.publish("/", &message, from, std::iter::empty()))
+        .filter_map(|_| half.begin(message.properties()))
+        .map(|begun| half.publish("/", &message, begun, std::iter::empty()))
         .collect();
     assert!((200..300).contains(&roots.len()), "{}", roots.len());
     for (_, rewritten) in &roots {
@@ -149,16 +149,15 @@ fn a_ratio_keeps_its_share_of_traces_and_of_roots() {
         );
     }
     let none = tracer(1.0, 0.0);
-    assert!(none.publish("/", &message, from, std::iter::empty()).is_none());
+    assert!(none.begin(message.properties()).is_none());
 }
 
 #[test]
 fn a_full_queue_drops_and_counts() {
     let tracer = tracer(1.0, 1.0);
     let message = Message::new("x", "k", &Properties::default().encode(), &[b"body"]);
-    let (span, message) = tracer
-        .publish("/", &message, std::time::SystemTime::now(), ["q"].into_iter())
-        .unwrap();
+    let begun = tracer.begin(message.properties()).unwrap();
+    let (span, message) = tracer.publish("/", &message, begun, ["q"].into_iter());
     tracer.published(span);
     let handover = Handover {
         queue: "q",

@@ -33,13 +33,13 @@ pub struct Tracer {
 
 /// A span that has begun.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Begun {
-    pub context: TraceContext,
+pub struct Begun {
+    pub(super) context: TraceContext,
     /// 0 for a root.
-    pub parent: u64,
+    pub(super) parent: u64,
     /// The parent is a span of somebody else.
-    pub remote: bool,
-    pub started: SystemTime,
+    pub(super) remote: bool,
+    pub(super) started: SystemTime,
 }
 
 impl Tracer {
@@ -74,8 +74,10 @@ impl Tracer {
         context.sampled && low < self.sampled_below
     }
 
-    /// Begins the span of a message that comes in: below its trace, or as the root of a new one.
-    pub(super) fn begin(&self, properties: PropertiesView<'_>) -> Option<Begun> {
+    /// Begins the span of a message that comes in, below its trace or as the root of a new one; `None` where it is not
+    /// sampled. Only then is the clock read.
+    #[must_use]
+    pub fn begin(&self, properties: PropertiesView<'_>) -> Option<Begun> {
         if let Some(parent) = TraceContext::of(properties) {
             return self.is_recorded(&parent).then(|| Begun {
                 remote: true,

@@ -453,3 +453,34 @@ fn shells_complete_and_man_explains_every_command() {
         assert!(script.contains(shown) && script.contains("definitions"), "{shell}");
     }
 }
+
+#[test]
+fn a_broker_for_tls_only_is_well() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let certificate = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+    let certificate = certificate.self_signed(&key).expect("a certificate");
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path.to_str().expect("text").to_owned()
+    };
+    let (certificate, key) = (
+        write("cert.pem", &certificate.pem()),
+        write("key.pem", &key.serialize_pem()),
+    );
+    let options = [
+        ("WARREN_LISTENERS__AMQP", ""),
+        ("WARREN_LISTENERS__AMQPS", "127.0.0.1:0"),
+        ("WARREN_TLS__CERTIFICATE_FILE", &certificate),
+        ("WARREN_TLS__KEY_FILE", &key),
+    ];
+    let broker = Broker::start_with(&options);
+    let health = broker.run(&["health"]);
+    assert_eq!(health.status.code(), Some(0), "{}", text(&health));
+    assert!(
+        text(&health).contains("protocol-listener/amqps  ok"),
+        "{}",
+        text(&health)
+    );
+}

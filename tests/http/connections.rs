@@ -121,7 +121,7 @@ fn a_connection_that_an_alarm_holds_says_so() {
     let table = String::from_utf8_lossy(&table.stdout).into_owned();
     let row = table.lines().nth(1).expect("a row");
     let cells: Vec<&str> = row.split_whitespace().collect();
-    assert_eq!(cells[3..7], ["guest", "/", "blocked", "disk"], "{table}");
+    assert_eq!(cells[3..8], ["-", "guest", "/", "blocked", "disk"], "{table}");
     let top = broker.run(&["top", "--once"]);
     let top = String::from_utf8_lossy(&top.stdout).into_owned();
     assert!(top.contains("blocked: disk"), "{top}");

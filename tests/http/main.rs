@@ -73,9 +73,12 @@ impl Broker {
     }
 
     fn start_as(data: tempfile::TempDir, options: &[(&str, &str)]) -> Self {
+        let is_given = options.iter().any(|(name, _)| *name == "WARREN_LISTENERS__AMQP");
+        let listen: &[&str] = if is_given { &[] } else { &["--listen", "127.0.0.1:0"] };
         let mut process = warren()
             .envs(options.iter().copied())
-            .args(["serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"])
+            .args(["serve", "--http", "127.0.0.1:0"])
+            .args(listen)
             .arg("--data-dir")
             .arg(data.path())
             .current_dir(data.path())

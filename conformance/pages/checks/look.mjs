@@ -82,6 +82,9 @@ async function phone({ newPage }) {
     const over = await one.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     isTrue(over <= 0, `${place} is ${over} pixels too wide`);
   }
+  await one.open('exchanges/%2F/orders');
+  const size = await one.page.evaluate(() => Number.parseFloat(getComputedStyle(document.querySelector('.graph .node text')).fontSize));
+  isTrue(size > 9, `names in drawings have ${size} pixels`);
   await one.open('overview');
   isTrue(!(await one.page.isVisible('nav[aria-label=Pages]')), 'the menu stands open');
   await one.page.click('summary:has-text("Menu")');

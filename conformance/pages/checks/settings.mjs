@@ -98,7 +98,7 @@ async function slowed({ page: { page, open }, broker }) {
     await open('connections');
     await page.waitForSelector('tr:has-text("hasty"):has-text("flow"):has-text("its virtual host is over the rate quota")');
     await page.click('td >> text=hasty');
-    await page.waitForSelector('.banner:has-text("its virtual host is over the rate quota")');
+    await page.waitForSelector('.why:has-text("its virtual host is over the rate quota")');
   } finally {
     await broker.api('DELETE', '/api/vhost-limits/%2F/message-rate-per-s');
     await connection.close();

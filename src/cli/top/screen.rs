@@ -194,7 +194,10 @@ mod tests {
                 json!({ "vhost": "/", "name": "orders\u{1b}[2J\r\n", "messages": 7, "state": "running" }),
                 json!({ "vhost": "/", "name": "mail", "messages": 1, "state": "paused" }),
             ],
-            connections: vec![json!({ "name": "a -> b", "user": "guest", "state": "blocked", "blocked_by": ["disk"] })],
+            connections: vec![
+                json!({ "name": "a -> b", "user": "guest", "state": "blocked", "blocked_by": ["disk"] }),
+                json!({ "name": "c -> b", "user_provided_name": "billing", "state": "running" }),
+            ],
         }
     }
 
@@ -221,6 +224,7 @@ mod tests {
             "mail (paused)",
             "a -> b",
             "blocked: disk",
+            "billing",
             "q quit",
         ] {
             assert!(screen.contains(shown), "no {shown} in {screen}");

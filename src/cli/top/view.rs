@@ -10,7 +10,7 @@ pub const QUEUE_FIELDS: &str = "vhost,name,messages,messages_ready,messages_unac
                                 message_stats.deliver_get_details.rate";
 /// What is asked of a connection.
 pub const CONNECTION_FIELDS: &str =
-    "name,user,vhost,state,blocked_by,channels,recv_oct_details.rate,send_oct_details.rate";
+    "name,user_provided_name,user,vhost,state,blocked_by,channels,recv_oct_details.rate,send_oct_details.rate";
 
 /// Headings of queues.
 pub const QUEUE_COLUMNS: [&str; 9] = [
@@ -125,7 +125,10 @@ impl Snapshot {
     pub fn connection_rows(&self) -> Vec<Vec<Value>> {
         let row = |connection: &Value| {
             vec![
-                connection["name"].clone(),
+                match &connection["user_provided_name"] {
+                    Value::Null => connection["name"].clone(),
+                    given => given.clone(),
+                },
                 connection["user"].clone(),
                 connection["vhost"].clone(),
                 json!(state(connection)),

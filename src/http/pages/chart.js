@@ -2,10 +2,13 @@
 
 import { fill, h, newId } from './dom.js';
 
-const HEIGHT = 180;
+const HEIGHT = 170;
 const COLOURS = ['--line-1', '--line-2', '--line-3', '--line-4'];
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+// Seconds are shown where minutes would repeat themselves.
+const clock = (times) => (at) => new Date(at * 1000).toTimeString().slice(0, times[1] - times[0] < 60 ? 8 : 5);
 
 // `series`: [{ label, format }]; `set` takes times in seconds and a column a series.
 export function chart(title, series, format) {
@@ -31,7 +34,7 @@ export function chart(title, series, format) {
         cursor: { y: false, points: { size: 5 } },
         scales: { y: { range: (_, __, most) => [0, Math.max(1, most * 1.08)] } },
         axes: [
-          { ...axis, space: 70, values: (_, times) => times.map((at) => new Date(at * 1000).toTimeString().slice(0, 5)) },
+          { ...axis, space: 70, size: 28, values: (_, times) => times.map(clock(times)) },
           { ...axis, size: 56, values: (_, values) => values.map((value) => format(value)) },
         ],
         series: [{}, ...series.map((of, at) => ({ label: of.label, stroke: colour(COLOURS[at]), width: 1.5, points: { show: false } }))],

@@ -21,6 +21,7 @@ export function messageView(message, { now = Date.now(), extra = [], more } = {}
       h('span', { class: 'excerpt' }, excerpt || '(empty)'),
       h('span', { class: 'faint' }, message.routing_key),
       message.enqueued_at && h('span', { class: 'faint' }, span(now - message.enqueued_at)),
+      message.reason && badge(message.reason),
       message.redelivered && badge('redelivered', 'warn'),
     ),
     h(

@@ -27,6 +27,13 @@ function columns(all, value) {
   return value(at, known);
 }
 
+// Ends the columns with what is known now: the last sample may be as old as the step between two.
+export function upToNow([at, ...known], values) {
+  const now = Date.now() / 1000;
+  if (at.length === 0 || at[at.length - 1] >= now) return [at, ...known];
+  return [[...at, now], ...known.map((column, index) => [...column, values[index] ?? 0])];
+}
+
 // What stood at each moment: columns of times in seconds and of values.
 export function levels(...details) {
   return columns(details.map(ordered), (at, known) => [at.map((ms) => ms / 1000), ...known.map((of) => at.map((ms) => of.get(ms) ?? 0))]);

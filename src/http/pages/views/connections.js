@@ -24,10 +24,7 @@ const EFFECTS = {
 };
 
 const reasons = (of) => (of.blocked_by ?? []).map((reason) => REASONS[reason] ?? reason).join(', ');
-const standing = (of) => [
-  badge(of.state, of.state === 'running' ? 'ok' : 'warn'),
-  of.blocked_by?.length > 0 && h('small', null, ` ${reasons(of)}`),
-];
+const standing = (of) => badge(of.state, of.state === 'running' ? 'ok' : 'warn');
 
 export function view(context) {
   if (context.parts.length > 0) return one(context);
@@ -36,7 +33,7 @@ export function view(context) {
     { key: 'name', label: 'Name', sort: true, cell: (of) => [link(hash(['connections', of.name]), of.user_provided_name ?? of.name), of.user_provided_name && h('small', { class: 'wide-only' }, ` ${of.name}`)] },
     { key: 'vhost', label: 'Vhost', sort: true, class: 'wide-only', cell: (of) => of.vhost },
     { key: 'user', label: 'User', sort: true, cell: (of) => of.user },
-    { key: 'state', label: 'State', sort: true, cell: standing },
+    { key: 'state', label: 'State', sort: true, cell: (of) => [standing(of), of.blocked_by?.length > 0 && h('small', { class: 'wide-only' }, ` ${reasons(of)}`)] },
     { key: 'ssl', label: 'TLS', sort: true, class: 'wide-only', cell: (of) => (of.ssl ? 'yes' : 'no') },
     { key: 'client', label: 'Client', class: 'wide-only', cell: (of) => [of.client_properties?.product, of.client_properties?.version].filter((part) => typeof part === 'string').join(' ') },
     { key: 'channels', label: 'Channels', sort: true, class: 'number', cell: (of) => count(of.channels) },
@@ -65,7 +62,7 @@ function one({ parts: [name] }) {
     return { connection, channels };
   };
   const shown = resource(load, ({ connection: of, channels }) => [
-    of.blocked_by?.length > 0 && h('div', { class: 'banner', role: 'status' }, `${of.state}: ${reasons(of)}. ${EFFECTS[of.state] ?? ''}`),
+    of.blocked_by?.length > 0 && h('p', { class: 'why', role: 'status' }, `${of.state}: ${reasons(of)}. ${EFFECTS[of.state] ?? ''}`),
     panel(
       'Connection',
       facts([

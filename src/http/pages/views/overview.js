@@ -4,7 +4,7 @@ import { get, withQuery } from '../api.js';
 import { chart } from '../chart.js';
 import { fill, h } from '../dom.js';
 import { bytes, count, micros, plural, rate, short, span } from '../format.js';
-import { levels, sampleQuery, speeds } from '../samples.js';
+import { levels, sampleQuery, speeds, upToNow } from '../samples.js';
 import { badge, facts, failure, loading, note, panel, rangeSelect } from '../ui.js';
 
 export function view({ state }) {
@@ -32,8 +32,11 @@ export function view({ state }) {
       ]);
       fill(figures, figuresOf(overview, whole));
       const stats = overview.message_stats ?? {};
-      rates.set(speeds(stats.publish_details, stats.deliver_get_details, stats.ack_details, stats.redeliver_details));
-      depth.set(levels(overview.queue_totals.messages_ready_details, overview.queue_totals.messages_unacknowledged_details));
+      const flows = [stats.publish_details, stats.deliver_get_details, stats.ack_details, stats.redeliver_details];
+      rates.set(upToNow(speeds(...flows), flows.map((of) => of?.rate)));
+      const totals = overview.queue_totals;
+      const depths = levels(totals.messages_ready_details, totals.messages_unacknowledged_details);
+      depth.set(upToNow(depths, [totals.messages_ready, totals.messages_unacknowledged]));
       if (!monitor) return;
       latency.set([history.at, history.sync_p99_us, history.confirm_p99_us]);
       fill(vitals, vitalsOf(overview, whole));

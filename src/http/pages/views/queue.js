@@ -7,7 +7,7 @@ import { bytes, count, rate, short, span } from '../format.js';
 import { bindings } from '../bindings.js';
 import { deadLetterPath } from '../dead_letter_path.js';
 import { badge, facts, hash, link, loading, pairs, panel, rangeSelect, resource, table } from '../ui.js';
-import { levels, sampleQuery, speeds } from '../samples.js';
+import { levels, sampleQuery, speeds, upToNow } from '../samples.js';
 import { browser } from '../message_browser.js';
 import { publishForm } from '../publish_form.js';
 import { actions } from '../queue_actions.js';
@@ -52,8 +52,10 @@ function overview({ vhost, name }) {
   const load = async ({ auto }) => {
     const queue = await get(withQuery(queuePath(vhost, name), sampleQuery(range.value)), { auto });
     const stats = queue.message_stats ?? {};
-    depth.set(levels(queue.messages_ready_details, queue.messages_unacknowledged_details));
-    rates.set(speeds(stats.publish_details, stats.deliver_get_details, stats.ack_details, stats.redeliver_details));
+    const depths = levels(queue.messages_ready_details, queue.messages_unacknowledged_details);
+    depth.set(upToNow(depths, [queue.messages_ready, queue.messages_unacknowledged]));
+    const flows = [stats.publish_details, stats.deliver_get_details, stats.ack_details, stats.redeliver_details];
+    rates.set(upToNow(speeds(...flows), flows.map((of) => of?.rate)));
     const key = JSON.stringify([queue.arguments, queue.effective_policy_definition]);
     if (key !== drawn) {
       drawn = key;
