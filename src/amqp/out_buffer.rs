@@ -8,10 +8,10 @@ use crate::model::Message;
 
 /// Bodies (or parts of them in one frame) of at least this many bytes are not copied into the buffer: the message is
 /// held and its bytes are written from where they lie.
-pub const SHARED_BODY_MIN: usize = 8 * 1024;
+pub const SHARED_BODY_MIN: usize = 32 * 1024;
 
 /// What an empty buffer may keep for its next use, in bytes.
-const KEEP: usize = 1024 * 1024;
+const KEEP: usize = 256 * 1024;
 
 /// A queue of outgoing bytes: one contiguous piece, with shared bodies between.
 ///
