@@ -222,7 +222,9 @@ def check_empty(options, process, folder):
     problems = []
     if told.returncode != 0 or ", 0 messages" not in told.stdout:
         problems.append(f"warren store check: {told.stdout}{told.stderr}")
+    began = time.monotonic()
     link = Link(process.start())
+    print(f"started again in {time.monotonic() - began:.1f} s")
     for queue in ["churn", "cold"]:
         _, declared, _ = link.call("queue.declare", queue=queue, passive=True)
         if declared["message-count"]:

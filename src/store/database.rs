@@ -84,6 +84,11 @@ impl Database {
     /// process ends or the power fails meanwhile, the next start finds one of the two, whole.
     pub(super) fn succeed(self, cache_bytes: u64) -> Result<Self, StoreError> {
         let path = self.path.clone();
+        if let Err(error) = self.sync() {
+            // See `make`.
+            std::mem::forget(self);
+            return Err(error);
+        }
         drop(self);
         let replace = || {
             wait_until_closed(&path)?;
@@ -172,16 +177,18 @@ fn make(
     fs::create_dir_all(&new).map_err(io_error(&new))?;
     let database = Database::open_at(&new, cache_bytes)?;
     let filled = fill(&database).and_then(|()| database.sync());
+    if filled.is_err() {
+        // sled may wait for ever for what it could not write when it is dropped.
+        std::mem::forget(database);
+        remove_folder(&new).map_err(io_error(&new))?;
+        return filled;
+    }
     drop(database);
     let settle = || {
         wait_until_closed(&new)?;
-        match &filled {
-            Ok(()) => sync_files(&new),
-            Err(_) => remove_folder(&new),
-        }
+        sync_files(&new)
     };
-    settle().map_err(io_error(&new))?;
-    filled
+    settle().map_err(io_error(&new))
 }
 
 /// Gives `path` to the database that was made beside it.

@@ -22,6 +22,9 @@
 //! | `interval` | handed to the operating system | nothing | up to one interval |
 //! | `never` | handed to the operating system | nothing | what the system had not written yet, often 30 s |
 //!
+//! The last column is that of the log. sled syncs its own files in an order that a power loss can tear: it may refuse its
+//! database afterwards, which no setting of ours prevents (`conformance/crash/README.md`).
+//!
 //! In every mode what is left after a loss is whole messages, in order; a clean end syncs. `refused` means that the
 //! disk is full: nothing of the message is kept, and the store works again as soon as there is space. Any other failure
 //! of a write, and every failure of a sync, is final: the [`FatalHook`] is called and the process has to end, since the

@@ -125,6 +125,10 @@ impl SledEngine {
     /// Replaces the database by one with the live messages and nothing else. Where the disk is too full for both,
     /// nothing changes.
     fn rewrite(&mut self) -> Result<(), StoreError> {
+        match self.database()?.reserve(self.usage.live_bytes) {
+            Err(error) if error.is_full() => return Ok(()),
+            other => other?,
+        }
         let mut cut_anew = Vec::new();
         let made = self
             .database()?
