@@ -11,9 +11,14 @@
 //! Names and meaning are those of the message deduplication plug-in for RabbitMQ. A message without the header is never
 //! a duplicate. A **queue** without `x-cache-size` and `x-cache-ttl` refuses a value as long as a message with it is
 //! in the queue, waiting or unacked; with one of them it refuses what it has seen, consumed or not. An **exchange**
-//! refuses what it has routed to a queue before; one of the type `x-message-deduplication` routes like a fanout. It
-//! does not hear what a queue made of the message: where a full one refuses it (`reject-publish`), the publisher's next
-//! attempt is a duplicate to the exchange. A queue that deduplicates itself takes it.
+//! refuses what it has routed to a queue before; one of the type `x-message-deduplication` routes like a fanout.
+//!
+//! **Refusals.** Where a queue refuses a client's publish (a full one with `reject-publish`, a full disk), the exchange
+//! forgets its value, in memory and on disk, before the publisher gets its `basic.nack`: the next attempt is no
+//! duplicate. It goes to all queues, so that those that took the first one have two: at least once. A duplicate that
+//! came before the refusal is confirmed. After a restart a message that one of the queues has counts as routed, whatever
+//! the others made of it. Dead letters are not heard of: one that comes back from a full target is a duplicate to the
+//! exchange; a queue that deduplicates itself takes it.
 //!
 //! **Confirms.** A duplicate is confirmed once all that is on its way to the disk has come there, and so the first one
 //! has, or is settled; a full disk refuses it.
@@ -183,8 +188,8 @@ impl SeenTable {
         self.state.lock().values.contains(value, now)
     }
 
-    /// Remembers a message's value; true where something waits for [`SeenTable::flush`].
-    pub fn remember(&self, value: &[u8], properties: PropertiesView<'_>, now: Millis) -> bool {
+    /// Remembers a message's value; gives its number. Where it is kept on disk it waits for [`SeenTable::flush`].
+    pub fn remember(&self, value: &[u8], properties: PropertiesView<'_>, now: Millis) -> u64 {
         self.remember_for(value, properties, None, now)
     }
 
@@ -196,7 +201,7 @@ impl SeenTable {
         properties: PropertiesView<'_>,
         ticket: Option<ConfirmTicket>,
         now: Millis,
-    ) -> bool {
+    ) -> u64 {
         let until = self.options.until(properties, now);
         let mut guard = self.state.lock();
         let state = &mut *guard;
@@ -205,7 +210,7 @@ impl SeenTable {
             state.gone.clear();
             drop(guard);
             ticket.into_iter().for_each(ConfirmTicket::taken);
-            return false;
+            return number;
         }
         let keep = Keep {
             sequence: number,
@@ -215,7 +220,30 @@ impl SeenTable {
             in_flight: false,
         };
         state.fresh.push((thread::current().id(), keep));
-        true
+        number
+    }
+
+    /// Forgets the value of that number, unless it has gone since; one that the message brought again stays. For a table
+    /// whose values nobody waits for.
+    ///
+    /// True where the journal has it already: it then has the ticket that `then` makes, which is answered in either way
+    /// once the value is gone from the disk as well.
+    pub fn forget(&self, number: u64, then: impl FnOnce() -> ConfirmTicket) -> bool {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let is_known = state.values.remove(number);
+        let fresh = state.fresh.iter().rposition(|(_, keep)| keep.sequence == number);
+        if let Some(at) = fresh {
+            state.fresh.remove(at);
+        }
+        drop(guard);
+        match &self.journal {
+            Some(journal) if is_known && fresh.is_none() => {
+                journal.forget(&[number], Some(then()));
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Remembers the value of a message that came back after a restart, unless it is remembered already.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::RwLock;
 
-use crate::model::{AmqpError, Clock, Millis, Name, PropertiesView};
+use crate::model::{AmqpError, Clock, ConfirmTicket, Millis, Name, PropertiesView};
 use crate::queue::{QueueOptions, delay};
 use crate::routing::{ExchangeKind, ExchangeSpec};
 use crate::store::{QueueId, StoredMessage};
@@ -74,14 +74,19 @@ impl ExchangeSide {
         }
     }
 
-    /// Remembers the value of a message that was routed, or waits.
-    pub fn remember(&self, value: Option<&[u8]>, properties: PropertiesView<'_>) {
-        if let (Some(seen), Some(value)) = (&self.seen, value)
-            && seen.remember(value, properties, self.clock.now())
-            && !self.scheduled.swap(true, Ordering::AcqRel)
-        {
+    /// Remembers the value of a message that was routed, or waits; gives its number.
+    pub fn remember(&self, value: Option<&[u8]>, properties: PropertiesView<'_>) -> Option<u64> {
+        let (seen, value) = self.seen.as_ref().zip(value)?;
+        let number = seen.remember(value, properties, self.clock.now());
+        if seen.id().is_some() && !self.scheduled.swap(true, Ordering::AcqRel) {
             self.timers.schedule(self.clock.now() + SEEN_DELAY_MS, &self.this);
         }
+        Some(number)
+    }
+
+    /// Forgets the value of that number; see [`SeenTable::forget`].
+    pub fn forget(&self, number: u64, then: impl FnOnce() -> ConfirmTicket) -> bool {
+        self.seen.as_ref().is_some_and(|seen| seen.forget(number, then))
     }
 
     /// The history, where the message belongs into it.

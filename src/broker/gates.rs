@@ -9,9 +9,10 @@ use crate::routing::{Cacheable, Gate, Passage};
 use super::Vhost;
 use super::exchange_side::{Entrance, ExchangeSide};
 use super::queue_cell::QueueRef;
+use super::remembered::Remembered;
 
 /// Where a publish goes, beside its queues.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Way {
     /// Whether the route may be kept for exchange and key.
     pub cacheable: Cacheable,
@@ -19,6 +20,8 @@ pub struct Way {
     pub is_absorbed: bool,
     /// An exchange would have remembered it, had the message not been a provisional one.
     pub is_provisional: bool,
+    /// What exchanges remember of it from now on.
+    pub remembered: Remembered,
 }
 
 /// What a publisher asks for.
@@ -79,14 +82,15 @@ impl Gate for Gates<'_> {
 impl Gates<'_> {
     /// Notes in the exchanges what became of the message, and gives it to what they keep.
     ///
-    /// True where there was something to remember.
-    fn close(self, returned: bool, provisional: bool, out: &mut Vec<QueueRef>) -> bool {
+    /// Says whether there was something to remember, and what was remembered.
+    fn close(self, returned: bool, provisional: bool, out: &mut Vec<QueueRef>) -> (bool, Remembered) {
         let reached = !out.is_empty() || !self.waits.is_empty();
         let mut remembers = false;
-        let mut remember = |side: &ExchangeSide, value: Option<Vec<u8>>| {
+        let mut remembered = Remembered::default();
+        let mut remember = |side: &Arc<ExchangeSide>, value: Option<Vec<u8>>| {
             remembers |= value.is_some();
-            if !provisional {
-                side.remember(value.as_deref(), self.properties);
+            if !provisional && let Some(number) = side.remember(value.as_deref(), self.properties) {
+                remembered.note(side, number);
             }
         };
         for (side, value) in self.waits {
@@ -102,7 +106,7 @@ impl Gates<'_> {
             }
         }
         out.extend(self.duplicates);
-        remembers
+        (remembers, remembered)
     }
 }
 
@@ -131,6 +135,7 @@ impl Vhost {
             cacheable,
             is_absorbed: false,
             is_provisional: false,
+            remembered: Remembered::default(),
         })
     }
 
@@ -180,11 +185,12 @@ impl Vhost {
         }
         drop(router);
         let is_absorbed = gates.is_absorbed;
-        let remembers = gates.close(returned, terms.provisional, out);
+        let (remembers, remembered) = gates.close(returned, terms.provisional, out);
         Some(Way {
             cacheable,
             is_absorbed,
             is_provisional: remembers && terms.provisional,
+            remembered,
         })
     }
 }

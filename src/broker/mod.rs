@@ -41,6 +41,7 @@ mod queue_cell;
 mod queues;
 mod quotas;
 mod recent_history;
+mod remembered;
 mod restore;
 mod route_cache;
 mod statistics;
@@ -103,6 +104,7 @@ pub use queue_cell::{
 };
 pub use queues::{DeclaredQueue, DeleteCondition, QueueDeclare};
 pub use quotas::{Quota, Rate};
+pub use remembered::Remembered;
 pub use restore::{BrokerParts, Restoration, RestoreError};
 pub use route_cache::{Route, RouteCache};
 pub use statistics::{

@@ -8,7 +8,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::model::{AmqpError, ConfirmSink, ConfirmTicket, Message, Millis, Name, ReplyCode};
 use crate::queue::{Delivery, Incoming, Outcome};
 
-use super::{Aftermath, Broker, Count, PublishBatch, QueueCell, QueueRef, Vhost};
+use super::{Aftermath, Broker, Count, PublishBatch, QueueCell, QueueRef, Remembered, Terms, Vhost};
 
 /// How long a publish may take to reach stable storage.
 const CONFIRM_WAIT: Duration = Duration::from_secs(30);
@@ -61,8 +61,8 @@ impl Broker {
         message: &Message,
         keys: impl IntoIterator<Item = &'k str>,
     ) -> Result<usize, AmqpError> {
-        let queues = self.route_one(vhost, message, keys)?;
-        self.place_one(vhost, message, &queues)
+        let (queues, remembered) = self.route_one(vhost, message, keys)?;
+        self.place_one(vhost, message, &queues, &remembered)
     }
 
     /// The same for a user whose rate quotas count, and those of the vhost and the queues; says as well when the next
@@ -77,9 +77,9 @@ impl Broker {
         message: &Message,
         keys: impl IntoIterator<Item = &'k str>,
     ) -> Result<(Result<usize, AmqpError>, Millis), AmqpError> {
-        let queues = self.route_one(vhost, message, keys)?;
+        let (queues, remembered) = self.route_one(vhost, message, keys)?;
         let until = self.charge(user, vhost, &queues, message.body_len());
-        Ok((self.place_one(vhost, message, &queues), until))
+        Ok((self.place_one(vhost, message, &queues, &remembered), until))
     }
 
     fn route_one<'k>(
@@ -87,25 +87,33 @@ impl Broker {
         vhost: &Vhost,
         message: &Message,
         keys: impl IntoIterator<Item = &'k str>,
-    ) -> Result<Vec<QueueRef>, AmqpError> {
+    ) -> Result<(Vec<QueueRef>, Remembered), AmqpError> {
         vhost.check_publishable(message.exchange())?;
         let mut queues = Vec::new();
         let random = self.now().wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let _ = vhost.route_many(message.exchange(), keys, message.properties(), random, &mut queues);
+        let keys: Vec<&str> = keys.into_iter().collect();
+        let (exchange, properties) = (message.exchange(), message.properties());
+        let way = vhost.route_publish(exchange, &keys, properties, random, Terms::default(), &mut queues);
         vhost.exchange_traffic(message.exchange()).add(1, queues.len() as u64);
         vhost.traffic().add(Count::Publish, 1);
         vhost.traffic().add(Count::ReturnUnroutable, queues.is_empty().into());
-        Ok(queues)
+        Ok((queues, way.map(|way| way.remembered).unwrap_or_default()))
     }
 
-    fn place_one(&self, vhost: &Vhost, message: &Message, queues: &[QueueRef]) -> Result<usize, AmqpError> {
+    fn place_one(
+        &self,
+        vhost: &Vhost,
+        message: &Message,
+        queues: &[QueueRef],
+        remembered: &Remembered,
+    ) -> Result<usize, AmqpError> {
         let waiter = Arc::new(Waiter::default());
         let mut batch = PublishBatch::default();
         for queue in queues {
             let incoming = Incoming {
                 message: message.clone(),
                 persistent: message.properties().is_persistent(),
-                ticket: Some(ConfirmTicket::new(Arc::clone(&waiter) as _, 0)),
+                ticket: Some(remembered.guard(ConfirmTicket::new(Arc::clone(&waiter) as _, 0))),
             };
             batch.push(queue, incoming);
         }

@@ -8,6 +8,7 @@ use crate::routing::Cacheable;
 
 use super::gates::Terms;
 use super::queue_cell::QueueRef;
+use super::remembered::Remembered;
 use super::vhost::Vhost;
 
 /// Routes a channel remembers before it starts anew. A channel that publishes to more keys than this in turn pays a
@@ -25,6 +26,8 @@ pub struct Route {
     pub is_absorbed: bool,
     /// An exchange has to look at it again, once its transaction is committed.
     pub is_provisional: bool,
+    /// What exchanges remember of the message: to be forgotten where a queue refuses it.
+    pub remembered: Remembered,
 }
 
 /// Routes by exchange and routing key, valid for one generation of the vhost's topology.
@@ -132,9 +135,11 @@ impl RouteCache {
         keys.extend(extra_keys.iter().map(String::as_str));
         let way = vhost.route_publish(exchange, &keys, properties, self.random, terms, queues);
         self.scratch.is_metered = vhost.has_quotas() && queues.iter().any(QueueRef::has_quota);
-        self.scratch.is_provisional = way.is_some_and(|way| way.is_provisional);
-        self.scratch.is_absorbed = way.is_some_and(|way| way.is_absorbed);
-        extra_keys.is_empty() && way.is_some_and(|way| way.cacheable == Cacheable::ByKey)
+        self.scratch.is_provisional = way.as_ref().is_some_and(|way| way.is_provisional);
+        self.scratch.is_absorbed = way.as_ref().is_some_and(|way| way.is_absorbed);
+        let cacheable = way.as_ref().is_some_and(|way| way.cacheable == Cacheable::ByKey);
+        self.scratch.remembered = way.map(|way| way.remembered).unwrap_or_default();
+        extra_keys.is_empty() && cacheable
     }
 
     fn keep(&mut self) -> usize {

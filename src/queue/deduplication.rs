@@ -58,6 +58,15 @@ impl SeenValues {
         number
     }
 
+    /// Takes the value of that number away; false where it has gone, or came again under another number.
+    pub fn remove(&mut self, number: u64) -> bool {
+        let Some((value, _)) = self.entries.remove(&number) else {
+            return false;
+        };
+        self.numbers.remove(&value);
+        true
+    }
+
     /// Puts a value back under its old number, in any order.
     pub fn restore(&mut self, number: u64, value: &[u8], until: Option<Millis>, gone: &mut Vec<u64>) {
         self.place(number, value, until, gone);
@@ -94,6 +103,18 @@ mod tests {
         seen.insert(b"a", Some(200), &mut gone);
         assert!(seen.contains(b"a", 199));
         assert_eq!((gone, seen.len()), (vec![1], 2));
+    }
+
+    #[test]
+    fn a_value_is_taken_away_by_its_own_number_only() {
+        let mut seen = SeenValues::new(10);
+        let mut gone = Vec::new();
+        let first = seen.insert(b"a", Some(100), &mut gone);
+        let second = seen.insert(b"a", None, &mut gone);
+        assert!(!seen.remove(first) && seen.contains(b"a", 0));
+        assert!(seen.remove(second) && !seen.contains(b"a", 0));
+        assert!(!seen.remove(second) && seen.is_empty());
+        assert_eq!(gone, [first]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 
 use crate::amqp::{Publish, encode};
-use crate::broker::{Broker, DIRECT_REPLY_QUEUE, PublishBatch, QueueRef, RouteCache, Terms, Vhost};
+use crate::broker::{Broker, DIRECT_REPLY_QUEUE, PublishBatch, QueueRef, Remembered, Route, RouteCache, Terms, Vhost};
 use crate::model::{AmqpError, ConfirmTicket, Message, Method, Millis, Properties, PropertiesView, ReplyCode};
 use crate::queue::Incoming;
 use crate::routing::{ExchangeKind, sender_selected_keys};
@@ -96,7 +96,7 @@ impl Session {
         channel.tally.publish(route.queues.len(), may_return);
         tally::list(&mut channel.tally, number, &mut self.tallied);
         let confirms = channel.confirms.as_mut();
-        let ticket = confirms.map(|confirms| ticket(confirms, number, route.queues.len(), &mut self.touched));
+        let ticket = confirms.map(|confirms| ticket(confirms, number, route, &mut self.touched));
         if route.queues.is_empty() && may_return {
             return_message(channel, &message);
             return Ok(());
@@ -152,9 +152,10 @@ impl Session {
             return;
         };
         for mut publish in pending {
-            if let (true, Some(place)) = (publish.is_provisional, &self.place) {
-                route_again(&mut publish, &mut channel.routes, &place.vhost);
-            }
+            let remembered = match (publish.is_provisional, &self.place) {
+                (true, Some(place)) => route_again(&mut publish, &mut channel.routes, &place.vhost),
+                _ => Remembered::default(),
+            };
             if let Some(traffic) = publish.traffic {
                 channel.tally.enter(traffic);
             }
@@ -163,7 +164,7 @@ impl Session {
                 let incoming = Incoming {
                     message: publish.message.clone(),
                     persistent: publish.persistent,
-                    ticket: Some(ticket()),
+                    ticket: Some(remembered.guard(ticket())),
                 };
                 self.publishes.push(queue, incoming);
             }
@@ -177,8 +178,9 @@ impl Session {
     }
 }
 
-/// Routes a message whose transaction is committed through exchanges that have not remembered it yet.
-fn route_again(publish: &mut PendingPublish, routes: &mut RouteCache, vhost: &Vhost) {
+/// Routes a message whose transaction is committed through exchanges that have not remembered it yet; says what they
+/// remember now.
+fn route_again(publish: &mut PendingPublish, routes: &mut RouteCache, vhost: &Vhost) -> Remembered {
     let message = &publish.message;
     let headers = message.properties().headers().unwrap_or_default();
     let keys = sender_selected_keys(&headers).unwrap_or_default();
@@ -191,6 +193,7 @@ fn route_again(publish: &mut PendingPublish, routes: &mut RouteCache, vhost: &Vh
     let route = routes.route(vhost, exchange, &key, &keys, message.properties(), terms);
     publish.mandatory &= !route.is_absorbed;
     publish.queues.clone_from(&route.queues);
+    route.remembered.clone()
 }
 
 /// The message as it goes on.
@@ -205,14 +208,14 @@ fn message_of(publish: &mut Publish<'_>, traits: &Traits) -> Message {
     }
 }
 
-/// The ticket of a publish that reached so many queues; its channel is noted at the first of a flush.
-fn ticket(confirms: &mut Confirms, number: u16, reached: usize, touched: &mut Vec<u16>) -> ConfirmTicket {
+/// The ticket of a publish that takes this route; its channel is noted at the first of a flush.
+fn ticket(confirms: &mut Confirms, number: u16, route: &Route, touched: &mut Vec<u16>) -> ConfirmTicket {
     if confirms.reached.is_empty() {
         touched.push(number);
     }
     confirms.last += 1;
-    confirms.reached.push(reached as u32);
-    confirms.tracker.ticket(confirms.last)
+    confirms.reached.push(route.queues.len() as u32);
+    route.remembered.guard(confirms.tracker.ticket(confirms.last))
 }
 
 fn push(

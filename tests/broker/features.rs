@@ -224,6 +224,67 @@ fn what_a_transaction_took_back_may_come_again() {
     assert_eq!(client.waiting("all"), Some(1), "and once for all");
 }
 
+/// A queue behind the exchange that takes one message, refuses more, and has one.
+fn full_behind(client: &mut Client) {
+    exchange_that_remembers(client);
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-max-length".into(), AMQPValue::LongInt(1));
+    arguments.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+    client.declare(queue::Declare {
+        queue: short("full"),
+        durable: true,
+        arguments,
+        ..Default::default()
+    });
+    let bind = queue::Bind {
+        queue: "full".into(),
+        exchange: "once".into(),
+        ..Default::default()
+    };
+    client.call(1, Queue::Bind(bind));
+    client.publish("", "full", b"first", true);
+}
+
+#[test]
+fn what_a_queue_refused_is_no_duplicate_when_it_comes_again() {
+    let broker = Setup::new("").start();
+    let mut client = broker.connect();
+    client.confirms();
+    full_behind(&mut client);
+    client.confirmed_one();
+    publish_once(&mut client);
+    let reply = client.method();
+    assert!(matches!(reply, (1, AMQPClass::Basic(Basic::Nack(_)))), "{reply:?}");
+    assert!(client.get_content("full").is_some());
+    for _ in 0..2 {
+        publish_once(&mut client);
+        client.confirmed_one();
+        assert_eq!(client.waiting("full"), Some(1));
+    }
+    assert_eq!(client.waiting("all"), Some(2), "it took both, and not the duplicate");
+}
+
+#[test]
+fn what_a_queue_refused_of_a_transaction_may_come_again() {
+    let broker = Setup::new("").start();
+    let mut client = broker.connect();
+    full_behind(&mut client);
+    let transaction = |method| Class(AMQPClass::Tx(method));
+    client.call(1, transaction(tx::AMQPMethod::Select(tx::Select {})));
+    publish_once(&mut client);
+    client.call(1, transaction(tx::AMQPMethod::Commit(tx::Commit {})));
+    let purge = queue::Purge {
+        queue: "full".into(),
+        ..Default::default()
+    };
+    client.call(1, Queue::Purge(purge));
+    for _ in 0..2 {
+        publish_once(&mut client);
+        client.call(1, transaction(tx::AMQPMethod::Commit(tx::Commit {})));
+        assert_eq!(client.waiting("full"), Some(1));
+    }
+}
+
 /// A queue whose rejected messages go to `dead`.
 fn work(client: &mut Client, dead: &str) {
     client.durable(dead);

@@ -1,11 +1,16 @@
 //! Deduplication on queues and exchanges.
 
 use super::{Bench, START, number, text};
-use crate::broker::Aftermath;
-use crate::model::FieldValue;
-use crate::queue::Outcome;
+use crate::broker::{Aftermath, RouteCache, Terms};
+use crate::model::{FieldValue, Message, Properties};
+use crate::queue::{Incoming, Outcome};
 
 const ON: (&str, FieldValue) = ("x-message-deduplication", FieldValue::Bool(true));
+
+/// Arguments of a queue that takes one message and refuses more.
+fn full() -> [(&'static str, FieldValue); 2] {
+    [("x-max-length", number(1)), ("x-overflow", text("reject-publish"))]
+}
 
 fn id(value: &str) -> [(&'static str, FieldValue); 1] {
     [("x-deduplication-header", text(value))]
@@ -154,6 +159,30 @@ fn an_exchange_refuses_what_it_has_routed() {
 }
 
 #[test]
+fn an_exchange_forgets_what_a_queue_refused() {
+    for (persistence, taken) in [("disk", 5), ("memory", 4)] {
+        let bench = Bench::new();
+        bench.exchange("e", "fanout", &[ON, ("x-cache-persistence", text(persistence))]);
+        bench.queue("roomy", &[]);
+        bench.queue("full", &full());
+        bench.bind("e", "roomy", "");
+        bench.bind("e", "full", "");
+        bench.publish("", "full", &[], "0");
+        bench.publish("e", "", &id("a"), "1");
+        assert_eq!(bench.answers.refused(), 1, "{persistence}");
+        assert_eq!(bench.bodies("full"), ["0"]);
+        // Sent again it goes to all queues, and has been routed then.
+        for body in ["2", "3"] {
+            bench.publish("e", "", &id("a"), body);
+        }
+        assert_eq!(bench.bodies("full"), ["2"], "{persistence}");
+        assert_eq!(bench.bodies("roomy"), ["1", "2"]);
+        bench.broker.messages().shutdown().unwrap();
+        assert_eq!((bench.answers.taken(), bench.answers.refused()), (taken, 1));
+    }
+}
+
+#[test]
 fn an_exchange_of_the_plug_ins_type() {
     let bench = Bench::new();
     let kind = "x-message-deduplication";
@@ -202,6 +231,52 @@ fn restart(consumed: bool, clean: bool, publish: impl Fn(&Bench)) -> (usize, usi
     // Duplicates are confirmed as well.
     assert_eq!((answers.taken(), answers.refused()), (3, 0));
     (counts.0 as usize, counts.1 as usize)
+}
+
+/// Publishes to a full queue behind the exchange `e`, which has a second between its route and the refusal.
+fn refused_late(bench: &Bench) {
+    let properties = Properties {
+        headers: Some(super::table(&id("a"))),
+        delivery_mode: Some(2),
+        ..Properties::default()
+    };
+    let message = Message::new("e", "", &properties.encode(), &[b"1"]);
+    let (mut routes, vhost) = (RouteCache::default(), bench.vhost());
+    let route = routes.route(&vhost, "e", "", &[], message.properties(), Terms::default());
+    let ticket = Some(route.remembered.guard(bench.ticket()));
+    bench.advance(1000);
+    let mut batch = vec![Incoming {
+        message: message.clone(),
+        persistent: true,
+        ticket,
+    }];
+    let full = vhost.find_queue("full").unwrap();
+    full.enqueue(&mut batch, bench.broker.now(), &mut Aftermath::default());
+}
+
+#[test]
+fn what_a_queue_refused_is_not_remembered_after_a_restart() {
+    for is_late in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Bench::on_disk(folder.path(), START);
+        first.exchange("e", "fanout", &[ON]);
+        first.queue("full", &full());
+        first.bind("e", "full", "");
+        first.publish("", "full", &[], "0");
+        match is_late {
+            true => refused_late(&first),
+            false => assert_eq!(first.publish("e", "", &id("a"), "1"), 1),
+        }
+        first.advance(1000);
+        assert_eq!(first.bodies("full"), ["0"]);
+        first.broker.messages().shutdown().unwrap();
+        assert_eq!(first.answers.refused(), 1, "late: {is_late}");
+        drop(first);
+        let second = Bench::on_disk(folder.path(), START + 10_000);
+        second.publish("e", "", &id("a"), "2");
+        assert_eq!(second.bodies("full"), ["2"], "late: {is_late}");
+        second.stop();
+    }
 }
 
 fn publish_everywhere(bench: &Bench) {

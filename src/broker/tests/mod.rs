@@ -189,7 +189,7 @@ impl Bench {
                 let incoming = Incoming {
                     message: message.clone(),
                     persistent: true,
-                    ticket: Some(ConfirmTicket::new(Arc::clone(&self.answers) as Arc<dyn ConfirmSink>, 1)),
+                    ticket: Some(route.remembered.guard(self.ticket())),
                 };
                 batch.push(queue, incoming);
             }
@@ -199,6 +199,11 @@ impl Bench {
         batch.flush(self.clock.now(), &mut aftermath);
         self.broker.settle_aftermath(&mut aftermath);
         reached
+    }
+
+    /// What is owed for one publish to one queue.
+    pub fn ticket(&self) -> ConfirmTicket {
+        ConfirmTicket::new(Arc::clone(&self.answers) as Arc<dyn ConfirmSink>, 1)
     }
 
     /// Puts messages straight into a queue.

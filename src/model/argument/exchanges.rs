@@ -145,7 +145,7 @@ pub const EXCHANGE: &[Argument] = &[
         "x-message-deduplication",
         Takes::Switch,
         "For every type: of messages with the same value in a header only the first is routed; all are confirmed. One \
-         that a queue refuses (`x-overflow` = `reject-publish`) counts as routed: let such a queue deduplicate itself.",
+         that a queue refuses (`x-overflow` = `reject-publish`) is forgotten: sent again, it goes to all queues.",
     )
     .from(Origin::PlugIn),
     Argument::new(
