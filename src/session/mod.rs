@@ -37,7 +37,7 @@ use rustc_hash::FxHashMap;
 use crate::amqp::{self, Event, OutBuffer, Response, Step};
 use crate::auth::{Credentials, Identity};
 use crate::broker::{
-    Aftermath, Broker, ConnectionEntry, CountedConnection, PublishBatch, QueueCell, TlsSession, Vhost,
+    Aftermath, Broker, ConnectionEntry, CountedConnection, PublishBatch, QueueCell, SizeCounts, TlsSession, Vhost,
 };
 use crate::model::{AmqpError, ErrorScope, FieldTable, Method, Name, ReplyCode};
 use crate::telemetry::PublishSpan;
@@ -110,6 +110,8 @@ pub struct Session {
     touched: Vec<u16>,
     /// Spans of publishes since the last flush.
     spans: Vec<PublishSpan>,
+    /// Sizes of publishes since the last flush.
+    sizes: SizeCounts,
     /// Channels that have counted something since.
     tallied: Vec<u16>,
     aftermath: Aftermath,
@@ -157,6 +159,7 @@ impl Session {
             throttle: Throttle::default(),
             touched: Vec::new(),
             spans: Vec::new(),
+            sizes: SizeCounts::default(),
             tallied: Vec::new(),
             aftermath: Aftermath::default(),
             next: Next::Read,

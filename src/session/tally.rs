@@ -83,6 +83,7 @@ impl Session {
         let Some(place) = &self.place else {
             return;
         };
+        self.broker.note_sizes(&mut self.sizes);
         for number in self.tallied.drain(..) {
             if let Some(channel) = self.channels.get_mut(&number) {
                 let counters = &channel.deliveries.counters;

@@ -257,6 +257,7 @@ fn publishers_that_want_confirms_are_counted() {
         ("rabbitmq_global_messages_received_total", 4.0),
         ("rabbitmq_global_messages_received_confirm_total", 3.0),
         ("rabbitmq_global_messages_confirmed_total", 3.0),
+        ("rabbitmq_message_size_bytes_count", 4.0),
     ] {
         assert_eq!(value(&whole, name), wanted, "{name}");
     }
@@ -348,6 +349,9 @@ const RABBITMQ_OVERVIEW: [&str; 50] = [
     "rabbitmq_global_messages_unroutable_dropped_total",
     "rabbitmq_global_messages_unroutable_returned_total",
     "rabbitmq_global_publishers",
+    "rabbitmq_message_size_bytes_bucket",
+    "rabbitmq_message_size_bytes_count",
+    "rabbitmq_message_size_bytes_sum",
     "rabbitmq_process_max_fds",
     "rabbitmq_process_max_tcp_sockets",
     "rabbitmq_process_open_fds",

@@ -6,6 +6,7 @@
 mod counters;
 mod history;
 mod series;
+mod sizes;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -18,6 +19,8 @@ use super::{Broker, Vhost};
 
 pub use counters::{Count, Counters, Rates, SAMPLED, SAMPLED_READY, SAMPLED_UNACKED, Totals};
 pub use history::{History, Round, SampleRange};
+pub use sizes::SizeCounts;
+use sizes::Sizes;
 
 /// Bytes that all histories may take together where nobody says otherwise.
 const HISTORY_MAX_BYTES: usize = 32 << 20;
@@ -60,6 +63,7 @@ pub(super) struct BrokerStatistics {
     pub retired: Mutex<Totals>,
     /// Messages from publishers that want confirms.
     with_confirms: AtomicU64,
+    sizes: Sizes,
     churn: History<CHURN>,
     last_round: Mutex<Option<Millis>>,
     history_max_bytes: AtomicUsize,
@@ -71,6 +75,7 @@ impl Default for BrokerStatistics {
             whole: Counters::default(),
             retired: Mutex::default(),
             with_confirms: AtomicU64::new(0),
+            sizes: Sizes::default(),
             churn: History::default(),
             last_round: Mutex::default(),
             history_max_bytes: AtomicUsize::new(HISTORY_MAX_BYTES),
@@ -154,6 +159,19 @@ impl Broker {
         if by > 0 {
             self.statistics.with_confirms.fetch_add(by, Ordering::Relaxed);
         }
+    }
+
+    /// Takes over what a connection counted of the sizes of its messages.
+    pub fn note_sizes(&self, counted: &mut SizeCounts) {
+        if counted.count() > 0 {
+            self.statistics.sizes.add(&std::mem::take(counted));
+        }
+    }
+
+    /// The sizes of the messages that clients published, since the start.
+    #[must_use]
+    pub fn message_sizes(&self) -> SizeCounts {
+        self.statistics.sizes.read()
     }
 
     /// Messages from publishers that want confirms, since the start.

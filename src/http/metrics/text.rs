@@ -54,7 +54,7 @@ impl Text {
         self.value(name, "", value);
     }
 
-    /// A histogram: for each upper bound in seconds how many values were at most so large, then all values and their
+    /// A histogram: for each upper bound how many values were at most so large, then all values and their
     /// sum.
     pub fn histogram(&mut self, name: &str, help: &str, bounds: &[(f64, u64)], count: u64, sum: f64) {
         self.head(name, Kind::Histogram, help);
