@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::definitions::{Tags, User, UserLimits};
 use super::denied::LoginRefused;
 use super::grants::Grants;
+use super::low_priority::at_low_priority;
 use super::password::{HashingCost, PasswordError, PasswordHash, same_bytes};
 use super::pattern::PatternError;
 use crate::model::Name;
@@ -129,11 +130,15 @@ impl Accounts {
     pub fn log_in(&self, user: &str, password: &[u8]) -> Result<Login, LoginRefused> {
         // Nobody has the empty password. It is refused without a look at any hash, but not sooner than others.
         let account = self.account(user).filter(|_| !password.is_empty());
-        let right = match &account {
+        let verify = || match &account {
             Some(account) if account.password.is_argon2id() => account.password.verify(password),
             Some(account) => account.password.verify(password) | self.decoy.verify(password),
             None => self.decoy.verify(if password.is_empty() { b"-" } else { password }),
         };
+        let right = at_low_priority(verify).map_err(|error| {
+            tracing::error!(%error, "a password cannot be checked");
+            LoginRefused
+        })?;
         let account = account.filter(|_| right).ok_or(LoginRefused)?;
         *account.proven.lock() = Some(self.proof(user, password));
         Ok(self.login(user, &account))
@@ -273,7 +278,9 @@ impl Accounts {
         if password.is_empty() {
             return Err(AccountError::EmptyPassword(user.clone()));
         }
-        PasswordHash::new(password, self.cost).map_err(|error| AccountError::Password {
+        let hash = at_low_priority(|| PasswordHash::new(password, self.cost));
+        let hash = hash.unwrap_or_else(|error| Err(PasswordError::System(error.to_string())));
+        hash.map_err(|error| AccountError::Password {
             user: user.clone(),
             error,
         })

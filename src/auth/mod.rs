@@ -18,6 +18,7 @@ mod denied;
 mod grants;
 mod identity;
 mod login;
+mod low_priority;
 mod oauth;
 mod password;
 mod pattern;

@@ -3,10 +3,12 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
 
 use super::StoreError;
+use super::flush_watch::FlushWatch;
 use super::folder::{free_space, io_error, sync_folder};
 
 /// Free space under which nothing is given to sled: after an ENOSPC of its own it cannot go on, not even remove.
@@ -17,6 +19,8 @@ const SPACE_TO_OPEN: u64 = 4 << 20;
 /// apart.
 const ATTEMPTS: u32 = 200;
 const PAUSE: Duration = Duration::from_millis(10);
+/// A flush that takes longer may wait for a write that has failed.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A sled database with what its own `flush` leaves out.
 ///
@@ -25,8 +29,9 @@ const PAUSE: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(super) struct Database {
     path: PathBuf,
-    db: sled::Db,
+    db: Arc<sled::Db>,
     file: File,
+    watch: FlushWatch,
 }
 
 impl Database {
@@ -54,13 +59,19 @@ impl Database {
     }
 
     fn open_at(path: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
-        let db = open_patiently(path, cache_bytes)?;
+        let db = Arc::new(open_patiently(path, cache_bytes)?);
+        let watched = Arc::downgrade(&db);
+        let watch = FlushWatch::new(FLUSH_PATIENCE, move || {
+            // What it finds, the one that it wakes finds as well.
+            let _ = watched.upgrade().map(|db| db.flush());
+        });
         let db_path = path.join("db");
         let file = File::open(&db_path).map_err(io_error(&db_path))?;
         Ok(Self {
             path: path.to_path_buf(),
             db,
             file,
+            watch: watch.map_err(io_error(path))?,
         })
     }
 
@@ -138,7 +149,7 @@ impl Database {
 
     /// Hands everything to the operating system; sled's own flush does no more on Linux.
     pub(super) fn flush(&self) -> Result<(), StoreError> {
-        match self.db.flush() {
+        match self.watch.during(|| self.db.flush()) {
             Ok(_) => Ok(()),
             Err(error) => Err(database_error(&self.path, error)),
         }

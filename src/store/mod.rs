@@ -95,6 +95,7 @@ mod commit;
 mod database;
 mod disk;
 mod engine;
+mod flush_watch;
 mod folder;
 mod index;
 mod journal;

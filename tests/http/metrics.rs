@@ -310,7 +310,7 @@ fn dashboard_and_alerts_ask_for_what_is_there() {
     assert_eq!(missing, BTreeSet::new());
 }
 
-const RABBITMQ_OVERVIEW: [&str; 50] = [
+const RABBITMQ_OVERVIEW: [&str; 53] = [
     "rabbitmq_build_info",
     "rabbitmq_identity_info",
     "rabbitmq_channel_consumers",
