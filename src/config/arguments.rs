@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use toml::value::{Datetime, Offset};
 
+use crate::model::MAX_TABLE_DEPTH;
+
 use super::item::{Item, Value};
 use super::reader::Reader;
 use super::setting::Setting;
@@ -49,6 +51,11 @@ impl Setting for ArgumentValue {
     }
 
     fn read(item: &Item, reader: &mut Reader) -> Option<Self> {
+        if !fits(item, DEPTH_MAX) {
+            let expected = format!("arrays and tables within each other to {DEPTH_MAX} levels");
+            reader.wrong(item, &expected);
+            return None;
+        }
         Some(match &item.value {
             Value::Text(text) | Value::String(text) => ArgumentValue::String(text.clone()),
             Value::Integer(number) => ArgumentValue::Integer(*number),
@@ -82,6 +89,19 @@ impl Setting for ArgumentValue {
             ArgumentValue::Array(values) => values.show(),
             ArgumentValue::Table(values) => values.show(),
         }
+    }
+}
+
+/// Arrays and tables within an argument: one that goes deeper could be stored and not be read again. The table of all
+/// arguments is a level, too.
+const DEPTH_MAX: usize = MAX_TABLE_DEPTH - 1;
+
+/// Whether a value has no more than so many levels of arrays and tables.
+fn fits(item: &Item, depth: usize) -> bool {
+    match &item.value {
+        Value::Array(items) => depth > 0 && items.iter().all(|item| fits(item, depth - 1)),
+        Value::Table(entries) => depth > 0 && entries.iter().all(|entry| fits(&entry.item, depth - 1)),
+        _ => true,
     }
 }
 

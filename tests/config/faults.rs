@@ -496,6 +496,20 @@ fn arguments_of_queues() {
     }
 }
 
+#[test]
+fn arguments_nest_no_deeper_than_a_table_that_can_be_read_again() {
+    let queue = |levels: usize| {
+        let (opened, closed) = ("[".repeat(levels), "]".repeat(levels));
+        load_text(&format!(
+            "[[queues]]\nname = \"q\"\narguments = {{ x-mine = {opened}1{closed} }}"
+        ))
+    };
+    assert!(queue(31).is_ok());
+    let refused = queue(32).err().map(|report| report.to_string()).unwrap_or_default();
+    let expected = "queues[0].arguments.x-mine: expected arrays and tables within each other to 31 levels";
+    assert!(refused.contains(expected), "{refused}");
+}
+
 proptest! {
     /// Whatever a file holds, there is an answer.
     #[test]
