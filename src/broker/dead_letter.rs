@@ -9,6 +9,7 @@ use crate::store::QueueId;
 use crate::telemetry::Tracer;
 
 use super::Vhost;
+use super::gates::Terms;
 use super::handover::Handover;
 use super::letter_desk::LetterTry;
 use super::publish::PublishBatch;
@@ -98,6 +99,27 @@ impl Corpse {
         }
     }
 
+    /// Where the letter leads. An exchange that deduplicates remembers it only where nothing can send it back: on its next
+    /// way it would be a duplicate, and lost.
+    fn route(&self, vhost: &Vhost, letter: &DeadLetter, queues: &mut Vec<QueueRef>) {
+        let message = &self.message;
+        let keys: Vec<&str> = self.keys.iter().map(String::as_str).collect();
+        let mut route = |provisional| {
+            let terms = Terms {
+                mandatory: false,
+                provisional,
+            };
+            queues.clear();
+            let way = vhost.route_publish(message.exchange(), &keys, message.properties(), 0, terms, queues);
+            let may_return = queues.iter().any(|queue| queue.0.may_refuse());
+            way.is_some_and(|way| way.is_provisional) && !may_return
+        };
+        let must_remember = route(true);
+        if must_remember && !letter.held {
+            route(false);
+        }
+    }
+
     /// Whether the message went through `queue` before and nobody rejected it since: it would go round for ever.
     #[must_use]
     pub fn cycles_into(&self, queue: &str) -> bool {
@@ -141,8 +163,7 @@ impl super::Broker {
                 corpse.trace(tracer, source, &letter);
             }
             let message = &corpse.message;
-            let keys = corpse.keys.iter().map(String::as_str);
-            vhost.route_many(message.exchange(), keys, message.properties(), 0, &mut queues);
+            corpse.route(&vhost, &letter, &mut queues);
             queues.retain(|queue| !corpse.cycles_into(&queue.0.name));
             let answering = answering(source, &letter, &mut queues);
             let watched = (letter.kept && !letter.held).then_some(&handover);
