@@ -83,6 +83,7 @@ async function phone({ newPage }) {
     isTrue(over <= 0, `${place} is ${over} pixels too wide`);
   }
   await one.open('exchanges/%2F/orders');
+  await one.page.waitForSelector('.graph .node text', { state: 'attached' });
   const size = await one.page.evaluate(() => Number.parseFloat(getComputedStyle(document.querySelector('.graph .node text')).fontSize));
   isTrue(size > 9, `names in drawings have ${size} pixels`);
   await one.open('overview');
