@@ -87,8 +87,9 @@ pub struct ConnectionState {
     /// In RabbitMQ's words: `running`; `blocked` by an alarm; `blocking`, which is blocked as soon as it publishes;
     /// `flow`, slowed down for another reason.
     pub name: &'static str,
-    /// Why it is not running: the alarms `memory` and `disk`; `backlog` while the disk does not keep up; `user-quota`, `vhost-quota` or `queue-quota`; `unread`
-    /// where the client does not read what is sent to it. RabbitMQ has none of this.
+    /// Why it is not running: the alarms `memory` and `disk`; `backlog` while the disk does not keep up; `user-quota`,
+    /// `vhost-quota` or `queue-quota`; `unread` where the client does not read what is sent to it. RabbitMQ has none of
+    /// this.
     pub blocked_by: Vec<&'static str>,
 }
 

@@ -109,7 +109,7 @@ pub use restore::{BrokerParts, Restoration, RestoreError};
 pub use route_cache::{Route, RouteCache};
 pub use statistics::{
     CHURN, Count, Counters, ExchangeTraffic, History, Rates, Round, SAMPLED, SAMPLED_READY, SAMPLED_UNACKED,
-    SampleRange, SizeCounts, Totals,
+    SampleRange, SizeCounts, Totals, no_sizes,
 };
 pub use vhost::Vhost;
 pub use vhost_limits::{CountedConnection, VhostLimits};

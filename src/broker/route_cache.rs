@@ -40,7 +40,7 @@ pub struct RouteCache {
     /// Exchange length, exchange, routing key.
     routes: FxHashMap<Box<[u8]>, usize>,
     entries: Vec<Route>,
-    /// The key of the last look-up and its entry.
+    /// The entry of the last look-up, where it has one, and its key.
     last: Option<usize>,
     key: Vec<u8>,
     /// For routes that depend on more than exchange and key.
@@ -96,25 +96,12 @@ impl RouteCache {
 
     /// Finds a known route, and leaves the key of the look-up in `self.key`.
     fn find(&mut self, exchange: &str, routing_key: &str) -> Option<usize> {
-        if let Some(last) = self.last
-            && self.key_is(exchange, routing_key)
-        {
-            return Some(last);
-        }
         self.key.clear();
         self.key.push(exchange.len() as u8);
         self.key.extend_from_slice(exchange.as_bytes());
         self.key.extend_from_slice(routing_key.as_bytes());
         self.last = self.routes.get(&self.key[..]).copied();
         self.last
-    }
-
-    fn key_is(&self, exchange: &str, routing_key: &str) -> bool {
-        let split = 1 + exchange.len();
-        self.key.len() == split + routing_key.len()
-            && usize::from(self.key[0]) == exchange.len()
-            && &self.key[1..split] == exchange.as_bytes()
-            && &self.key[split..] == routing_key.as_bytes()
     }
 
     fn ask(

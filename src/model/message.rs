@@ -7,10 +7,11 @@ use super::PropertiesView;
 
 /// A published message: exchange, routing key, properties as they came, body.
 ///
-/// All of it lies in one shared allocation (of a large one the body in another), so a clone costs one reference count however many queues hold it, and the
-/// content header goes out byte for byte as it came in. A message whose frames came together is kept as the piece of the
-/// input that it was ([`Message::framed`]); others are put together from their parts. The properties are the bytes of the content header behind
-/// the body size: property flags and property list (AMQP 0-9-1, section 4.2.6.1).
+/// All of it lies in one shared allocation (of a large one the body in another), so a clone costs one reference count
+/// however many queues hold it, and the content header goes out byte for byte as it came in. A message whose frames came
+/// together is kept as the piece of the input that it was ([`Message::framed`]); others are put together from their parts.
+/// The properties are the bytes of the content header behind the body size: property flags and property list (AMQP
+/// 0-9-1, section 4.2.6.1).
 #[derive(Clone)]
 pub struct Message {
     data: Data,
@@ -37,7 +38,7 @@ struct Apart {
 }
 
 impl Data {
-    /// The bytes in which names and properties lie, and what belongs to no body put together apart.
+    /// The bytes in which names and properties lie, and the body as well unless it is apart.
     #[inline]
     fn bytes(&self) -> &[u8] {
         match self {

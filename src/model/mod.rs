@@ -5,6 +5,7 @@
 
 pub mod argument;
 
+mod by_bound;
 mod clock;
 mod confirm;
 mod error;
@@ -16,6 +17,7 @@ mod properties;
 pub mod varint;
 mod window;
 
+pub use by_bound::{CountsByBound, SharedCountsByBound};
 pub use clock::{Clock, ManualClock, Millis};
 pub use confirm::{ConfirmSink, ConfirmTicket};
 pub use error::{AmqpError, ErrorScope, Method, ReplyCode};

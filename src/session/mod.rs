@@ -38,6 +38,7 @@ use crate::amqp::{self, Event, OutBuffer, Response, Step};
 use crate::auth::{Credentials, Identity};
 use crate::broker::{
     Aftermath, Broker, ConnectionEntry, CountedConnection, PublishBatch, QueueCell, SizeCounts, TlsSession, Vhost,
+    no_sizes,
 };
 use crate::model::{AmqpError, ErrorScope, FieldTable, Method, Name, ReplyCode};
 use crate::telemetry::PublishSpan;
@@ -159,7 +160,7 @@ impl Session {
             throttle: Throttle::default(),
             touched: Vec::new(),
             spans: Vec::new(),
-            sizes: SizeCounts::default(),
+            sizes: no_sizes(),
             tallied: Vec::new(),
             aftermath: Aftermath::default(),
             next: Next::Read,

@@ -55,7 +55,7 @@ impl Session {
             false => read_traits(place, channel, properties, publish.exchange())?,
         };
         let mut message = message_of(publish, &traits);
-        self.sizes.note(message.body_len());
+        self.sizes.note(message.body_len() as u64);
         let is_watched = channel.watched;
         let tracer = if is_watched { self.broker.tracer() } else { None };
         let begun = tracer.and_then(|tracer| tracer.begin(message.properties()));
@@ -115,7 +115,7 @@ impl Session {
                 .charge(&self.broker, &place.vhost, &[], publish.body().len());
         }
         let message = publish.take_message();
-        self.sizes.note(message.body_len());
+        self.sizes.note(message.body_len() as u64);
         // What was published before on this channel goes first.
         self.flush();
         let reached = self

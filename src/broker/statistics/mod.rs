@@ -19,8 +19,8 @@ use super::{Broker, Vhost};
 
 pub use counters::{Count, Counters, Rates, SAMPLED, SAMPLED_READY, SAMPLED_UNACKED, Totals};
 pub use history::{History, Round, SampleRange};
-pub use sizes::SizeCounts;
-use sizes::Sizes;
+pub use sizes::{SizeCounts, no_sizes};
+use sizes::{Sizes, sizes_of_all};
 
 /// Bytes that all histories may take together where nobody says otherwise.
 const HISTORY_MAX_BYTES: usize = 32 << 20;
@@ -75,7 +75,7 @@ impl Default for BrokerStatistics {
             whole: Counters::default(),
             retired: Mutex::default(),
             with_confirms: AtomicU64::new(0),
-            sizes: Sizes::default(),
+            sizes: sizes_of_all(),
             churn: History::default(),
             last_round: Mutex::default(),
             history_max_bytes: AtomicUsize::new(HISTORY_MAX_BYTES),
@@ -164,7 +164,7 @@ impl Broker {
     /// Takes over what a connection counted of the sizes of its messages.
     pub fn note_sizes(&self, counted: &mut SizeCounts) {
         if counted.count() > 0 {
-            self.statistics.sizes.add(&std::mem::take(counted));
+            self.statistics.sizes.add(&std::mem::replace(counted, no_sizes()));
         }
     }
 

@@ -112,7 +112,7 @@ pub fn counters(text: &mut Text, api: &Api) {
     let sizes = api.broker.message_sizes();
     let bounds: Vec<(f64, u64)> = sizes.below().map(|(bound, count)| (bound as f64, count)).collect();
     let help = "Bytes of the bodies that clients published";
-    let sum = sizes.sum_bytes as f64;
+    let sum = sizes.sum() as f64;
     text.histogram("rabbitmq_message_size_bytes", help, &bounds, sizes.count(), sum);
     let misses: u64 = api.broker.vhosts().iter().map(|vhost| vhost.route_misses()).sum();
     text.counter(

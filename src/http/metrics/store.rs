@@ -89,7 +89,7 @@ fn times(text: &mut Text, name: &str, help: &str, times: &Timed) {
         .below()
         .map(|(bound_us, count)| (seconds(bound_us), count))
         .collect();
-    text.histogram(name, help, &bounds, times.count(), seconds(times.sum_us));
+    text.histogram(name, help, &bounds, times.count(), seconds(times.sum()));
 }
 
 fn seconds(us: u64) -> f64 {

@@ -57,11 +57,7 @@ fn what_a_full_queue_refuses_is_back_at_its_place_as_it_was() {
 #[test]
 fn what_one_queue_refuses_and_another_took_goes_to_the_first_alone_the_next_time() {
     let lab = fan();
-    set(
-        &lab,
-        "full",
-        &[("x-max-length", 1.value()), ("x-overflow", "reject-publish".value())],
-    );
+    refuse_beyond(&lab, 1);
     let report = run(&lab, ReplayRequest::default());
     assert_eq!(
         (report.counts.replayed, report.counts.skipped, report.counts.partly),
@@ -90,11 +86,7 @@ fn what_one_queue_refuses_and_another_took_goes_to_the_first_alone_the_next_time
 #[test]
 fn a_letter_whose_last_queue_went_away_is_done_and_a_new_queue_gets_it() {
     let lab = fan();
-    set(
-        &lab,
-        "full",
-        &[("x-max-length", 0.value()), ("x-overflow", "reject-publish".value())],
-    );
+    refuse_beyond(&lab, 0);
     assert_eq!(run(&lab, ReplayRequest::default()).counts.partly, 3);
     let vhost = lab.broker.vhost("/").unwrap();
     let delete = |name: &str| lab.broker.delete_queue(&vhost, name, DeleteCondition::default(), 1);
@@ -116,11 +108,7 @@ fn a_letter_whose_last_queue_went_away_is_done_and_a_new_queue_gets_it() {
 #[test]
 fn letters_that_went_another_way_are_forgotten() {
     let lab = fan();
-    set(
-        &lab,
-        "full",
-        &[("x-max-length", 0.value()), ("x-overflow", "reject-publish".value())],
-    );
+    refuse_beyond(&lab, 0);
     assert_eq!(run(&lab, ReplayRequest::default()).counts.partly, 3);
     let partly = lab.queue("dlq");
     let known = |count: usize| (1..9).filter(|letter| partly.partly().knows(*letter)).count() == count;
@@ -128,6 +116,15 @@ fn letters_that_went_another_way_are_forgotten() {
     assert_eq!(lab.take("dlq", Outcome::Ack).as_deref(), Some("0"));
     assert_eq!(run(&lab, ReplayRequest::default()).counts.partly, 2);
     assert!(known(2), "the one that a consumer took is not kept in mind");
+}
+
+/// `full` takes so many messages and refuses what comes then.
+fn refuse_beyond(lab: &Lab, messages: i64) {
+    let limits = [
+        ("x-max-length", messages.value()),
+        ("x-overflow", "reject-publish".value()),
+    ];
+    set(lab, "full", &limits);
 }
 
 /// `dlq` has three letters that were published to `amq.fanout`, to which `open` and `full` are bound now.
