@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::{Arc, Condvar, Mutex};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex, RwLock};
 
 use warren::model::{ConfirmSink, ConfirmTicket, Message};
 use warren::store::{
@@ -24,6 +24,9 @@ use warren::store::{
 const ABORTED: i32 = -1;
 /// One operation in so many is tried, unless all are asked for.
 const STEP: usize = 3;
+/// A process that is being started has, for a moment, all files of the one that starts it, and their locks: none is
+/// started while a folder is open here.
+static OPENED: RwLock<()> = RwLock::new(());
 const FAULTS: [&str; 5] = ["eio", "enospc", "torn-eio", "torn-enospc", "short"];
 
 /// The child's part: see [`life`]. Does nothing in the run that starts it.
@@ -192,6 +195,7 @@ fn check(dir: &Path, engine: EngineKind) -> Result<(), String> {
     }
     let has = |word: &str, numbers: &[u64]| notes.get(word).is_some_and(|all| all.iter().any(|one| one == numbers));
     let fatal = Arc::new(|error: &StoreError| panic!("{error}"));
+    let _opened = OPENED.read().unwrap();
     let (mut store, state) = MessageStore::open(options(dir, engine), fatal).map_err(|error| error.to_string())?;
     let mut found: BTreeMap<(u64, u64), StoredMessage> = BTreeMap::new();
     store
@@ -261,9 +265,13 @@ fn run(library: &Path, dir: &Path, engine: EngineKind, fault: Option<&str>) -> (
     if let Some(fault) = fault {
         child.env("DISK_FAIL", fault);
     }
-    let output = child.output().unwrap();
+    child.stdout(Stdio::null()).stderr(Stdio::null());
+    let alone = OPENED.write().unwrap();
+    let mut child = child.spawn().unwrap();
+    drop(alone);
+    let status = child.wait().unwrap();
     // sled panics on some errors, and again while it cleans up: an abort.
-    let code = output.status.code().unwrap_or(ABORTED);
+    let code = status.code().unwrap_or(ABORTED);
     let count = fs::read_to_string(dir.join("count")).unwrap_or_default();
     (code, count.trim().parse().unwrap_or(0))
 }

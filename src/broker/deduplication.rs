@@ -16,7 +16,8 @@
 //! **Refusals.** Where a queue refuses a client's publish (a full one with `reject-publish`, a full disk), the exchange
 //! forgets its value, in memory and on disk, before the publisher gets its `basic.nack`: the next attempt is no
 //! duplicate. It goes to all queues, so that those that took the first one have two: at least once. A duplicate that
-//! came before the refusal is confirmed. After a restart a message that one of the queues has counts as routed, whatever
+//! came before the refusal is confirmed. A queue forgets as well what it took and the full disk refused: the next
+//! attempt is in the queue a second time, and on disk. After a restart a message that one of the queues has counts as routed, whatever
 //! the others made of it. A dead letter that may come back from a full target is not remembered at all.
 //!
 //! **Confirms.** A duplicate is confirmed once all that is on its way to the disk has come there, and so the first one
@@ -38,7 +39,6 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::thread::{self, ThreadId};
 
 use parking_lot::Mutex;
-use rustc_hash::FxHashMap;
 
 use crate::model::{
     AmqpError, ConfirmSink, ConfirmTicket, FieldTable, FieldValue, Message, Millis, Name, PropertiesView, ReplyCode,
@@ -48,6 +48,7 @@ use crate::routing::{ExchangeKind, ExchangeSpec};
 use crate::store::{Keep, QueueId, QueueJournal, StoredMessage};
 
 use super::arguments::{check_plug_in, positive, switch};
+use super::noted::{Noted, Present};
 
 const SWITCH: &str = "x-message-deduplication";
 const HEADER: &str = "x-deduplication-header";
@@ -222,8 +223,8 @@ impl SeenTable {
         number
     }
 
-    /// Forgets the value of that number, unless it has gone since; one that the message brought again stays. For a table
-    /// whose values nobody waits for.
+    /// Forgets the value of that number, unless it has gone since; one that the message brought again stays. Who waits for
+    /// the value to be on disk is told that it was taken.
     ///
     /// True where the journal has it already: it then has the ticket that `then` makes, which is answered in either way
     /// once the value is gone from the disk as well.
@@ -232,12 +233,13 @@ impl SeenTable {
         let state = &mut *guard;
         let is_known = state.values.remove(number);
         let fresh = state.fresh.iter().rposition(|(_, keep)| keep.sequence == number);
-        if let Some(at) = fresh {
-            state.fresh.remove(at);
-        }
+        let fresh = fresh.map(|at| state.fresh.remove(at).1);
         drop(guard);
+        let is_fresh = fresh.is_some();
+        let ticket = fresh.and_then(|keep| keep.ticket);
+        ticket.into_iter().for_each(ConfirmTicket::taken);
         match &self.journal {
-            Some(journal) if is_known && fresh.is_none() => {
+            Some(journal) if is_known && !is_fresh => {
                 journal.forget(&[number], Some(then()));
                 true
             }
@@ -340,10 +342,9 @@ pub(super) struct QueueDeduplication {
     /// `None` for a queue that takes nothing.
     options: Option<Deduplication>,
     /// Where values outlive their messages.
-    table: Option<SeenTable>,
-    /// Where they do not: the message with each value, and back.
-    present: FxHashMap<Box<[u8]>, u64>,
-    values: FxHashMap<u64, Box<[u8]>>,
+    table: Option<Arc<SeenTable>>,
+    /// Where they do not.
+    present: Arc<Present>,
 }
 
 impl QueueDeduplication {
@@ -351,9 +352,8 @@ impl QueueDeduplication {
     pub fn new(options: Deduplication, table: Option<SeenTable>) -> Self {
         Self {
             options: Some(options),
-            table,
-            present: FxHashMap::default(),
-            values: FxHashMap::default(),
+            table: table.map(Arc::new),
+            present: Arc::default(),
         }
     }
 
@@ -362,14 +362,13 @@ impl QueueDeduplication {
         Self {
             options: None,
             table: None,
-            present: FxHashMap::default(),
-            values: FxHashMap::default(),
+            present: Arc::default(),
         }
     }
 
     /// The table of values that outlive their messages.
     pub fn table(&self) -> Option<&SeenTable> {
-        self.table.as_ref()
+        self.table.as_deref()
     }
 
     /// Whether the queue has the message already.
@@ -382,7 +381,7 @@ impl QueueDeduplication {
         };
         match &self.table {
             Some(table) => table.contains(&value, now),
-            None => self.present.contains_key(value.as_slice()),
+            None => self.present.has(&value),
         }
     }
 
@@ -391,60 +390,83 @@ impl QueueDeduplication {
     pub fn has(&self, message: &Message) -> bool {
         let options = self.options.as_ref().filter(|_| self.table.is_none());
         let value = options.and_then(|options| options.value(message.properties()));
-        value.is_some_and(|value| self.present.contains_key(value.as_slice()))
+        value.is_some_and(|value| self.present.has(&value))
     }
 
     /// The queue took a message. Gives it back if the store has to keep it; one that it does not is taken at once.
-    pub fn keep(&mut self, mut keep: Keep, has_journal: bool, now: Millis) -> Option<Keep> {
+    ///
+    /// Where the store then refuses it, for a full disk, the value is forgotten before the publisher hears of it; not so
+    /// where the message has an earlier record, which `replaces` names.
+    pub fn keep(&mut self, mut keep: Keep, replaces: Option<u64>, has_journal: bool, now: Millis) -> Option<Keep> {
         let is_kept = has_journal && keep.message.properties().is_persistent();
-        let remembers = self.table.as_ref().is_some_and(|table| table.journal.is_some());
-        let mut for_value = None;
-        if is_kept
-            && remembers
-            && let Some(ticket) = keep.ticket.take()
-        {
-            let [one, other] = Both::tickets(ticket);
-            (keep.ticket, for_value) = (Some(one), Some(other));
-        }
-        self.came(keep.sequence, &keep.message, for_value, now);
-        if is_kept {
-            return Some(keep);
-        }
-        keep.ticket.into_iter().for_each(ConfirmTicket::taken);
-        None
+        let ticket = keep.ticket.take();
+        let value = self
+            .options
+            .as_ref()
+            .and_then(|options| options.value(keep.message.properties()));
+        let Some(value) = value else {
+            keep.ticket = ticket;
+            return is_kept_or_taken(keep, is_kept);
+        };
+        let is_table_kept = self.table.as_ref().is_some_and(|table| table.id().is_some());
+        let (ticket, for_value) = match ticket {
+            Some(ticket) if is_kept && is_table_kept => {
+                let [one, other] = Both::tickets(ticket);
+                (Some(one), Some(other))
+            }
+            ticket => (ticket, None),
+        };
+        let noted = self.note(&value, keep.sequence, &keep.message, for_value, now);
+        keep.ticket = match ticket {
+            Some(ticket) if is_kept && replaces.is_none() => Some(noted.guard(ticket)),
+            ticket => ticket,
+        };
+        is_kept_or_taken(keep, is_kept)
     }
 
-    /// A message is in the queue. Where its value outlives it, `ticket` is answered when that is on disk; else at once.
-    fn came(&mut self, sequence: u64, message: &Message, ticket: Option<ConfirmTicket>, now: Millis) {
-        let properties = message.properties();
-        let value = self.options.as_ref().and_then(|options| options.value(properties));
-        match (value, &self.table) {
-            (Some(value), Some(table)) => {
-                table.remember_for(&value, properties, ticket, now);
-            }
-            (None, _) => ticket.into_iter().for_each(ConfirmTicket::taken),
-            (Some(value), None) => {
-                ticket.into_iter().for_each(ConfirmTicket::taken);
-                self.present.insert(value.as_slice().into(), sequence);
-                self.values.insert(sequence, value.into());
-            }
+    /// A message with a value is in the queue. Where its value outlives it, `ticket` is answered when that is on disk;
+    /// else at once.
+    fn note(
+        &self,
+        value: &[u8],
+        sequence: u64,
+        message: &Message,
+        ticket: Option<ConfirmTicket>,
+        now: Millis,
+    ) -> Noted {
+        if let Some(table) = &self.table {
+            let number = table.remember_for(value, message.properties(), ticket, now);
+            return Noted::Seen(Arc::clone(table), number);
         }
+        ticket.into_iter().for_each(ConfirmTicket::taken);
+        self.present.came(sequence, value);
+        Noted::Present(Arc::clone(&self.present), sequence)
     }
 
     /// The queue took a message before the restart.
     pub fn came_back(&mut self, sequence: u64, message: &Message, now: Millis) {
         match &self.table {
             Some(table) => table.rediscover(message, now),
-            None => self.came(sequence, message, None, now),
+            None => {
+                let options = self.options.as_ref();
+                if let Some(value) = options.and_then(|options| options.value(message.properties())) {
+                    self.present.came(sequence, &value);
+                }
+            }
         }
     }
 
     /// A message left the queue.
     pub fn went(&mut self, sequence: u64) {
-        if let Some(value) = self.values.remove(&sequence)
-            && self.present.get(&value) == Some(&sequence)
-        {
-            self.present.remove(&value);
-        }
+        self.present.went(sequence);
     }
+}
+
+/// Gives a message back that the store has to keep, and takes the other at once.
+fn is_kept_or_taken(keep: Keep, is_kept: bool) -> Option<Keep> {
+    if is_kept {
+        return Some(keep);
+    }
+    keep.ticket.into_iter().for_each(ConfirmTicket::taken);
+    None
 }

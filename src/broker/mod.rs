@@ -31,6 +31,7 @@ mod limits;
 mod login_attempts;
 mod login_failures;
 mod login_turns;
+mod noted;
 mod observers;
 mod operations;
 mod operator_messages;

@@ -22,6 +22,11 @@ impl SimulatedFolder {
         (messages, Arc::clone(&self.state) as Arc<dyn StateStore>)
     }
 
+    /// Bytes that the disk holds beyond those of its files now; `None` for any number.
+    pub(crate) fn set_space(&self, bytes: Option<u64>) {
+        self.disk.set_capacity(bytes.map(|bytes| self.disk.used() + bytes));
+    }
+
     /// The folder as it would be if the power failed now. Seed 0 leaves nothing that was not synced, seed 1 all of it,
     /// and others some. Definitions are on stable storage as soon as they are made.
     pub(crate) fn after_power_loss(&self, seed: u64) -> Self {

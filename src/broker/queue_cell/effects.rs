@@ -93,7 +93,7 @@ impl QueueCell {
         let Some(known) = known else {
             return Some(keep);
         };
-        let keep = known.keep(keep, self.journal.is_some(), now);
+        let keep = known.keep(keep, replaces, self.journal.is_some(), now);
         if let Some(old) = replaces {
             known.went(old);
         }

@@ -5,14 +5,14 @@ use crate::broker::{Aftermath, RouteCache, Terms};
 use crate::model::{FieldValue, Message, Properties};
 use crate::queue::{Incoming, Outcome};
 
-const ON: (&str, FieldValue) = ("x-message-deduplication", FieldValue::Bool(true));
+pub(super) const ON: (&str, FieldValue) = ("x-message-deduplication", FieldValue::Bool(true));
 
 /// Arguments of a queue that takes one message and refuses more.
 fn full() -> [(&'static str, FieldValue); 2] {
     [("x-max-length", number(1)), ("x-overflow", text("reject-publish"))]
 }
 
-fn id(value: &str) -> [(&'static str, FieldValue); 1] {
+pub(super) fn id(value: &str) -> [(&'static str, FieldValue); 1] {
     [("x-deduplication-header", text(value))]
 }
 

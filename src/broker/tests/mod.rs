@@ -3,6 +3,7 @@
 mod arguments;
 mod deduplication;
 mod delayed;
+mod full_disk;
 mod full_targets;
 mod handover;
 mod limits;
