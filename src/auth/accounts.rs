@@ -55,7 +55,7 @@ pub struct Login {
     /// The user's limits.
     pub limits: UserLimits,
     /// The stored hash is weaker or of another cost than new ones: the caller, who has the password at hand, may
-    /// pass it to [`Accounts::set_password`] and keep the user anew.
+    /// pass it to [`Accounts::renew_hash`] and keep the user anew.
     pub should_be_rehashed: bool,
 }
 
@@ -131,7 +131,7 @@ impl Accounts {
         // Nobody has the empty password. It is refused without a look at any hash, but not sooner than others.
         let account = self.account(user).filter(|_| !password.is_empty());
         let verify = || match &account {
-            Some(account) if account.password.is_argon2id() => account.password.verify(password),
+            Some(account) if account.password.costs_at_least(self.cost) => account.password.verify(password),
             Some(account) => account.password.verify(password) | self.decoy.verify(password),
             None => self.decoy.verify(if password.is_empty() { b"-" } else { password }),
         };
@@ -194,6 +194,36 @@ impl Accounts {
             limits: account.limits,
             proven: Mutex::default(),
         })
+    }
+
+    /// Hashes the password of a user anew, where it is still the one that was right last: as slow as a login. `false`
+    /// where the user has been changed or removed meanwhile; then nothing is done.
+    ///
+    /// # Errors
+    /// The password could not be hashed.
+    pub fn renew_hash(&self, user: &str, password: &[u8]) -> Result<bool, AccountError> {
+        let proof = self.proof(user, password);
+        let is_right = |account: &Arc<Account>| *account.proven.lock() == Some(proof);
+        let Some(standing) = self.account(user).filter(is_right) else {
+            return Ok(false);
+        };
+        let hash = self.hash(&Name::from(user), password)?;
+        let mut users = self.users.write();
+        // Somebody may have set another password while this one was hashed.
+        let entry = users
+            .get_mut(user)
+            .filter(|entry| Arc::ptr_eq(&entry.account, &standing));
+        let Some(entry) = entry else {
+            return Ok(false);
+        };
+        entry.account = Arc::new(Account {
+            password: hash,
+            tags: standing.tags.clone(),
+            limits: standing.limits,
+            proven: Mutex::new(Some(proof)),
+        });
+        self.changed();
+        Ok(true)
     }
 
     /// Gives a user other tags.

@@ -194,7 +194,11 @@ impl PasswordHash {
         match &self.0 {
             Kind::Absent => false,
             // The hash brings its own cost, which was checked when it was read.
-            Kind::Argon2id(phc) => Argon2::default().verify_password(password, phc.as_str()).is_ok(),
+            Kind::Argon2id(phc) => {
+                #[cfg(test)]
+                runs::note(self);
+                Argon2::default().verify_password(password, phc.as_str()).is_ok()
+            }
             Kind::Sha256(salt, digest) => same_bytes(&salted_digest::<Sha256>(salt, password), digest),
             Kind::Sha512(salt, digest) => same_bytes(&salted_digest::<Sha512>(salt, password), digest),
         }
@@ -205,18 +209,24 @@ impl PasswordHash {
     pub fn should_be_rehashed(&self, cost: HashingCost) -> bool {
         match &self.0 {
             Kind::Absent => false,
-            Kind::Argon2id(phc) => {
-                let parsed = phc::PasswordHash::new(phc).ok();
-                parsed.and_then(|hash| HashingCost::of(&hash)) != Some(cost)
-            }
+            Kind::Argon2id(_) => self.cost() != Some(cost),
             Kind::Sha256(..) | Kind::Sha512(..) => true,
         }
     }
 
-    /// Whether to check a password costs what a new hash would cost, so that it needs no further delay to hide what
-    /// kind of hash a user has.
-    pub(super) fn is_argon2id(&self) -> bool {
-        matches!(self.0, Kind::Argon2id(_))
+    /// Whether to check a password costs no less than a new hash at `cost`, so that it needs no further delay to hide
+    /// what kind of hash a user has.
+    pub(super) fn costs_at_least(&self, cost: HashingCost) -> bool {
+        let work = |cost: HashingCost| u64::from(cost.memory_kib) * u64::from(cost.iterations);
+        self.cost().is_some_and(|own| work(own) >= work(cost))
+    }
+
+    /// What a check costs; `None` where it is next to nothing.
+    fn cost(&self) -> Option<HashingCost> {
+        match &self.0 {
+            Kind::Argon2id(phc) => HashingCost::of(&phc::PasswordHash::new(phc).ok()?),
+            Kind::Absent | Kind::Sha256(..) | Kind::Sha512(..) => None,
+        }
     }
 }
 
@@ -253,4 +263,30 @@ fn salted<const N: usize>(bytes: &[u8]) -> Option<([u8; RABBIT_SALT_BYTES], [u8;
 pub(super) fn same_bytes(left: &[u8], right: &[u8]) -> bool {
     let difference = left.iter().zip(right).fold(0, |all, (l, r)| all | (l ^ r));
     left.len() == right.len() && std::hint::black_box(difference) == 0
+}
+
+/// Which hashes were computed to check passwords, so that a test need not look at a clock.
+#[cfg(test)]
+pub(super) mod runs {
+    use std::collections::BTreeMap;
+
+    use parking_lot::Mutex;
+
+    use super::{HashingCost, PasswordHash};
+
+    /// By memory and passes: a test that takes a cost of its own counts only its own.
+    static RUNS: Mutex<BTreeMap<(u32, u32), u32>> = Mutex::new(BTreeMap::new());
+
+    pub(super) fn note(hash: &PasswordHash) {
+        let cost = hash.cost().expect("it is an Argon2 hash");
+        *RUNS.lock().entry((cost.memory_kib, cost.iterations)).or_default() += 1;
+    }
+
+    /// How many there were at this cost.
+    pub fn at(cost: HashingCost) -> u32 {
+        let runs = RUNS.lock();
+        runs.get(&(cost.memory_kib, cost.iterations))
+            .copied()
+            .unwrap_or_default()
+    }
 }

@@ -24,6 +24,15 @@ enum StoredGrant {
     Vhost(Permission),
 }
 
+impl StoredGrant {
+    fn key(&self) -> Vec<u8> {
+        match self {
+            Self::Topic(permission) => topic_key(permission),
+            Self::Vhost(permission) => key(&[&permission.user, &permission.vhost]),
+        }
+    }
+}
+
 impl Broker {
     /// Takes tokens in place of passwords from now on, or no longer. Who is logged in with one stays so.
     pub fn set_token_authority(&self, authority: Option<Arc<TokenAuthority>>) {
@@ -153,10 +162,14 @@ impl Broker {
 
     /// A hash taken over from elsewhere is replaced by one of our own at its first login.
     fn renew_hash(&self, user: &Name, password: &[u8]) {
-        let renewed = blocking(|| self.accounts.set_password(user, password));
-        let stored = renewed.map(|()| self.store_user(user));
-        if let Err(error) = stored {
-            tracing::warn!(%user, %error, "cannot renew the hash of a password");
+        match blocking(|| self.accounts.renew_hash(user, password)) {
+            Ok(false) => {}
+            Ok(true) => {
+                if let Err(error) = self.store_user(user) {
+                    tracing::warn!(%user, %error, "cannot keep the new hash of a password");
+                }
+            }
+            Err(error) => tracing::warn!(%user, %error, "cannot renew the hash of a password"),
         }
     }
 
@@ -217,9 +230,13 @@ impl Broker {
                 .filter(|permission| permission.user == name)
                 .map(|permission| StateChange::Remove(Table::Permissions, key(&[name, &permission.vhost]))),
         );
-        let existed = self.accounts.delete_user(name);
-        self.user_quotas.remove(name);
-        self.store(&changes)?;
+        let existed = {
+            let _keeping = self.user_writes.lock();
+            let existed = self.accounts.delete_user(name);
+            self.user_quotas.remove(name);
+            self.store(&changes)?;
+            existed
+        };
         if existed {
             self.tell_user("user.deleted", name);
         }
@@ -231,6 +248,7 @@ impl Broker {
     }
 
     pub(super) fn store_user(&self, name: &str) -> Result<(), AmqpError> {
+        let _keeping = self.user_writes.lock();
         self.refresh_user_quota(name);
         match self.accounts.user(name) {
             Some(user) => self.store(&[put(Table::Users, key(&[name]), &user)]),
@@ -239,14 +257,14 @@ impl Broker {
     }
 
     pub(super) fn restore_accounts(&self) -> Result<(), RestoreError> {
-        for (key, user) in self.records::<User>(Table::Users, "user")? {
+        for (key, user) in self.records(Table::Users, "user", |user: &User| key(&[&user.name]))? {
             self.accounts.put_user(&user).map_err(|error| RestoreError::Record {
                 kind: "user",
                 key,
                 reason: error.to_string(),
             })?;
         }
-        for (key, grant) in self.records::<StoredGrant>(Table::Permissions, "permission")? {
+        for (key, grant) in self.records(Table::Permissions, "permission", StoredGrant::key)? {
             let restored = match &grant {
                 StoredGrant::Topic(permission) => self.accounts.put_topic_permission(permission),
                 StoredGrant::Vhost(permission) => self.accounts.put_permission(permission),

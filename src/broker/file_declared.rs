@@ -36,7 +36,7 @@ impl Broker {
     /// # Errors
     /// The store cannot be read.
     pub fn file_declared(&self) -> Result<FileDeclared, RestoreError> {
-        let records = self.records::<FileDeclared>(Table::Node, "declarations of the file")?;
+        let records = self.records::<FileDeclared>(Table::Node, "declarations of the file", |_| key(&[KEY]))?;
         Ok(records.into_iter().next().map(|(_, record)| record).unwrap_or_default())
     }
 

@@ -83,7 +83,11 @@ impl Broker {
 
     pub(super) fn restore_global_parameters(&self) -> Result<(), RestoreError> {
         let mut parameters = self.global_parameters.write();
-        for (_, record) in self.records::<GlobalParameter>(Table::GlobalParameters, "global parameter")? {
+        for (_, record) in self.records(
+            Table::GlobalParameters,
+            "global parameter",
+            |record: &GlobalParameter| key(&[&record.name]),
+        )? {
             parameters.insert(record.name, record.value);
         }
         Ok(())

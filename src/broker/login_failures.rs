@@ -59,6 +59,22 @@ impl LoginFailures {
             .is_some_and(|entry| entry.count >= FREE && !entry.is_over(now))
     }
 
+    /// The addresses that failures are held against, and how many, the most first.
+    #[must_use]
+    pub fn by_address(&self, now: Millis) -> Vec<(IpAddr, u32)> {
+        let recent = self.recent.lock();
+        let standing = recent.iter().filter(|(_, entry)| !entry.is_over(now));
+        let mut counts: Vec<_> = standing.map(|(address, entry)| (*address, entry.count)).collect();
+        drop(recent);
+        counts.sort_unstable_by_key(|(address, count)| (std::cmp::Reverse(*count), *address));
+        counts
+    }
+
+    /// Holds nothing against anybody any more; the total stays.
+    pub fn forget(&self) {
+        self.recent.lock().clear();
+    }
+
     /// How many there were since the start.
     #[must_use]
     pub fn total(&self) -> u64 {
@@ -102,6 +118,21 @@ mod tests {
         assert!(!failures.is_suspect(guesser, 2 + MEMORY_MS));
         failures.note(guesser, 2 + MEMORY_MS);
         assert!(!failures.is_suspect(guesser, 2 + MEMORY_MS), "counted from one again");
+        assert_eq!(failures.total(), 4);
+    }
+
+    #[test]
+    fn failures_are_counted_by_address_until_they_are_forgotten() {
+        let failures = LoginFailures::default();
+        let (one, other) = (address("192.0.2.1"), address("192.0.2.2"));
+        for from in [one, other, other, other] {
+            failures.note(from, 0);
+        }
+        assert_eq!(failures.by_address(1), [(other, 3), (one, 1)]);
+        assert_eq!(failures.by_address(MEMORY_MS), []);
+        failures.forget();
+        assert_eq!(failures.by_address(1), []);
+        assert!(!failures.is_suspect(other, 1));
         assert_eq!(failures.total(), 4);
     }
 

@@ -62,7 +62,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use dashmap::DashMap;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::auth::{Accounts, TokenAuthority};
 use crate::model::{AmqpError, Clock, Millis, Name, ReplyCode};
@@ -120,6 +120,8 @@ pub struct Broker {
     clock: Arc<dyn Clock>,
     accounts: Arc<Accounts>,
     tokens: RwLock<Option<Arc<TokenAuthority>>>,
+    /// Held from looking at a user to keeping it: of two who change one, the last on disk is the last in memory.
+    user_writes: Mutex<()>,
     state: Arc<dyn StateStore>,
     messages: MessageStore,
     limits: RwLock<BrokerLimits>,

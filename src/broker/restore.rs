@@ -83,6 +83,7 @@ impl Broker {
             global_parameters: super::global_parameters::GlobalParameters::default(),
             statistics: super::statistics::BrokerStatistics::default(),
             connection_counts: super::ConnectionCounts::default(),
+            user_writes: parking_lot::Mutex::default(),
             login_attempts: super::LoginAttempts::default(),
             login_failures: super::LoginFailures::default(),
             login_turns: super::login_turns::LoginTurns::default(),
@@ -117,7 +118,7 @@ impl Broker {
     }
 
     fn restore_vhosts(&self) -> Result<(), RestoreError> {
-        for (_, record) in self.records::<VhostRecord>(Table::Vhosts, "vhost")? {
+        for (_, record) in self.records::<VhostRecord>(Table::Vhosts, "vhost", |record| key(&[&record.name]))? {
             self.place_vhost(&record.name, &record.description);
         }
         if self.vhost("/").is_none() {
@@ -138,7 +139,7 @@ impl Broker {
     }
 
     fn restore_exchanges(&self) -> Result<(), RestoreError> {
-        for (key, record) in self.records::<ExchangeRecord>(Table::Exchanges, "exchange")? {
+        for (key, record) in self.exchange_records()? {
             let faulty = |reason: String| RestoreError::Record {
                 kind: "exchange",
                 key: key.clone(),
@@ -164,7 +165,7 @@ impl Broker {
     }
 
     fn restore_queues(&self) -> Result<(), RestoreError> {
-        for (key, record) in self.records::<QueueRecord>(Table::Queues, "queue")? {
+        for (key, record) in self.queue_records()? {
             let faulty = |reason: String| RestoreError::Record {
                 kind: "queue",
                 key: key.clone(),
@@ -196,10 +197,14 @@ impl Broker {
 
     /// Makes sure that ids in use are not given out again, to exchanges that are restored either.
     fn reserve_known_ids(&mut self) -> Result<(), RestoreError> {
-        let exchanges = self.records::<ExchangeRecord>(Table::Exchanges, "exchange")?;
-        let exchanges = exchanges.into_iter().map(|(_, record)| [record.room, record.seen]);
-        let queues = self.records::<QueueRecord>(Table::Queues, "queue")?;
-        let queues = queues.into_iter().map(|(_, record)| [Some(record.id), record.seen]);
+        let exchanges = self
+            .exchange_records()?
+            .into_iter()
+            .map(|(_, record)| [record.room, record.seen]);
+        let queues = self
+            .queue_records()?
+            .into_iter()
+            .map(|(_, record)| [Some(record.id), record.seen]);
         let highest = exchanges.chain(queues).flatten().flatten().max();
         let next = self.next_queue.get_mut();
         *next = (*next).max(highest.map_or(1, |id| id.saturating_add(1)));
@@ -207,7 +212,7 @@ impl Broker {
     }
 
     fn restore_bindings(&self) -> Result<(), RestoreError> {
-        for (key, record) in self.records::<BindingRecord>(Table::Bindings, "binding")? {
+        for (key, record) in self.records::<BindingRecord>(Table::Bindings, "binding", BindingRecord::key)? {
             let faulty = |reason: String| RestoreError::Record {
                 kind: "binding",
                 key: key.clone(),
@@ -287,26 +292,37 @@ impl Broker {
         self.vhost(name).ok_or_else(|| format!("vhost '{name}' does not exist"))
     }
 
+    fn exchange_records(&self) -> Result<Vec<(String, ExchangeRecord)>, RestoreError> {
+        self.records(Table::Exchanges, "exchange", |record: &ExchangeRecord| {
+            key(&[&record.vhost, &record.name])
+        })
+    }
+
+    fn queue_records(&self) -> Result<Vec<(String, QueueRecord)>, RestoreError> {
+        self.records(Table::Queues, "queue", |record: &QueueRecord| {
+            key(&[&record.vhost, &record.name])
+        })
+    }
+
+    /// All records of a table. Each has to lie where `key_of` says, or a change of it would leave another beside it.
     pub(super) fn records<T: DeserializeOwned>(
         &self,
         table: Table,
         kind: &'static str,
+        key_of: impl Fn(&T) -> Vec<u8>,
     ) -> Result<Vec<(String, T)>, RestoreError> {
         let pairs = self.state.scan(table)?;
-        pairs
-            .into_iter()
-            .map(|(key, value)| {
-                let key = String::from_utf8_lossy(&key).replace('\0', " ").trim().to_owned();
-                match serde_json::from_slice(&value) {
-                    Ok(record) => Ok((key, record)),
-                    Err(error) => Err(RestoreError::Record {
-                        kind,
-                        key,
-                        reason: error.to_string(),
-                    }),
-                }
-            })
-            .collect()
+        let read = |(key, value): (Vec<u8>, Vec<u8>)| {
+            let record: Result<T, _> = serde_json::from_slice(&value);
+            let reason = match record {
+                Ok(record) if key_of(&record) == key => return Ok((readable(&key), record)),
+                Ok(_) => "it is the record of something else".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            let key = readable(&key);
+            Err(RestoreError::Record { kind, key, reason })
+        };
+        pairs.into_iter().map(read).collect()
     }
 
     /// Makes a vhost that does not exist yet.
@@ -323,6 +339,11 @@ impl Broker {
         self.tell_vhost("vhost.created", name, Some(description));
         Ok(())
     }
+}
+
+/// A key of the store as it can be shown.
+fn readable(key: &[u8]) -> String {
+    String::from_utf8_lossy(key).replace('\0', " ").trim().to_owned()
 }
 
 /// So many messages are handed to a queue at a time.

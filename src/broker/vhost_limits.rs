@@ -199,7 +199,9 @@ impl Broker {
     }
 
     pub(super) fn restore_vhost_limits(&self) -> Result<(), RestoreError> {
-        for (_, record) in self.records::<VhostLimitsRecord>(Table::VhostLimits, "limits of vhost")? {
+        for (_, record) in self.records(Table::VhostLimits, "limits of vhost", |record: &VhostLimitsRecord| {
+            key(&[&record.vhost])
+        })? {
             // Those of a vhost that went with a crash in between belong to nobody.
             if let Some(vhost) = self.vhost(&record.vhost) {
                 *vhost.limits.write() = record.limits;

@@ -1,5 +1,6 @@
 //! `/api/auth/attempts`: how many logins there were.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json;
@@ -36,7 +37,8 @@ pub async fn index(
     Ok(Json(rows.collect()))
 }
 
-/// Logins by address and user: none, as in a RabbitMQ that was not told to track them.
+/// Failed logins of the last minute by address, over all protocols; who has given wrong passwords repeatedly waits for
+/// his turn. RabbitMQ has a row a user and protocol here, and none unless it is told to.
 pub async fn by_source(
     State(api): State<Arc<Api>>,
     caller: Caller,
@@ -44,7 +46,27 @@ pub async fn by_source(
 ) -> Result<Json<Vec<Value>>, ApiError> {
     caller.require_monitor()?;
     check_node(&api, Some(&node))?;
-    Ok(Json(Vec::new()))
+    let (failures, now) = (api.broker.login_failures(), api.broker.now());
+    let row = |(address, failed): (IpAddr, u32)| {
+        json!({
+            "remote_address": address.to_string(),
+            "auth_attempts_failed": failed,
+            "slowed_down": failures.is_suspect(address, now),
+        })
+    };
+    Ok(Json(failures.by_address(now).into_iter().map(row).collect()))
+}
+
+/// Holds nothing against any address any more.
+pub async fn reset_sources(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    node: Path<String>,
+) -> Result<StatusCode, ApiError> {
+    caller.require_administrator()?;
+    check_node(&api, Some(&node))?;
+    api.broker.login_failures().forget();
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Counts from 0 again.

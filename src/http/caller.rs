@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use crate::auth::{Access, Credentials, Identity, Resource, Tags, TokenAuthority, may_log_in_from};
+use crate::auth::{Access, Credentials, Identity, Resource, Tags, TokenAuthority};
 use crate::broker::{Broker, LoginEvent, Vhost};
 use crate::model::{AmqpError, Name};
 
@@ -286,18 +286,14 @@ impl Api {
         let token = match given {
             Given::Bearer(token) => token,
             Given::Basic(credentials) if self.is_token(&credentials) => credentials.password,
-            Given::Basic(credentials) => {
-                let local = may_log_in_from(ip, &credentials.user, &self.settings.loopback_users);
-                let known = local && self.knows(&credentials, ip).await;
-                return known.then(|| Identity::account(credentials.user));
-            }
+            Given::Basic(credentials) => return self.log_in_account(credentials, ip).await,
         };
         let api = Arc::clone(self);
         let login = tokio::task::spawn_blocking(move || {
             let loopback_users = &api.settings.loopback_users;
             api.broker.log_in_bearer(&token, ip, loopback_users).ok()
         });
-        login.await.ok().flatten()
+        self.noted(login.await.ok().flatten(), ip)
     }
 
     /// Tells the log and the event exchange of a login that failed. One that succeeds is an event for a connection only:
@@ -305,7 +301,6 @@ impl Api {
     fn tell_refused(&self, user: &str, scheme: &str, peer: Option<SocketAddr>) {
         tracing::warn!(peer = ?peer, user, "HTTP login refused");
         if let Some(peer) = peer {
-            self.broker.login_failures().note(peer.ip(), self.broker.now());
             self.broker.tell_login(LoginEvent {
                 user,
                 peer,
@@ -321,21 +316,23 @@ impl Api {
         TokenAuthority::is_token(&credentials.password) && self.broker.token_authority().is_some()
     }
 
-    /// Whether the password is right.
-    async fn knows(&self, credentials: &Credentials, ip: IpAddr) -> bool {
-        let Credentials { user, password } = credentials;
-        if self.broker.accounts().log_in_again(user, password).is_some() {
-            return true;
+    /// Holds a failure against its address.
+    fn noted(&self, login: Option<Identity>, ip: IpAddr) -> Option<Identity> {
+        if login.is_none() {
+            self.broker.login_failures().note(ip, self.broker.now());
         }
-        let (broker, credentials) = (Arc::clone(&self.broker), credentials.clone());
-        let check = move || {
-            let Credentials { user, password } = &credentials;
-            let accounts = broker.accounts();
-            let again = accounts.log_in_again(user, password);
-            let login = again.map_or_else(|| accounts.log_in(user, password), Ok)?;
-            Ok(Identity::account(login.user))
-        };
-        self.broker.check_login_in_turn(ip, check).await.is_ok()
+        login
+    }
+
+    /// Whose password that is, if it may come from there.
+    async fn log_in_account(self: &Arc<Self>, credentials: Credentials, ip: IpAddr) -> Option<Identity> {
+        let loopback_users = &self.settings.loopback_users;
+        if let Some(login) = self.broker.log_in_again(&credentials, ip, loopback_users) {
+            return self.noted(login.ok(), ip);
+        }
+        let api = Arc::clone(self);
+        let check = move || api.broker.log_in(&credentials, ip, &api.settings.loopback_users);
+        self.broker.check_login_in_turn(ip, check).await.ok()
     }
 }
 

@@ -197,7 +197,7 @@ fn accounts() -> Router<Arc<Api>> {
         .route("/auth/attempts/{node}", get(attempts::index).delete(attempts::reset))
         .route(
             "/auth/attempts/{node}/source",
-            get(attempts::by_source).delete(attempts::reset),
+            get(attempts::by_source).delete(attempts::reset_sources),
         )
         .route("/auth/hash_password/{password}", get(users::hash_password))
         .route("/users", get(users::index))

@@ -72,7 +72,7 @@ impl Session {
         if let Some(name) = unasked.filter(|_| offered) {
             let loopback_users = &self.settings.loopback_users;
             let login = self.broker.log_in_unasked(&name, self.peer.ip(), loopback_users);
-            return self.logged_in(login);
+            return self.logged_in_at_once(login);
         }
         let mechanism = Mechanism::parse(&start_ok.mechanism).filter(|_| offered);
         let Some(mechanism) = mechanism else {
@@ -91,7 +91,7 @@ impl Session {
         self.claimed = Some(credentials.user.clone());
         let loopback_users = &self.settings.loopback_users;
         match self.broker.log_in_again(&credentials, self.peer.ip(), loopback_users) {
-            Some(login) => self.logged_in(login),
+            Some(login) => self.logged_in_at_once(login),
             None => {
                 self.credentials = Some(credentials);
                 self.next = Next::LogIn;
@@ -112,6 +112,14 @@ impl Session {
             .split(' ')
             .filter(stands_for_somebody)
             .collect()
+    }
+
+    /// Takes the outcome of a login that nothing had to be hashed for.
+    fn logged_in_at_once(&mut self, login: Result<Identity, LoginRefused>) {
+        if login.is_err() {
+            self.broker.login_failures().note(self.peer.ip(), self.broker.now());
+        }
+        self.logged_in(login);
     }
 
     /// Takes the outcome of a login.

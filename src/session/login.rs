@@ -27,17 +27,13 @@ impl LoginCheck {
         broker.check_login_in_turn(self.peer, || self.run()).await
     }
 
-    /// Checks; blocks its thread.
+    /// Checks, whoever's turn it is; blocks its thread.
     ///
     /// # Errors
     /// Unknown user, wrong password, or not from there.
     pub fn run(self) -> Result<Identity, LoginRefused> {
         let loopback_users = &self.settings.loopback_users;
-        let login = self.broker.log_in(&self.credentials, self.peer, loopback_users);
-        if login.is_err() {
-            self.broker.login_failures().note(self.peer, self.broker.now());
-        }
-        login
+        self.broker.log_in(&self.credentials, self.peer, loopback_users)
     }
 }
 

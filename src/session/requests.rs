@@ -82,7 +82,10 @@ impl Session {
         let Some(identity) = &self.identity else {
             return Err(AmqpError::connection(ReplyCode::NotAllowed, "nobody is logged in"));
         };
-        let renewed = self.broker.renew_login(identity, secret)?;
+        let renewed = self.broker.renew_login(identity, secret).inspect_err(|_| {
+            // A guess like any other.
+            self.broker.login_failures().note(self.peer.ip(), self.broker.now());
+        })?;
         self.identity = Some(renewed.clone());
         if let Some(place) = &mut self.place {
             place.access.renew(renewed);

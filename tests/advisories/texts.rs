@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use serde_json::json;
+
 use super::broker::{Broker, basic};
 use super::client::{Client, consume};
 
@@ -20,7 +22,19 @@ fn stored_script_in_a_name() {
         true,
     ));
     ann.expect(60, 21);
+    // A certificate's name is that of a user.
+    let user = "<script>alert(1)</script>";
+    let own = json!({"password": "p", "tags": ""}).to_string();
+    broker.want("PUT", &format!("/api/users/{SCRIPT}"), &own);
+    let none = json!({"configure": "", "write": "", "read": ""}).to_string();
+    broker.want("PUT", &format!("/api/permissions/%2F/{SCRIPT}"), &none);
+    let mut named = Client::connect(broker.amqp);
+    named.log_in(user, "p", "/").unwrap();
+    let connections = broker.want("GET", "/api/connections", "");
+    assert!(connections.contains(user), "{connections}");
     for path in [
+        "/api/users",
+        "/api/connections",
         "/api/vhosts",
         "/api/queues",
         "/api/consumers",

@@ -8,6 +8,7 @@ use tokio::runtime::Runtime;
 use warren::amqp::WireLimits;
 use warren::auth::{Accounts, HashingCost, Permission, Tags};
 use warren::broker::{Broker, BrokerLimits, BrokerParts};
+use warren::http::{self, Addresses, ConnectionLimits, HttpSettings, LogRing, PageSettings, SessionLimits};
 use warren::model::{Clock, Millis};
 use warren::net::{ConnectionSettings, Connections, listen};
 use warren::session::SessionSettings;
@@ -102,6 +103,49 @@ impl TestBroker {
             connections,
             runtime,
         }
+    }
+
+    /// Opens the HTTP API as well; gives its address.
+    pub fn open_http(&self) -> SocketAddr {
+        let minute = Duration::from_secs(60);
+        let settings = HttpSettings {
+            node_name: "test".to_owned(),
+            cluster_name: "test".to_owned(),
+            loopback_users: vec!["guest".to_owned()],
+            amqp: Vec::new(),
+            amqps: Vec::new(),
+            certificate: None,
+            message_max_bytes: 1 << 20,
+            body_max_bytes: 1 << 20,
+            connections: ConnectionLimits {
+                count: 100,
+                head_timeout: minute,
+                tls_handshake_timeout: minute,
+            },
+            metrics: false,
+            metrics_per_object: false,
+            pages: PageSettings {
+                enabled: false,
+                sessions: SessionLimits {
+                    idle_ms: 60_000,
+                    max_ms: 60_000,
+                    count: 1,
+                },
+                live_clients_max: 1,
+                log: Arc::new(LogRing::new(1)),
+            },
+        };
+        let addresses = Addresses {
+            http: Some("127.0.0.1:0".parse().unwrap()),
+            https: None,
+        };
+        let start = http::start(addresses, Arc::clone(&self.broker), settings, Arc::new(|| None));
+        self.runtime.block_on(start).unwrap().http.unwrap()
+    }
+
+    /// Does something beside the test, in the broker's runtime.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.runtime.spawn(task);
     }
 
     /// Waits until `count` connections are left.

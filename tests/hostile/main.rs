@@ -9,6 +9,7 @@ mod gone;
 mod limits;
 mod logins;
 mod nonsense;
+mod order;
 mod proxy;
 mod slow_reader;
 mod start;

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::amqp::Client;
 use super::{Broker, names};
 
 fn add(broker: &Broker, name: &str, tags: &str) {
@@ -38,6 +39,58 @@ fn logins_are_checked() {
     );
     let old = broker.ask_as(Some(("manager", "secret")), "GET", "/api/whoami", None);
     assert_eq!(old.status, 401, "the old password is forgotten at once");
+}
+
+#[test]
+fn guesses_are_counted_by_their_address() {
+    let broker = Broker::start();
+    let overview = broker.get("/api/overview");
+    let path = format!(
+        "/api/auth/attempts/{}/source",
+        overview["node"].as_str().expect("a name")
+    );
+    let guess = |user: &str| {
+        let answer = broker.ask_as(Some((user, "guess")), "GET", "/api/whoami", None);
+        assert_eq!(answer.status, 401);
+    };
+    assert_eq!(broker.get(&path), json!([]));
+    let row = |failed: u32, slowed: bool| json!([{ "remote_address": "127.0.0.1", "auth_attempts_failed": failed, "slowed_down": slowed }]);
+    // Whoever the user is.
+    for (count, user) in ["guest", "nobody", "guest", "guest"].into_iter().enumerate() {
+        guess(user);
+        assert_eq!(broker.get(&path), row(count as u32 + 1, count >= 2));
+    }
+    // The same address counts whatever it speaks.
+    Client::guess(&broker.amqp);
+    assert_eq!(broker.get(&path), row(5, true));
+    let metrics = broker.ask_as(None, "GET", "/metrics", None).text;
+    assert!(metrics.contains("\nwarren_login_failures_total 5\n"), "{metrics}");
+    // A password that has been right is let in at once, and an operator can wipe the slate.
+    broker.get("/api/whoami");
+    broker.want(204, "DELETE", &path, None);
+    assert_eq!(broker.get(&path), json!([]));
+}
+
+#[test]
+fn a_hash_of_rabbitmq_is_renewed_by_a_login_over_http() {
+    let broker = Broker::start();
+    let hash = "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR";
+    let body =
+        json!({ "password_hash": hash, "hashing_algorithm": "rabbit_password_hashing_sha256", "tags": "monitoring" });
+    broker.want(201, "PUT", "/api/users/imported", Some(body));
+    let who_am_i = |broker: &Broker, password: &str| {
+        broker
+            .ask_as(Some(("imported", password)), "GET", "/api/whoami", None)
+            .status
+    };
+    assert_eq!(who_am_i(&broker, "test13"), 401);
+    assert_eq!(broker.get("/api/users/imported")["password_hash"], hash);
+    assert_eq!(who_am_i(&broker, "test12"), 200);
+    let renewed = broker.get("/api/users/imported");
+    assert_eq!(renewed["hashing_algorithm"], "argon2id");
+    let broker = broker.restarted();
+    assert_eq!(broker.get("/api/users/imported"), renewed, "it is on disk");
+    assert_eq!(who_am_i(&broker, "test12"), 200);
 }
 
 #[test]

@@ -33,17 +33,31 @@ impl Client {
         (u16::from_be_bytes([close[0], close[1]]), text)
     }
 
-    fn before_open_ok(address: &str) -> Self {
+    /// Gives guest a wrong password, and wants to be closed for it.
+    pub fn guess(address: &str) {
+        let mut client = Self::log_in(address, "guess");
+        let mut heard = Vec::new();
+        let _ = client.0.read_to_end(&mut heard);
+        assert_eq!(heard, b"", "it is told nothing");
+    }
+
+    fn log_in(address: &str, password: &str) -> Self {
         let stream = TcpStream::connect(address).expect("the broker listens");
         let mut client = Self(stream);
         client.0.write_all(b"AMQP\x00\x00\x09\x01").expect("a header");
         client.expect(10, 10);
+        let response = format!("\0guest\0{password}");
         let mut start_ok = vec![0, 0, 0, 0];
         short(&mut start_ok, "PLAIN");
-        start_ok.extend_from_slice(&12_u32.to_be_bytes());
-        start_ok.extend_from_slice(b"\0guest\0guest");
+        start_ok.extend_from_slice(&(response.len() as u32).to_be_bytes());
+        start_ok.extend_from_slice(response.as_bytes());
         short(&mut start_ok, "en_US");
         client.send(0, 10, 11, &start_ok);
+        client
+    }
+
+    fn before_open_ok(address: &str) -> Self {
+        let mut client = Self::log_in(address, "guest");
         client.expect(10, 30);
         client.send(0, 10, 31, &[7, 255, 0, 2, 0, 0, 0, 0]);
         client.send(0, 10, 40, &[1, b'/', 0, 0]);

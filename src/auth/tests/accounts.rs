@@ -1,7 +1,8 @@
 //! Logins, changes of users, definitions.
 
 use super::*;
-use crate::auth::{AccountError, Credentials, LoginRefused, PasswordHash, may_log_in_from};
+use crate::auth::password::runs;
+use crate::auth::{AccountError, Credentials, HashingCost, LoginRefused, PasswordHash, may_log_in_from};
 
 #[test]
 fn only_the_right_password_logs_in() {
@@ -45,6 +46,72 @@ fn a_user_of_rabbitmq_logs_in_and_should_be_rehashed() {
         .put_user(&user("x509", "", "rabbit_password_hashing_sha256"))
         .unwrap();
     assert!(accounts.log_in("x509", b"-").is_err());
+}
+
+#[test]
+fn an_unknown_user_costs_what_a_wrong_password_costs() {
+    // Costs that no other test takes, so that what is counted was hashed here.
+    let own = HashingCost {
+        memory_kib: 11,
+        iterations: 2,
+        lanes: 1,
+    };
+    let cheaper = HashingCost { memory_kib: 10, ..own };
+    let accounts = Accounts::new(own).unwrap();
+    let put = |name: &str, hash: &PasswordHash| {
+        let user = user(name, &hash.encoded(), hash.algorithm());
+        accounts.put_user(&user).unwrap();
+    };
+    put("own", &PasswordHash::new(b"secret", own).unwrap());
+    put("cheaper", &PasswordHash::new(b"secret", cheaper).unwrap());
+    put("sha", &crate::auth::hash_as_rabbitmq(b"secret").unwrap());
+    put("none", &PasswordHash::parse("", "argon2id").unwrap());
+    for name in ["own", "cheaper", "sha", "none", "nobody", ""] {
+        for password in ["wrong", "", "-", &"long".repeat(100)] {
+            let before = runs::at(own);
+            assert_eq!(accounts.log_in(name, password.as_bytes()), Err(LoginRefused));
+            assert_eq!(runs::at(own) - before, 1, "'{name}' with '{password}'");
+        }
+    }
+    for name in ["own", "cheaper", "sha"] {
+        let before = runs::at(own);
+        assert!(accounts.log_in(name, b"secret").is_ok());
+        assert_eq!(runs::at(own) - before, 1, "{name}");
+    }
+}
+
+#[test]
+fn a_hash_is_renewed_unless_somebody_changed_the_user_meanwhile() {
+    let accounts = accounts();
+    let imported = crate::auth::hash_as_rabbitmq(b"secret").unwrap();
+    let put = || {
+        let user = user("r", &imported.encoded(), imported.algorithm());
+        accounts.put_user(&user).unwrap();
+    };
+    put();
+    assert_eq!(
+        accounts.renew_hash("r", b"secret"),
+        Ok(false),
+        "nobody has shown it yet"
+    );
+    assert!(accounts.log_in("r", b"secret").unwrap().should_be_rehashed);
+    assert_eq!(accounts.renew_hash("r", b"other"), Ok(false));
+    assert_eq!(accounts.renew_hash("r", b"secret"), Ok(true));
+    assert!(accounts.user("r").unwrap().password_hash.starts_with("$argon2id$"));
+    let again = accounts.log_in_again("r", b"secret").expect("it is known to be right");
+    assert!(!again.should_be_rehashed);
+    assert!(accounts.log_in("r", b"secret").is_ok());
+    assert!(accounts.log_in("r", b"other").is_err());
+    // Between a login and its renewal the password is changed, or the user is removed.
+    put();
+    accounts.log_in("r", b"secret").unwrap();
+    accounts.set_password("r", b"changed").unwrap();
+    assert_eq!(accounts.renew_hash("r", b"secret"), Ok(false));
+    assert!(accounts.log_in("r", b"secret").is_err());
+    assert!(accounts.log_in("r", b"changed").is_ok());
+    accounts.delete_user("r");
+    assert_eq!(accounts.renew_hash("r", b"changed"), Ok(false));
+    assert_eq!(accounts.user("r"), None);
 }
 
 #[test]

@@ -156,7 +156,9 @@ impl Broker {
     /// Takes the policies that are stored; to be called before queues and exchanges are restored.
     pub(in crate::broker) fn restore_policies(&self) -> Result<(), RestoreError> {
         for kind in [PolicyKind::User, PolicyKind::Operator] {
-            for (key, policy) in self.records::<Policy>(table(kind), "policy")? {
+            for (key, policy) in self.records(table(kind), "policy", |policy: &Policy| {
+                key(&[&policy.vhost, &policy.name])
+            })? {
                 let faulty = |reason: String| RestoreError::Record {
                     kind: "policy",
                     key: key.clone(),

@@ -151,6 +151,10 @@ impl Checkpoint {
 fn take_brief<'a>(entries: &mut &'a [u8], next: &mut (u64, u64)) -> Option<(Brief<'a>, u64)> {
     let head = varint::take(entries)?;
     let length = head >> 2;
+    // No record is shorter than its header, and none has a length that does not fit into one.
+    if length < RECORD_HEADER_LEN as u64 || u32::try_from(length).is_err() {
+        return None;
+    }
     let brief = match head & 3 {
         2 => {
             let (kind, rest) = entries.split_first()?;
