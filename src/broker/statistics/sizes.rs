@@ -28,7 +28,8 @@ impl SizeCounts {
     #[inline]
     pub fn note(&mut self, bytes: usize) {
         let bytes = bytes as u64;
-        let at = BOUNDS_BYTES.iter().filter(|bound| **bound < bytes).count();
+        let at = BOUNDS_BYTES.iter().position(|bound| bytes <= *bound);
+        let at = at.unwrap_or(BOUNDS_BYTES.len());
         self.counts[at] += 1;
         self.sum_bytes += bytes;
     }
