@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use warren::model::Message;
-use warren::queue::{Command, ConsumerOptions, Effect, Effects, Incoming, Outcome, QueueCore, QueueOptions, UnackedId};
+use warren::queue::{Command, ConsumerOptions, Effects, Incoming, Outcome, QueueCore, QueueOptions, UnackedId};
 
 const MESSAGES: usize = 1 << 20;
 const ROUNDS: usize = 7;
@@ -107,7 +107,7 @@ fn row(name: &str, options: &QueueOptions, case: Case) {
 fn round(options: &QueueOptions, case: Case, batch: usize) -> f64 {
     let message = Message::new("", "q", &[0, 0], &[&[b'x'; 16]]);
     let mut queue = QueueCore::new(options.clone(), 0);
-    let mut effects = Effects::new();
+    let mut effects = Effects::default();
     let mut unacked: Vec<UnackedId> = Vec::new();
     let mut incoming = Vec::with_capacity(batch);
     let mut waiting: Vec<UnackedId> = Vec::new();
@@ -119,11 +119,8 @@ fn round(options: &QueueOptions, case: Case, batch: usize) -> f64 {
         }));
     };
     let deliver = |effects: &mut Effects, unacked: &mut Vec<UnackedId>| {
-        for effect in effects.drain(..) {
-            if let Effect::Deliver(_, delivery) = effect {
-                unacked.extend(delivery.unacked);
-            }
-        }
+        effects.others.clear();
+        unacked.extend(effects.deliveries.drain(..).filter_map(|delivery| delivery.unacked));
     };
     if case.backlog == 0 {
         subscribe(&mut queue, case, &mut effects);

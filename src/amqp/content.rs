@@ -24,16 +24,25 @@ enum Content<'a> {
         /// From the length of the exchange's name to the end of the last frame.
         frames: &'a [u8],
         exchange: &'a str,
-        routing_key: &'a [u8],
-        properties: &'a [u8],
-        body: &'a [u8],
+        routing_key_len: u8,
+        /// Where the properties begin in `frames`.
+        properties_at: u16,
+        properties_len: u32,
+        /// The body is in one frame, the last one.
+        body_len: u32,
     },
     Assembled(Box<PendingContent>),
 }
 
 impl<'a> Publish<'a> {
+    /// `frames` are as above; the properties begin at `properties_at` in them, and the body is in the last one.
     #[inline]
-    pub(super) fn in_place(frames: &'a [u8], method: &PublishMethod<'a>, properties: &'a [u8], body: &'a [u8]) -> Self {
+    pub(super) fn in_place(
+        frames: &'a [u8],
+        method: &PublishMethod<'a>,
+        (properties_at, properties_len): (usize, usize),
+        body_len: usize,
+    ) -> Self {
         let PublishMethod {
             exchange,
             routing_key,
@@ -41,12 +50,15 @@ impl<'a> Publish<'a> {
         } = *method;
         Self {
             mandatory,
+            // Method and header are in front of the properties: two names of at most 255 bytes and what is between. The
+            // others are less than a frame.
             content: Content::InPlace {
                 frames,
                 exchange,
-                routing_key,
-                properties,
-                body,
+                routing_key_len: routing_key.len() as u8,
+                properties_at: properties_at as u16,
+                properties_len: properties_len as u32,
+                body_len: body_len as u32,
             },
         }
     }
@@ -77,9 +89,9 @@ impl<'a> Publish<'a> {
             Content::InPlace {
                 frames,
                 exchange,
-                routing_key,
+                routing_key_len,
                 ..
-            } => Some(&frames[..2 + exchange.len() + routing_key.len()]),
+            } => Some(&frames[..2 + exchange.len() + usize::from(*routing_key_len)]),
             Content::Assembled(_) => None,
         }
     }
@@ -89,7 +101,12 @@ impl<'a> Publish<'a> {
     #[must_use]
     pub fn routing_key(&self) -> &[u8] {
         match &self.content {
-            Content::InPlace { routing_key, .. } => routing_key,
+            Content::InPlace {
+                frames,
+                exchange,
+                routing_key_len,
+                ..
+            } => &frames[2 + exchange.len()..][..usize::from(*routing_key_len)],
             Content::Assembled(content) => &content.routing_key,
         }
     }
@@ -99,7 +116,12 @@ impl<'a> Publish<'a> {
     #[must_use]
     pub fn properties_bytes(&self) -> &[u8] {
         match &self.content {
-            Content::InPlace { properties, .. } => properties,
+            Content::InPlace {
+                frames,
+                properties_at,
+                properties_len,
+                ..
+            } => &frames[usize::from(*properties_at)..][..*properties_len as usize],
             Content::Assembled(content) => &content.properties,
         }
     }
@@ -116,7 +138,11 @@ impl<'a> Publish<'a> {
     #[must_use]
     pub fn body(&self) -> &[u8] {
         match &self.content {
-            Content::InPlace { body, .. } => body,
+            Content::InPlace { body_len: 0, .. } => &[],
+            Content::InPlace { frames, body_len, .. } => {
+                let end = frames.len() - 1;
+                &frames[end - *body_len as usize..end]
+            }
             Content::Assembled(content) => &content.body,
         }
     }
@@ -128,10 +154,10 @@ impl<'a> Publish<'a> {
         match &self.content {
             Content::InPlace {
                 frames,
-                properties,
-                body,
+                properties_len,
+                body_len: 1..,
                 ..
-            } if !body.is_empty() => Message::framed(frames, properties.len()),
+            } => Message::framed(frames, *properties_len as usize),
             _ => self.take_message_with(None),
         }
     }

@@ -32,6 +32,7 @@ mod table_convert;
 mod table_scan;
 
 pub use channel::Request;
+pub use channel::settle::{ACK_LEN, ack_on};
 pub use connection::{Connection, LoginRefusal};
 pub use content::Publish;
 pub use event::{ClientCapabilities, CloseReason, Event, Outcome, StartOk, Step};

@@ -10,8 +10,13 @@ use crate::model::Message;
 /// held and its bytes are written from where they lie.
 pub const SHARED_BODY_MIN: usize = 32 * 1024;
 
-/// What an empty buffer may keep for its next use, in bytes.
-const KEEP: usize = 256 * 1024;
+/// What an empty buffer may keep for its next use, in bytes: about what a busy connection fills. Given back after each
+/// write it would be grown anew for the next one, which copies every byte once more. An idle connection keeps nothing
+/// ([`OutBuffer::shrink`]).
+const KEEP: usize = 1024 * 1024;
+
+/// Written bytes at the front that are left alone.
+const WRITTEN_MAX: usize = 256 * 1024;
 
 /// A queue of outgoing bytes: one contiguous piece, with shared bodies between.
 ///
@@ -153,7 +158,7 @@ impl OutBuffer {
         self.head = self.bytes.len().min(self.head + written);
         if self.is_empty() {
             self.clear();
-        } else if self.head >= KEEP && self.head >= self.bytes.len() / 2 {
+        } else if self.head >= WRITTEN_MAX && self.head >= self.bytes.len() / 2 {
             self.compact();
         }
     }

@@ -26,6 +26,15 @@ pub(super) enum Taken<'a> {
     Event(usize, Event<'a>),
 }
 
+/// What was found there of the methods that come with each message.
+enum Hot<'a> {
+    Whole(usize, Event<'a>),
+    /// A small publish of which the rest is worth waiting for.
+    Cut,
+    /// Something else, or what must go the long way.
+    Other,
+}
+
 impl Connection {
     /// Looks at the front of `input`: the next event and how many bytes it took, or that more bytes are needed.
     ///
@@ -37,6 +46,32 @@ impl Connection {
     /// again, and their first frame is passed over.
     #[inline]
     pub fn next<'a>(&mut self, input: &'a [u8], out: &mut OutBuffer) -> Result<Step<'a>, AmqpError> {
+        match self.hot(input) {
+            Hot::Whole(consumed, event) => Ok(Step::Event { consumed, event }),
+            Hot::Cut => Ok(Step::NeedMore),
+            Hot::Other => self.next_slowly(input, out),
+        }
+    }
+
+    #[inline]
+    fn hot<'a>(&mut self, input: &'a [u8]) -> Hot<'a> {
+        if self.phase != Phase::Running || self.partial.is_some() {
+            return Hot::Other;
+        }
+        let Some(channel) = publish::channel_of(input).filter(|&number| self.channels.awaits_method(number)) else {
+            return match settle::ack_in_place(input) {
+                Some((channel, event)) if self.channels.awaits_method(channel) => Hot::Whole(settle::ACK_LEN, event),
+                _ => Hot::Other,
+            };
+        };
+        match publish::in_place(input, self.frame_max, &self.limits) {
+            InPlace::Whole { consumed, publish } => Hot::Whole(consumed, Event::Publish { channel, publish }),
+            InPlace::Cut => Hot::Cut,
+            InPlace::Other => Hot::Other,
+        }
+    }
+
+    fn next_slowly<'a>(&mut self, input: &'a [u8], out: &mut OutBuffer) -> Result<Step<'a>, AmqpError> {
         let mut consumed = 0;
         loop {
             // What was passed over is reported before a fault, so that a fault always comes with nothing consumed.
@@ -59,27 +94,12 @@ impl Connection {
         }
     }
 
-    #[inline]
     fn take<'a>(&mut self, input: &'a [u8], out: &mut OutBuffer) -> Result<Taken<'a>, AmqpError> {
-        if self.phase == Phase::Running && self.partial.is_none() {
-            let Some(channel) = publish::channel_of(input).filter(|&number| self.channels.awaits_method(number)) else {
-                return match settle::ack_in_place(input) {
-                    Some((channel, event)) if self.channels.awaits_method(channel) => {
-                        Ok(Taken::Event(settle::ACK_LEN, event))
-                    }
-                    _ => self.running(input, out),
-                };
-            };
-            return match publish::in_place(input, self.frame_max, &self.limits) {
-                InPlace::Whole { consumed, publish } => Ok(Taken::Event(consumed, Event::Publish { channel, publish })),
-                InPlace::Cut => Ok(Taken::Short),
-                InPlace::Other => self.running(input, out),
-            };
+        match self.hot(input) {
+            Hot::Whole(length, event) => return Ok(Taken::Event(length, event)),
+            Hot::Cut => return Ok(Taken::Short),
+            Hot::Other => {}
         }
-        self.take_slowly(input, out)
-    }
-
-    fn take_slowly<'a>(&mut self, input: &'a [u8], out: &mut OutBuffer) -> Result<Taken<'a>, AmqpError> {
         if input.is_empty() {
             return Ok(Taken::Short);
         }

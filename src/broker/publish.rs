@@ -51,6 +51,7 @@ impl PublishBatch {
     }
 
     /// Adds one message for one queue.
+    #[inline]
     pub fn push(&mut self, queue: &QueueRef, incoming: Incoming) {
         let at = self.slot(&queue.0);
         self.len += 1;
@@ -70,6 +71,7 @@ impl PublishBatch {
         }
     }
 
+    #[inline]
     fn slot(&mut self, queue: &Arc<QueueCell>) -> usize {
         let used = &self.slots[..self.used];
         let known = if self.used <= WALKED_SLOTS {

@@ -55,9 +55,8 @@ pub enum Flow {
 
 /// Where a queue hands the messages of one consumer to.
 pub trait ConsumerSink: Send + Sync {
-    /// Takes deliveries in order and drains the vector. Called with the queue locked: it only numbers, encodes and
-    /// wakes.
-    fn deliver(&self, deliveries: &mut Vec<Delivery>) -> Flow;
+    /// Takes deliveries in order. Called with the queue locked: it only numbers, encodes and wakes.
+    fn deliver(&self, deliveries: &[Delivery]) -> Flow;
 
     /// The queue is gone: the consumer is told with `basic.cancel`. Called without any lock.
     fn cancelled(&self);
@@ -126,9 +125,8 @@ struct Inner {
     effects: Effects,
     /// By consumer key.
     consumers: Vec<Option<Arc<dyn ConsumerSink>>>,
-    deliveries: Vec<(ConsumerKey, Delivery)>,
-    /// Deliveries in a row for one consumer.
-    run: Vec<Delivery>,
+    /// What is being handed over.
+    deliveries: Vec<Delivery>,
     keeps: Vec<Keep>,
     forgets: Vec<u64>,
     had_consumer: bool,
@@ -176,7 +174,6 @@ impl QueueCell {
                 effects: Effects::default(),
                 consumers: Vec::new(),
                 deliveries: Vec::new(),
-                run: Vec::new(),
                 keeps: Vec::new(),
                 forgets: Vec::new(),
                 had_consumer: false,

@@ -158,11 +158,14 @@ impl Message {
     }
 
     /// The properties to send to a receiver, where they are not the message's own.
+    #[inline]
     #[must_use]
     pub fn visible_properties(&self) -> Option<Vec<u8>> {
-        if !self.has_secret {
-            return None;
-        }
+        if self.has_secret { self.without_secret() } else { None }
+    }
+
+    #[cold]
+    fn without_secret(&self) -> Option<Vec<u8>> {
         let mut properties = self.properties().decode().ok()?;
         if let Some(headers) = &mut properties.headers {
             headers.remove(SECRET);
@@ -208,6 +211,7 @@ impl Message {
     }
 
     /// The properties, read where they lie.
+    #[inline]
     #[must_use]
     pub fn properties(&self) -> PropertiesView<'_> {
         PropertiesView::new(self.properties_bytes())

@@ -47,6 +47,7 @@ pub struct PropertiesView<'a> {
 
 impl<'a> PropertiesView<'a> {
     /// A view of property flags and list.
+    #[inline]
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes }
@@ -67,9 +68,10 @@ impl<'a> PropertiesView<'a> {
     }
 
     /// Whether no property is set.
+    #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.flags().unwrap_or_default() == 0
+        self.bytes == [0, 0] || self.flags().unwrap_or_default() == 0
     }
 
     /// Whether the message asks to be kept: delivery mode 2.

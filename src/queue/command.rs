@@ -175,6 +175,8 @@ pub enum SubscribeError {
 /// A message that goes to a consumer, or to who asked with `basic.get`.
 #[derive(Debug)]
 pub struct Delivery {
+    /// Whom it is for; no consumer's where `basic.get` asked.
+    pub consumer: ConsumerKey,
     /// Its place in the queue.
     pub sequence: Sequence,
     /// The id for its settlement; `None` where none is owed (`no_ack`).
@@ -220,12 +222,10 @@ pub struct DeadLetter {
     pub held: bool,
 }
 
-/// Something that has to happen outside, in the order in which it was asked for.
+/// Something other than a delivery that has to happen outside.
 #[derive(Debug)]
 pub enum Effect {
-    /// Write the message to this consumer.
-    Deliver(ConsumerKey, Delivery),
-    /// Keep the message on stable storage, then answer the ticket. Comes before the message's own `Deliver`.
+    /// Keep the message on stable storage, then answer the ticket. Comes before the message's delivery.
     Keep {
         /// Its place, the key in the store.
         sequence: Sequence,
@@ -274,8 +274,61 @@ pub enum Effect {
     Expired,
 }
 
-/// Effects of one or several commands, in order. The owner drains and reuses it.
-pub type Effects = Vec<Effect>;
+/// What one or several commands ask for. The owner drains and reuses it.
+///
+/// Deliveries are a list of their own, to be encoded from where they lie, and come after all else: what has to be kept is
+/// then kept before anybody has it.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// All but the deliveries, in the order in which they were asked for.
+    pub others: Vec<Effect>,
+    /// Messages for consumers, in order.
+    pub deliveries: Vec<Delivery>,
+    /// For each one, in the order in which they were asked for, whether it is a delivery.
+    #[cfg(test)]
+    pub(super) order: Vec<bool>,
+}
+
+impl Effects {
+    /// Whether nothing is asked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.others.is_empty() && self.deliveries.is_empty()
+    }
+
+    /// All of it, in the order in which it was asked for.
+    #[cfg(test)]
+    pub(super) fn in_order(&self) -> Vec<Asked<'_>> {
+        let (mut others, mut deliveries) = (self.others.iter(), self.deliveries.iter());
+        let next = |is_delivery: &bool| match is_delivery {
+            true => deliveries.next().map(Asked::Delivery),
+            false => others.next().map(Asked::Other),
+        };
+        self.order.iter().filter_map(next).collect()
+    }
+
+    #[inline]
+    pub(super) fn push(&mut self, effect: Effect) {
+        #[cfg(test)]
+        self.order.push(false);
+        self.others.push(effect);
+    }
+
+    #[inline]
+    pub(super) fn deliver(&mut self, delivery: Delivery) {
+        #[cfg(test)]
+        self.order.push(true);
+        self.deliveries.push(delivery);
+    }
+}
+
+/// Something that was asked for.
+#[cfg(test)]
+#[derive(Debug)]
+pub(super) enum Asked<'a> {
+    Delivery(&'a Delivery),
+    Other(&'a Effect),
+}
 
 /// Counts that others ask a queue for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

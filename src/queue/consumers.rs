@@ -28,6 +28,7 @@ pub(super) struct Consumer {
 }
 
 impl Consumer {
+    #[inline]
     fn can_take(&self) -> bool {
         let ConsumerOptions { no_ack, prefetch, .. } = self.options;
         let credit = no_ack || prefetch == 0 || self.unacked < prefetch;
@@ -173,7 +174,8 @@ impl Consumers {
                 }
                 consumer.unacked += u32::from(served);
             }
-            if !consumer.can_take() {
+            // To have taken a message changes nothing for one that settles none.
+            if !(served && (no_ack || consumer.can_take())) {
                 consumer.in_line = false;
                 line.turns.pop_front();
             } else if line.turns.len() > 1 {

@@ -67,6 +67,7 @@ impl QueueCore {
 
     /// Makes the delivery of a message, and its place among the unacked where it has to be settled. The bool says
     /// that the store has to forget the message.
+    #[inline]
     pub(super) fn hand_out(
         &mut self,
         holder: Holder,
@@ -86,6 +87,7 @@ impl QueueCore {
             (message, Some(self.unacked.insert(sequence, entry, holder)))
         };
         let delivery = Delivery {
+            consumer: holder.key,
             sequence,
             unacked,
             message,

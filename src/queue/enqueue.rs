@@ -95,9 +95,10 @@ impl QueueCore {
     }
 
     /// Gives a message to whose turn it is.
+    #[inline]
     pub(super) fn deliver(&mut self, turn: Turn, sequence: Sequence, entry: Entry, effects: &mut Effects) {
         let (delivery, kept) = self.hand_out(turn.holder, turn.no_ack, sequence, entry);
-        effects.push(Effect::Deliver(turn.holder.key, delivery));
+        effects.deliver(delivery);
         if kept {
             effects.push(Effect::Forget(sequence));
         }
@@ -149,9 +150,11 @@ impl QueueCore {
     }
 
     fn entry(&self, message: Message, now: Millis) -> Entry {
+        let properties = message.properties();
         let own = match self.options.delayed {
-            true => super::delay(message.properties()),
-            false => message.properties().expiration().and_then(decimal),
+            _ if properties.is_empty() => None,
+            true => super::delay(properties),
+            false => properties.expiration().and_then(decimal),
         };
         let ttl = match (own, self.options.message_ttl_ms) {
             (Some(own), Some(queue)) => Some(own.min(queue)),

@@ -30,10 +30,12 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    #[inline]
     pub(super) fn bytes(&self) -> u64 {
         self.message.body_len() as u64
     }
 
+    #[inline]
     pub(super) fn expires(&self) -> bool {
         self.expires_at != NEVER
     }

@@ -34,6 +34,8 @@ mod unacked;
 
 pub use apply::QueueCore;
 
+#[cfg(test)]
+use command::Asked;
 pub use command::{
     Command, ConsumerKey, ConsumerOptions, DeadLetter, DeathReason, Delivery, Effect, Effects, Incoming, Outcome,
     QueueState, Reply, Restored, Sequence, SubscribeError, UnackedId,

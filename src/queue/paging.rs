@@ -123,7 +123,7 @@ impl QueueCore {
                 self.dying.bytes += paged.bytes;
                 self.dying.messages.insert(paged.sequence, (paged, reason));
             }
-            _ => match effects.last_mut() {
+            _ => match effects.others.last_mut() {
                 Some(Effect::ForgetRun { first, count }) if *first + *count == paged.sequence => *count += 1,
                 _ => effects.push(Effect::ForgetRun {
                     first: paged.sequence,

@@ -3,7 +3,7 @@
 use crate::model::Millis;
 
 use super::unacked::Out;
-use super::{DeathReason, Effects, Outcome, QueueCore, Reply, UnackedId};
+use super::{DeathReason, Effect, Effects, Outcome, QueueCore, Reply, UnackedId};
 
 impl QueueCore {
     pub(super) fn settle(&mut self, outcome: Outcome, ids: &[UnackedId], now: Millis, effects: &mut Effects) {
@@ -16,7 +16,8 @@ impl QueueCore {
                 groups.settled(&out.entry.message);
             }
             match outcome {
-                Outcome::Ack => self.discard(out.sequence, out.entry, None, effects),
+                Outcome::Ack if out.entry.kept => effects.push(Effect::Forget(out.sequence)),
+                Outcome::Ack => {}
                 Outcome::Reject => self.reject(out.sequence, out.entry, effects),
                 Outcome::Requeue | Outcome::Release => self.put_back(out, effects),
                 Outcome::Undo => self.return_ready(out.sequence, out.entry),

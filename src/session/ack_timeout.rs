@@ -27,13 +27,12 @@ impl Session {
         }
         let now = self.broker.now();
         let is_overdue = |channel: &super::Channel| channel.deliveries.unacked.lock().is_overdue(now, timeout);
-        let mut overdue: Vec<u16> = self
+        let overdue: Vec<u16> = self
             .channels
-            .values()
+            .iter()
             .filter(|c| is_overdue(c))
-            .map(|c| c.deliveries.number)
+            .map(super::Channel::number)
             .collect();
-        overdue.sort_unstable();
         for number in overdue {
             let error = AmqpError::channel(
                 ReplyCode::PreconditionFailed,

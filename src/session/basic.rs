@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::amqp::Response;
 use crate::amqp::encode::{self, Deliver, DeliveryInfo};
+use crate::amqp::{self, Response};
 use crate::broker::{ConsumerEvent, Count, DIRECT_REPLY_QUEUE, QueueCell, ReplySink};
 use crate::model::{AmqpError, FieldTable, FieldValue, Name, ReplyCode};
 use crate::queue::{ConsumerOptions, Outcome};
@@ -12,6 +12,9 @@ use crate::telemetry::Handover;
 use super::consumer::{Consumer, ConsumerSetup, ReplyConsumer, with_delivery_count};
 use super::watch::trace_delivery;
 use super::{Session, tally};
+
+/// So many bytes of acks are taken under one lock: few enough that a queue which delivers meanwhile hardly waits.
+const ACKS_TOGETHER: usize = 64 * amqp::ACK_LEN;
 
 /// What `basic.consume` says.
 #[derive(Debug)]
@@ -233,54 +236,61 @@ impl Session {
         Ok(())
     }
 
-    /// Settles one delivery or several; in a transaction it waits for the commit.
+    /// Settles one delivery (its tag, false) or all up to it (true); in a transaction it waits for the commit. Acks that
+    /// follow on the same channel at the front of `rest` are done along with it, under one lock: says how many bytes of
+    /// them were taken. The first fault ends it.
     pub(super) fn settle(
         &mut self,
         number: u16,
-        delivery_tag: u64,
-        multiple: bool,
+        first: (u64, bool),
         outcome: Outcome,
-    ) -> Result<(), AmqpError> {
-        let Some(channel) = self.channels.get_mut(&number) else {
-            return Ok(());
+        rest: &[u8],
+    ) -> (usize, Result<(), AmqpError>) {
+        let mut handled = 0;
+        let Some(channel) = self.channels.get_mut(number) else {
+            return (handled, Ok(()));
         };
         let mut table = channel.deliveries.unacked.lock();
-        let known = if multiple {
-            table.take_up_to(delivery_tag, &mut self.taken)
-        } else {
-            let taken = table.take(delivery_tag);
-            self.taken.extend(taken);
-            taken.is_some()
-        };
+        let mut next = Some(first);
+        let mut unknown = None;
+        while let Some((delivery_tag, multiple)) = next.take() {
+            if !table.take_into(delivery_tag, multiple, &mut self.taken) {
+                unknown = Some(delivery_tag);
+                break;
+            }
+            let more = &rest[handled..ACKS_TOGETHER.min(rest.len())];
+            next = amqp::ack_on(number, more);
+            handled += next.map_or(0, |_| amqp::ACK_LEN);
+        }
         let traced = table.take_traced(&self.taken);
         drop(table);
-        if !known {
-            return Err(AmqpError::channel(
-                ReplyCode::PreconditionFailed,
-                format_args!("unknown delivery tag {delivery_tag}"),
-            ));
+        match &mut channel.transaction {
+            Some(transaction) => {
+                let taken = self.taken.drain(..);
+                transaction.settlements.extend(taken.map(|unacked| (unacked, outcome)));
+            }
+            None if !self.taken.is_empty() => {
+                if outcome == Outcome::Ack {
+                    tally::acked(&mut channel.tally, number, self.taken.len(), &mut self.tallied);
+                }
+                if channel.settled == 0 {
+                    self.touched.push(number);
+                }
+                channel.settle(&self.taken, outcome, &mut self.settles);
+                self.taken.clear();
+            }
+            None => {}
         }
         if !traced.is_empty() {
             self.end_deliveries(&traced, outcome);
         }
-        let Some(channel) = self.channels.get_mut(&number) else {
-            return Ok(());
-        };
-        if outcome == Outcome::Ack && channel.transaction.is_none() {
-            tally::acked(&mut channel.tally, number, self.taken.len(), &mut self.tallied);
-        }
-        for unacked in self.taken.drain(..) {
-            if let Some(transaction) = &mut channel.transaction {
-                transaction.settlements.push((unacked, outcome));
-                continue;
-            }
-            if channel.settled == 0 {
-                self.touched.push(number);
-            }
-            channel.settled += u32::from(unacked.windowed);
-            self.settles.push(channel.queue(unacked.queue), outcome, unacked.id);
-        }
-        Ok(())
+        let done = unknown.map_or(Ok(()), |delivery_tag| {
+            Err(AmqpError::channel(
+                ReplyCode::PreconditionFailed,
+                format_args!("unknown delivery tag {delivery_tag}"),
+            ))
+        });
+        (handled, done)
     }
 
     /// All unacked deliveries of the channel go back to their places and out again.
@@ -289,7 +299,7 @@ impl Session {
         if !asynchronous {
             self.write(number, Response::RecoverOk);
         }
-        self.settle(number, 0, true, Outcome::Requeue)
+        self.settle(number, (0, true), Outcome::Requeue, &[]).1
     }
 
     /// The queue of that name, if this user may read it and no other connection has it for itself.
@@ -303,7 +313,7 @@ impl Session {
 
     fn resume_consumers(&mut self, number: u16) {
         let now = self.broker.now();
-        if let Some(channel) = self.channels.get(&number) {
+        if let Some(channel) = self.channels.get(number) {
             channel.resume_consumers(now, &mut self.aftermath);
         }
         self.finish();

@@ -8,16 +8,17 @@ use rustc_hash::FxHashMap;
 
 use crate::broker::{Aftermath, Counted, QueueCell, RouteCache};
 use crate::model::{AmqpError, ChannelWindow, Millis, Name, ReplyCode};
-use crate::queue::{ConsumerKey, UnackedId};
+use crate::queue::{ConsumerKey, Outcome, UnackedId};
 use crate::store::QueueId;
 use crate::telemetry::Tracer;
 
 use super::confirms::ConfirmTracker;
 use super::consumer::{ChannelDeliveries, Consumer, ReplyConsumer, Shown};
 use super::outbox::Outbox;
+use super::settle::SettleBatch;
 use super::tally::Tally;
 use super::tx::Transaction;
-use super::unacked::UnackedTable;
+use super::unacked::{Unacked, UnackedTable};
 
 /// A channel's list of queues is looked over when it grows beyond this.
 const KEPT_QUEUES: usize = 64;
@@ -155,6 +156,13 @@ impl Channel {
         }
     }
 
+    /// Its number.
+    #[inline]
+    #[must_use]
+    pub fn number(&self) -> u16 {
+        self.deliveries.number
+    }
+
     /// The next publish asks for its exchange anew.
     pub fn forget_exchange(&mut self) {
         self.standing = None;
@@ -205,6 +213,15 @@ impl Channel {
     pub fn queue(&self, index: u32) -> &Arc<QueueCell> {
         // Indexes come from `queue_index` and the list shrinks only when nothing refers to it.
         &self.queues[index as usize]
+    }
+
+    /// Notes what was taken of the unacked deliveries, for its queues and for the channel's window.
+    pub fn settle(&mut self, taken: &[Unacked], outcome: Outcome, settles: &mut SettleBatch) {
+        for run in taken.chunk_by(|one, next| one.queue == next.queue) {
+            let ids = run.iter().map(|unacked| unacked.id);
+            settles.extend(&self.queues[run[0].queue as usize], outcome, ids);
+        }
+        self.settled += taken.iter().filter(|unacked| unacked.windowed).count() as u32;
     }
 
     /// Gives back the places of settled deliveries, and wakes the channel's consumers where it was full.

@@ -190,19 +190,19 @@ impl Consumer {
 }
 
 impl ConsumerSink for Consumer {
-    fn deliver(&self, deliveries: &mut Vec<Delivery>) -> Flow {
+    fn deliver(&self, deliveries: &[Delivery]) -> Flow {
         self.channel.count_deliveries(deliveries);
         let mut table = self.channel.unacked.lock();
         let flow = self.channel.outbox.write_deliveries(
             |out| match &self.channel.tracer {
                 None => {
-                    for delivery in deliveries.drain(..) {
-                        self.encode(&mut table, &delivery, out);
+                    for delivery in deliveries {
+                        self.encode(&mut table, delivery, out);
                     }
                 }
                 Some(tracer) => {
-                    for delivery in deliveries.drain(..) {
-                        self.encode_traced(tracer, &mut table, &delivery, out);
+                    for delivery in deliveries {
+                        self.encode_traced(tracer, &mut table, delivery, out);
                     }
                 }
             },
@@ -210,7 +210,7 @@ impl ConsumerSink for Consumer {
         );
         flow.unwrap_or_else(|| {
             // The socket is gone and the session not yet: it gives back what is noted as unacked when it ends.
-            for id in deliveries.drain(..).filter_map(|delivery| delivery.unacked) {
+            for id in deliveries.iter().filter_map(|delivery| delivery.unacked) {
                 table.add(self.queue_index, id, true);
             }
             Flow::Open

@@ -32,13 +32,13 @@ impl Session {
             let _acting = self.broker.acting(self.identity.as_ref().map(Identity::user));
             self.broker.tell_channel("channel.created", entry, number);
         }
-        self.channels.insert(number, channel);
+        self.channels.insert(channel);
         self.write(number, Response::ChannelOpenOk);
     }
 
     /// Takes a channel down: its consumers go, and its unacked messages go back.
     pub(super) fn release_channel(&mut self, number: u16) {
-        let Some(channel) = self.channels.remove(&number) else {
+        let Some(mut channel) = self.channels.remove(number) else {
             return;
         };
         if let Some(entry) = &self.entry {
@@ -56,10 +56,7 @@ impl Session {
         // A queue may have delivered on another thread before its consumer left.
         let mut late = Vec::new();
         channel.deliveries.unacked.lock().take_up_to(0, &mut late);
-        for entry in late {
-            self.settles
-                .push(channel.queue(entry.queue), Outcome::Release, entry.id);
-        }
+        channel.settle(&late, Outcome::Release, &mut self.settles);
         self.settles.flush(now, &mut self.aftermath);
         self.finish();
     }

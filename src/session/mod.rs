@@ -9,6 +9,7 @@ mod ack_timeout;
 mod basic;
 mod blocked;
 mod channel;
+mod channels;
 mod confirms;
 mod consumer;
 mod handshake;
@@ -32,8 +33,6 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
-
 use crate::amqp::{self, Event, OutBuffer, Response, Step};
 use crate::auth::{Credentials, Identity};
 use crate::broker::{
@@ -41,10 +40,12 @@ use crate::broker::{
     no_sizes,
 };
 use crate::model::{AmqpError, ErrorScope, FieldTable, Method, Name, ReplyCode};
+use crate::queue::Outcome;
 use crate::telemetry::PublishSpan;
 
 use access::Access;
 use channel::Channel;
+use channels::Channels;
 use names::NameSource;
 use settle::SettleBatch;
 use throttle::Throttle;
@@ -95,7 +96,7 @@ pub struct Session {
     place: Option<Place>,
     /// Its place among the connections of its user and its vhost.
     counted: Option<CountedConnection>,
-    channels: FxHashMap<u16, Channel>,
+    channels: Channels,
     exclusive_queues: Vec<Arc<QueueCell>>,
     names: NameSource,
     publishes: PublishBatch,
@@ -149,7 +150,7 @@ impl Session {
             tls: None,
             place: None,
             counted: None,
-            channels: FxHashMap::default(),
+            channels: Channels::default(),
             exclusive_queues: Vec::new(),
             names: NameSource::new(id, settings.name_seed),
             publishes: PublishBatch::default(),
@@ -221,16 +222,17 @@ impl Session {
             self.throttle.begin(&place.vhost);
         }
         while self.next == Next::Read && !self.is_full && !self.throttle.is_held() {
-            match self.wire.next(&input[at..], &mut self.scratch) {
+            // Looked at where it lies: an event is large, and there are many.
+            match &mut self.wire.next(&input[at..], &mut self.scratch) {
                 Ok(Step::NeedMore) => break,
-                Ok(Step::Skip { consumed }) => at += consumed,
+                Ok(Step::Skip { consumed }) => at += *consumed,
                 Ok(Step::Event { consumed, event }) => {
                     // What the core answered by itself came before this event.
                     self.write_scratch();
-                    self.event(event);
-                    at += consumed;
+                    at += *consumed;
+                    at += self.event(event, &input[at..]);
                 }
-                Err(error) => self.fail(0, &error),
+                Err(error) => self.fail(0, error),
             }
             if self.wire.is_over() {
                 self.next = Next::Close;
@@ -278,11 +280,12 @@ impl Session {
         }
     }
 
-    fn event(&mut self, event: Event<'_>) {
+    /// Handles an event, and what of the `rest` is handled along with it: says how many bytes that is.
+    fn event(&mut self, event: &mut Event<'_>, rest: &[u8]) -> usize {
         match event {
-            Event::Publish { channel, mut publish } => {
+            Event::Publish { channel, publish } => {
                 self.publisher = true;
-                self.publish(channel, &mut publish);
+                self.publish(*channel, publish);
                 if self.publishes.is_full() {
                     self.flush();
                 }
@@ -293,18 +296,21 @@ impl Session {
                 multiple,
                 outcome,
             } => {
-                let (method, outcome) = settle::meaning(outcome);
-                let done = self.settle(channel, delivery_tag, multiple, outcome);
-                self.check(channel, method, done);
+                let (method, outcome) = settle::meaning(*outcome);
+                let rest = if outcome == Outcome::Ack { rest } else { &[] };
+                let (handled, done) = self.settle(*channel, (*delivery_tag, *multiple), outcome, rest);
+                self.check(*channel, method, done);
+                return handled;
             }
             Event::Heartbeat => {}
             other => {
                 // Everything else happens after what came before it on the connection.
                 self.flush();
-                self.rare_event(other);
+                self.rare_event(std::mem::replace(other, Event::Heartbeat));
                 self.is_full = !self.outbox.has_room();
             }
         }
+        0
     }
 
     fn rare_event(&mut self, event: Event<'_>) {
@@ -338,7 +344,7 @@ impl Session {
                 let _acting = self.broker.acting(self.identity.as_ref().map(Identity::user));
                 let done = self.request(channel, request);
                 self.check(channel, method, done);
-                if let Some(channel) = self.channels.get(&channel) {
+                if let Some(channel) = self.channels.get(channel) {
                     channel.show();
                 }
             }
@@ -353,7 +359,7 @@ impl Session {
             return;
         }
         let now = self.broker.now();
-        for number in &self.touched {
+        for &number in &self.touched {
             if let Some(confirms) = self.channels.get_mut(number).and_then(|c| c.confirms.as_mut()) {
                 confirms.tracker.register(&mut confirms.reached);
             }
@@ -367,7 +373,7 @@ impl Session {
         }
         self.settles.flush(now, &mut self.aftermath);
         for number in self.touched.drain(..) {
-            if let Some(channel) = self.channels.get_mut(&number) {
+            if let Some(channel) = self.channels.get_mut(number) {
                 channel.return_window(now, &mut self.aftermath);
             }
         }
@@ -406,8 +412,7 @@ impl Session {
     }
 
     fn release_all(&mut self) {
-        let mut numbers: Vec<_> = self.channels.keys().copied().collect();
-        numbers.sort_unstable();
+        let numbers: Vec<_> = self.channels.iter().map(Channel::number).collect();
         for number in numbers {
             self.release_channel(number);
         }
@@ -420,7 +425,7 @@ impl Session {
     fn channel_mut(&mut self, number: u16) -> Result<&mut Channel, AmqpError> {
         // The protocol core lets methods through for open channels only.
         self.channels
-            .get_mut(&number)
+            .get_mut(number)
             .ok_or_else(|| AmqpError::connection(ReplyCode::ChannelError, "expected 'channel.open'"))
     }
 

@@ -133,8 +133,9 @@ impl Outbox {
         self.room.notify_waiters();
     }
 
-    /// Waits until there is something to write, or the end.
+    /// Waits until there is something to write, or the end; keeps no memory meanwhile.
     pub async fn ready(&self) {
+        self.state.lock().buffer.shrink();
         self.wake.notified().await;
     }
 

@@ -37,7 +37,7 @@ impl Session {
     }
 
     fn try_publish(&mut self, number: u16, publish: &mut Publish<'_>) -> Result<(), AmqpError> {
-        let (Some(place), Some(channel)) = (&self.place, self.channels.get_mut(&number)) else {
+        let (Some(place), Some(channel)) = (&self.place, self.channels.get_mut(number)) else {
             // The protocol core lets methods through for open channels of open connections only.
             return Err(AmqpError::connection(
                 ReplyCode::ChannelError,
@@ -122,7 +122,7 @@ impl Session {
             .broker
             .reply_channel(&String::from_utf8_lossy(publish.routing_key()))
             .is_some_and(|sink| sink.reply(&message));
-        let Some(channel) = self.channels.get_mut(&number) else {
+        let Some(channel) = self.channels.get_mut(number) else {
             return Ok(());
         };
         if !reached && publish.mandatory {
@@ -150,7 +150,7 @@ impl Session {
         pending: Vec<PendingPublish>,
         ticket: &dyn Fn() -> ConfirmTicket,
     ) {
-        let Some(channel) = self.channels.get_mut(&number) else {
+        let Some(channel) = self.channels.get_mut(number) else {
             return;
         };
         for mut publish in pending {
@@ -199,6 +199,7 @@ fn route_again(publish: &mut PendingPublish, routes: &mut RouteCache, vhost: &Vh
 }
 
 /// The message as it goes on.
+#[inline]
 fn message_of(publish: &mut Publish<'_>, traits: &Traits) -> Message {
     let message = match &traits.replaced {
         None => publish.take_message(),
@@ -220,6 +221,7 @@ fn ticket(confirms: &mut Confirms, number: u16, route: &Route, touched: &mut Vec
     route.remembered.guard(confirms.tracker.ticket(confirms.last))
 }
 
+#[inline]
 fn push(
     batch: &mut PublishBatch,
     queues: &[QueueRef],

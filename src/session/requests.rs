@@ -133,13 +133,12 @@ impl Session {
         let transaction = self.take_transaction(number)?;
         let waiter = CommitWaiter::new(number, Arc::clone(&self.outbox));
         self.publish_pending(number, transaction.publishes, &|| waiter.ticket());
-        if let Some(channel) = self.channels.get_mut(&number) {
+        if let Some(channel) = self.channels.get_mut(number) {
             let acks = transaction.settlements.iter();
             let acks = acks.filter(|(_, outcome)| *outcome == Outcome::Ack).count();
             tally::acked(&mut channel.tally, number, acks, &mut self.tallied);
             for (unacked, outcome) in transaction.settlements {
-                channel.settled += u32::from(unacked.windowed);
-                self.settles.push(channel.queue(unacked.queue), outcome, unacked.id);
+                channel.settle(&[unacked], outcome, &mut self.settles);
             }
         }
         self.touched.push(number);

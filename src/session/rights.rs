@@ -44,7 +44,7 @@ impl Session {
             return;
         };
         let now = self.broker.now();
-        for channel in self.channels.values_mut() {
+        for channel in self.channels.iter_mut() {
             let aftermath = &mut self.aftermath;
             channel.consumers.retain(|tag, consumer| {
                 if consumer.is_gone() || place.access.read_queue(&consumer.queue.name).is_ok() {

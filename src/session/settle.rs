@@ -29,32 +29,32 @@ impl SettleBatch {
         self.used == 0
     }
 
-    /// Adds one settlement.
-    pub fn push(&mut self, queue: &Arc<QueueCell>, outcome: Outcome, id: UnackedId) {
+    /// Adds settlements of one queue.
+    pub fn extend(&mut self, queue: &Arc<QueueCell>, outcome: Outcome, ids: impl Iterator<Item = UnackedId>) {
         let same = |slot: &Slot| slot.queue.id == queue.id && slot.outcome == outcome;
         // Mostly it is the last slot again; a channel that settles for many queues in turn walks a little.
-        match self.slots[..self.used].iter_mut().rev().find(|slot| same(slot)) {
-            Some(slot) => slot.ids.push(id),
-            None => self.open(queue, outcome, id),
-        }
+        let known = self.slots[..self.used].iter().rposition(same);
+        let at = known.unwrap_or_else(|| self.open(queue, outcome));
+        self.slots[at].ids.extend(ids);
     }
 
-    fn open(&mut self, queue: &Arc<QueueCell>, outcome: Outcome, id: UnackedId) {
-        match self.slots.get_mut(self.used) {
+    fn open(&mut self, queue: &Arc<QueueCell>, outcome: Outcome) -> usize {
+        let at = self.used;
+        self.used += 1;
+        match self.slots.get_mut(at) {
             Some(slot) => {
                 if slot.queue.id != queue.id {
                     slot.queue = Arc::clone(queue);
                 }
                 slot.outcome = outcome;
-                slot.ids.push(id);
             }
             None => self.slots.push(Slot {
                 queue: Arc::clone(queue),
                 outcome,
-                ids: vec![id],
+                ids: Vec::new(),
             }),
         }
-        self.used += 1;
+        at
     }
 
     /// Hands everything over.

@@ -85,7 +85,7 @@ impl Session {
         };
         self.broker.note_sizes(&mut self.sizes);
         for number in self.tallied.drain(..) {
-            if let Some(channel) = self.channels.get_mut(&number) {
+            if let Some(channel) = self.channels.get_mut(number) {
                 let counters = &channel.deliveries.counters;
                 let published = channel.tally.hand_over(counters, place.vhost.traffic());
                 if channel.confirms.is_some() {

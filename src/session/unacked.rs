@@ -96,8 +96,26 @@ impl UnackedTable {
         self.len() == 0
     }
 
+    /// Takes one out, or all up to it; false where the tag is unknown or settled already, and nothing is taken.
+    pub fn take_into(&mut self, delivery_tag: u64, multiple: bool, out: &mut Vec<Unacked>) -> bool {
+        if multiple {
+            return self.take_up_to(delivery_tag, out);
+        }
+        let taken = self.take(delivery_tag);
+        out.extend(taken);
+        taken.is_some()
+    }
+
     /// Takes one out; `None` where the tag is unknown or settled already.
-    pub fn take(&mut self, delivery_tag: u64) -> Option<Unacked> {
+    fn take(&mut self, delivery_tag: u64) -> Option<Unacked> {
+        // Most often it is the oldest, which is not settled: it would have been closed up.
+        if let Some(first) = self.entries.front().map(|entry| entry.unacked)
+            && first.delivery_tag == delivery_tag
+        {
+            self.entries.pop_front();
+            self.close_up();
+            return Some(first);
+        }
         let at = self.find(delivery_tag)?;
         let entry = &mut self.entries[at];
         if entry.settled {
@@ -182,6 +200,9 @@ impl UnackedTable {
     }
 
     fn close_up(&mut self) {
+        if self.settled == 0 {
+            return;
+        }
         while self.entries.front().is_some_and(|entry| entry.settled) {
             self.entries.pop_front();
             self.settled -= 1;

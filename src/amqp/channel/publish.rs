@@ -145,22 +145,27 @@ pub(in crate::amqp) fn in_place<'a>(input: &'a [u8], frame_max: u32, limits: &Wi
         return InPlace::Other;
     }
     let size = header.body_size as usize;
-    let (body, rest): (&[u8], _) = if size == 0 {
-        (&[], rest)
-    } else if let Some((head, body, rest)) = whole_frame(rest, limit) {
+    let header_end = input.len() - rest.len();
+    let rest = if size == 0 {
+        rest
+    } else if let Some((head, _, rest)) = whole_frame(rest, limit) {
         if head.kind != BODY || head.channel != channel || head.size != size {
             return InPlace::Other;
         }
-        (body, rest)
+        rest
     } else if size <= WAIT_MAX {
         return cut_or_other(rest, BODY, channel);
     } else {
         return InPlace::Other;
     };
     let consumed = input.len() - rest.len();
+    // The properties end with the header's payload, in front of the octet that ends its frame.
+    let properties_len = header.properties.len();
+    let properties_at = header_end - 1 - properties_len - EXCHANGE_AT;
+    let frames = &input[EXCHANGE_AT..consumed];
     InPlace::Whole {
         consumed,
-        publish: Publish::in_place(&input[EXCHANGE_AT..consumed], &method, header.properties, body),
+        publish: Publish::in_place(frames, &method, (properties_at, properties_len), size),
     }
 }
 

@@ -49,8 +49,25 @@ pub(in crate::amqp) fn ack_in_place(input: &[u8]) -> Option<(u16, Event<'static>
     Some((channel, event))
 }
 
+/// The `basic.ack` on this channel that lies whole at the front of the input, if one does: its delivery tag, and whether
+/// all up to that are meant. It changes nothing of the protocol's state, so where one such ack was let through, those right
+/// behind it may be taken by themselves; it is [`ACK_LEN`] bytes long.
+#[inline]
+#[must_use]
+pub fn ack_on(number: u16, input: &[u8]) -> Option<(u64, bool)> {
+    match ack_in_place(input)? {
+        (
+            channel,
+            Event::Settle {
+                delivery_tag, multiple, ..
+            },
+        ) if channel == number => Some((delivery_tag, multiple)),
+        _ => None,
+    }
+}
+
 /// Bytes of a frame with `basic.ack`.
-pub(in crate::amqp) const ACK_LEN: usize = 21;
+pub const ACK_LEN: usize = 21;
 
 /// Decodes one of the four; `None` for any other method of the basic class.
 #[inline]

@@ -18,9 +18,8 @@ impl QueueCell {
         let mut dead_letters = Vec::new();
         let mut spills = Vec::new();
         let mut runs = Vec::new();
-        for effect in inner.effects.drain(..) {
+        for effect in inner.effects.others.drain(..) {
             match effect {
-                Effect::Deliver(key, delivery) => inner.deliveries.push((key, delivery)),
                 Effect::Keep {
                     sequence,
                     message,
@@ -103,22 +102,19 @@ impl QueueCell {
     /// Hands the collected deliveries to the consumers' connections in their order, one lock for each run of the same
     /// consumer: a channel's delivery tags follow the order of its messages.
     pub(super) fn hand_over(&self, inner: &mut Inner, now: Millis, aftermath: &mut Aftermath) {
-        let mut deliveries = inner.deliveries.drain(..).peekable();
-        while let Some((key, first)) = deliveries.next() {
-            inner.run.push(first);
-            while let Some((_, next)) = deliveries.next_if(|(next, _)| *next == key) {
-                inner.run.push(next);
-            }
+        std::mem::swap(&mut inner.deliveries, &mut inner.effects.deliveries);
+        for run in inner.deliveries.chunk_by(|one, next| one.consumer == next.consumer) {
+            let key = run[0].consumer;
             let Some(Some(sink)) = inner.consumers.get(key.0 as usize) else {
-                inner.run.clear();
                 continue;
             };
-            self.count_deliveries(&inner.run);
-            self.tap(&**sink, &inner.run, aftermath);
-            if sink.deliver(&mut inner.run) == Flow::Full {
+            self.count_deliveries(run);
+            self.tap(&**sink, run, aftermath);
+            if sink.deliver(run) == Flow::Full {
                 inner.core.apply(Command::Pause(key), now, &mut inner.effects);
             }
         }
+        inner.deliveries.clear();
     }
 
     /// The journal may forget these: their dead letters are placed.

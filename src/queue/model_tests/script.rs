@@ -92,6 +92,7 @@ fn number(message: &Message) -> u64 {
 
 fn handed(delivery: &Delivery) -> Handed {
     let Delivery {
+        consumer: _,
         sequence,
         unacked,
         message,
@@ -107,13 +108,18 @@ fn handed(delivery: &Delivery) -> Handed {
     )
 }
 
-fn seen(effect: &Effect) -> Vec<(Seen, Option<UnackedId>)> {
+fn seen(asked: Asked<'_>) -> Vec<(Seen, Option<UnackedId>)> {
     let tag = |ticket: &ConfirmTicket| -> u64 {
         let text = format!("{ticket:?}");
         text.trim_matches(|c: char| !c.is_ascii_digit()).parse().unwrap()
     };
+    let effect = match asked {
+        Asked::Delivery(delivery) => {
+            return vec![(Seen::Deliver(delivery.consumer.0, handed(delivery)), delivery.unacked)];
+        }
+        Asked::Other(effect) => effect,
+    };
     let seen = match effect {
-        Effect::Deliver(key, delivery) => return vec![(Seen::Deliver(key.0, handed(delivery)), delivery.unacked)],
         Effect::ForgetRun { first, count } => {
             let run = *first..first + count;
             return run.map(|sequence| (Seen::Forget(sequence), None)).collect();
@@ -138,6 +144,13 @@ fn seen(effect: &Effect) -> Vec<(Seen, Option<UnackedId>)> {
     vec![(seen, None)]
 }
 
+/// All that was asked for, but for bodies.
+fn told(effects: &Effects) -> Vec<(Seen, Option<UnackedId>)> {
+    let asked = effects.in_order().into_iter();
+    let told = asked.filter(|asked| !matches!(asked, Asked::Other(Effect::Load)));
+    told.flat_map(seen).collect()
+}
+
 impl Test {
     pub(super) fn new(options: QueueOptions) -> Self {
         Self {
@@ -154,16 +167,15 @@ impl Test {
 
     /// Gives a command to the core, then lets the oracle predict what the core did.
     fn apply(&mut self, command: Command<'_>, predict: impl FnOnce(&mut Oracle, &Reply)) -> Reply {
-        let mut effects = Vec::new();
+        let mut effects = Effects::default();
         let reply = self.core.apply(command, self.oracle.now, &mut effects);
-        self.load_asked |= effects.iter().any(|effect| matches!(effect, Effect::Load));
-        for effect in &effects {
+        self.load_asked |= effects.others.iter().any(|effect| matches!(effect, Effect::Load));
+        for effect in &effects.others {
             if let Effect::Keep { sequence, message, .. } | Effect::Spill { sequence, message } = effect {
                 self.bodies.insert(*sequence, message.clone());
             }
         }
-        let told = effects.iter().filter(|effect| !matches!(effect, Effect::Load));
-        let tape: Vec<_> = told.flat_map(seen).collect();
+        let tape = told(&effects);
         self.log.push(format!("{tape:?}"));
         self.oracle.begin(tape);
         predict(&mut self.oracle, &reply);
@@ -254,7 +266,7 @@ impl Test {
             Op::PageOut(keep) => {
                 let here = self.oracle.ready.iter().filter(|item| !item.on_disk).count();
                 // Which ones go is the core's choice.
-                let mut effects = Vec::new();
+                let mut effects = Effects::default();
                 self.core
                     .apply(Command::PageOut { keep }, self.oracle.now, &mut effects);
                 self.page_out(effects);

@@ -100,10 +100,10 @@ fn what_a_target_refused_can_be_taken_back() {
     q.names("a");
     q.get();
     let ids = q.ids("a");
-    let mut effects = Vec::new();
+    let mut effects = Effects::default();
     q.core
         .apply(Command::Settle(Outcome::Reject, &ids), q.now, &mut effects);
-    let Some(Effect::DeadLetter(letter)) = effects.pop() else {
+    let Some(Effect::DeadLetter(letter)) = effects.others.pop() else {
         panic!("{effects:?}");
     };
     assert_eq!((letter.held, letter.died_at, letter.sequence), (false, 1000, 1));

@@ -130,12 +130,12 @@ fn text(message: &Message) -> String {
 
 impl Q {
     fn apply(&mut self, command: Command<'_>) -> (Reply, String) {
-        let mut effects = Vec::new();
+        let mut effects = Effects::default();
         let reply = self.core.apply(command, self.now, &mut effects);
         if let Reply::Got(Some(delivery), _) = &reply {
             self.note(delivery);
         }
-        let words: Vec<String> = effects.iter().map(|effect| self.word(effect)).collect();
+        let words: Vec<String> = effects.in_order().into_iter().map(|asked| self.word(asked)).collect();
         (reply, words.join(", "))
     }
 
@@ -211,12 +211,15 @@ impl Q {
         }
     }
 
-    fn word(&mut self, effect: &Effect) -> String {
-        match effect {
-            Effect::Deliver(key, delivery) => {
+    fn word(&mut self, asked: Asked<'_>) -> String {
+        let effect = match asked {
+            Asked::Delivery(delivery) => {
                 self.note(delivery);
-                format!("{}>{}{}", text(&delivery.message), key.0, mark(delivery))
+                return format!("{}>{}{}", text(&delivery.message), delivery.consumer.0, mark(delivery));
             }
+            Asked::Other(effect) => effect,
+        };
+        match effect {
             Effect::Keep {
                 sequence,
                 message,

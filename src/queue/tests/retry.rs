@@ -64,10 +64,10 @@ fn a_restart_keeps_delay_and_count() {
     q.publish([m("a").persistent()]);
     q.get();
     let ids = q.ids("a");
-    let mut effects = Vec::new();
+    let mut effects = Effects::default();
     q.core
         .apply(Command::Settle(Outcome::Reject, &ids), q.now, &mut effects);
-    let Effect::Keep { sequence, message, .. } = effects.remove(0) else {
+    let Effect::Keep { sequence, message, .. } = effects.others.remove(0) else {
         panic!("{effects:?}");
     };
     let mut after = retrying();

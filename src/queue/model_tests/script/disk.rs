@@ -2,19 +2,18 @@
 
 use super::super::super::*;
 use super::super::oracle::Item;
-use super::{Test, in_group, seen};
+use super::{Test, in_group, told};
 use crate::model::{FieldValue, Message, Properties};
 
 impl Test {
     pub fn page_out(&mut self, effects: Effects) {
-        self.load_asked |= effects.iter().any(|effect| matches!(effect, Effect::Load));
-        for effect in &effects {
+        self.load_asked |= effects.others.iter().any(|effect| matches!(effect, Effect::Load));
+        for effect in &effects.others {
             if let Effect::Spill { sequence, message } = effect {
                 self.bodies.insert(*sequence, message.clone());
             }
         }
-        let told = effects.iter().filter(|effect| !matches!(effect, Effect::Load));
-        self.oracle.begin(told.flat_map(seen).collect());
+        self.oracle.begin(told(&effects));
         let away = self.away();
         assert!(away.is_empty() || self.oracle.options.may_page());
         let mut ready = std::mem::take(&mut self.oracle.ready);
