@@ -107,6 +107,7 @@ class Power:
             return way
         if way == "all":
             cut_off(self.log)
+            self.catch_up()
             return way
         self.is_new = True
         self.pending, begun, at = [], {}, 0
@@ -122,6 +123,28 @@ class Power:
         self.end(way, random, at + 1)
         self.write()
         return way
+
+    def catch_up(self):
+        """Adds to the list what the process had written when it was killed, but not written down: the next process sees
+        it. A write that syncs takes long, so that this is not rare."""
+        seen = {inode: Changes(file.durable) for inode, file in self.files.items()}
+        for kind, inode, number, data in records(self.log):
+            if kind == b"C":
+                seen[inode] = Changes()
+            elif kind in b"WT" and inode in seen:
+                seen[inode].apply(kind, number, data)
+        with open(self.log, "ab") as log:
+            for path in (os.path.join(where, name) for where, _, names in os.walk(self.folder) for name in names):
+                known, is_there = seen.get(os.stat(path).st_ino), Path(path).read_bytes()
+                if known is None or known.durable == is_there:
+                    continue
+                inode = os.stat(path).st_ino
+                if len(is_there) < len(known.durable):
+                    log.write(HEAD.pack(b"T", inode, len(is_there), 0))
+                for at in range(0, len(is_there), SECTOR):
+                    sector = is_there[at:at + SECTOR]
+                    if known.durable[at:at + SECTOR] != sector:
+                        log.write(HEAD.pack(b"W", inode, at, len(sector)) + sector)
 
     def sync(self, inode, upto):
         if inode in self.files:

@@ -73,6 +73,45 @@ os.pwrite(first, b"lost", 0)
 """, "nothing", {"a": b"old"})
         self.assertEqual(found, {"a": b"new"})
 
+    def test_what_is_written_through_needs_no_sync(self):
+        # Bits of <linux/fs.h>: FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_SYNC_FL.
+        for set_flag, left in [("", b"old"), ("fcntl.ioctl(fd, 0x40086602, struct.pack('Q', flags | 8))", b"new")]:
+            found = self.after(f"""
+import fcntl, struct
+fd = os.open(at("a"), os.O_WRONLY)
+flags, = struct.unpack("Q", fcntl.ioctl(fd, 0x80086601, bytes(8)))
+{set_flag}
+os.pwrite(fd, b"new", 0)
+""", "nothing", {"a": b"old"})
+            self.assertEqual(found, {"a": left})
+
+    def test_what_was_not_written_down_is_there_for_the_next_process_and_what_it_syncs_stays(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch) / "data"
+            folder.mkdir()
+            for name in "ab":
+                (folder / name).write_bytes(b"old" * 1000)
+            loss = Power(folder, scratch)
+
+            def life(steps, way):
+                environment = os.environ | loss.environment()
+                subprocess.run([sys.executable, "-c", PROGRAM + steps, str(folder)], env=environment, check=True)
+                # Killed after a write that it did not write down.
+                for name in "ab":
+                    with open(folder / name, "r+b") as file:
+                        file.seek(2000)
+                        file.write(b"unseen")
+                ways, power.WAYS = power.WAYS, [way]
+                try:
+                    loss.lose(random.Random(3))
+                finally:
+                    power.WAYS = ways
+            life('os.truncate(at("a"), 2500)', "all")
+            life('sync(at("a"))', "nothing")
+            content = (b"old" * 1000)[:2000] + b"unseen" + (b"old" * 1000)[2006:2500]
+            self.assertEqual((folder / "a").read_bytes(), content)
+            self.assertEqual((folder / "b").read_bytes(), b"old" * 1000)
+
     def test_a_name_needs_its_folder_synced(self):
         steps = """
 fd = os.open(at("a.new"), os.O_WRONLY | os.O_CREAT)
