@@ -92,6 +92,7 @@ class Power:
         # What the process sees of files and folders by their inodes; then the names that are on stable storage.
         self.files, self.folders = {}, {}
         self.names, self.safe_folders = {}, {str(self.folder)}
+        self.paths = paths(self.folder)
         for path, _, names in os.walk(self.folder):
             self.folders[os.stat(path).st_ino] = path
             self.safe_folders.add(path)
@@ -125,26 +126,24 @@ class Power:
         return way
 
     def catch_up(self):
-        """Adds to the list what the process had written when it was killed, but not written down: the next process sees
-        it. A write that syncs takes long, so that this is not rare."""
-        seen = {inode: Changes(file.durable) for inode, file in self.files.items()}
+        """Adds to the list what the process had done when it was killed, but not written down: the next process sees it.
+        An operation that waits for the disk takes long, so that this is not rare."""
+        names, seen = dict(self.paths), {inode: Changes(file.durable) for inode, file in self.files.items()}
         for kind, inode, number, data in records(self.log):
             if kind == b"C":
                 seen[inode] = Changes()
-            elif kind in b"WT" and inode in seen:
+            if kind in b"WT" and inode in seen:
                 seen[inode].apply(kind, number, data)
+            elif kind in b"CMRUD":
+                names = renamed(names, kind, inode, *parts(data))
+        there = paths(self.folder)
         with open(self.log, "ab") as log:
-            for path in (os.path.join(where, name) for where, _, names in os.walk(self.folder) for name in names):
-                known, is_there = seen.get(os.stat(path).st_ino), Path(path).read_bytes()
-                if known is None or known.durable == is_there:
-                    continue
-                inode = os.stat(path).st_ino
-                if len(is_there) < len(known.durable):
-                    log.write(HEAD.pack(b"T", inode, len(is_there), 0))
-                for at in range(0, len(is_there), SECTOR):
-                    sector = is_there[at:at + SECTOR]
-                    if known.durable[at:at + SECTOR] != sector:
-                        log.write(HEAD.pack(b"W", inode, at, len(sector)) + sector)
+            for kind, inode, *changed in missed(names, there):
+                data = b"".join(os.fsencode(path) + b"\0" for path in changed)
+                log.write(HEAD.pack(kind, inode, 0, len(data)) + data)
+            for path, inode in there.items():
+                if os.path.isfile(path):
+                    difference(log, inode, seen.get(inode, Changes()).durable, Path(path).read_bytes())
 
     def sync(self, inode, upto):
         if inode in self.files:
@@ -158,7 +157,7 @@ class Power:
 
     def name(self, at, kind, inode, data):
         """A change of names, which is pending."""
-        path, *other = [os.fsdecode(part) for part in data.split(b"\0")[:-1]]
+        path, *other = parts(data)
         file = None
         # A number that belonged to something removed is given out again.
         if kind == b"C":
@@ -225,6 +224,51 @@ class Power:
         for path, file in self.names.items():
             if os.path.isdir(os.path.dirname(path)):
                 Path(path).write_bytes(file.durable)
+
+
+def parts(data):
+    """The paths of a record."""
+    return [os.fsdecode(part) for part in data.split(b"\0")[:-1]]
+
+
+def paths(folder):
+    """All files and folders below one, each with its inode."""
+    return {path: os.stat(path).st_ino for where, folders, files in os.walk(folder)
+            for path in (os.path.join(where, name) for name in folders + files)}
+
+
+def renamed(names, kind, inode, path, other=None):
+    """What `paths` would give after a change of names."""
+    if kind in b"CM":
+        return names | {path: inode}
+    gone = path if kind in b"UD" else other
+    names = {name: one for name, one in names.items() if not inside(name, gone)}
+    return {moved(name, path, other): one for name, one in names.items()} if kind == b"R" else names
+
+
+def missed(names, there):
+    """The changes that make `there` of `names`."""
+    for path in sorted(there):
+        inode = there[path]
+        if names.get(path) == inode:
+            continue
+        before = next((name for name, one in names.items() if one == inode and there.get(name) != inode), None)
+        kind = b"R" if before else b"M" if os.path.isdir(path) else b"C"
+        change = (kind, 0, before, path) if before else (kind, inode, path)
+        names = renamed(names, *change)
+        yield change
+    for path in names.keys() - there.keys():
+        yield (b"D", 0, path)
+
+
+def difference(log, inode, known, is_there):
+    """Writes down what makes one content of another."""
+    if len(is_there) < len(known):
+        log.write(HEAD.pack(b"T", inode, len(is_there), 0))
+    for at in range(0, len(is_there), SECTOR):
+        sector = is_there[at:at + SECTOR]
+        if known[at:at + SECTOR] != sector:
+            log.write(HEAD.pack(b"W", inode, at, len(sector)) + sector)
 
 
 def inside(path, folder):

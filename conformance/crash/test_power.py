@@ -88,29 +88,38 @@ os.pwrite(fd, b"new", 0)
     def test_what_was_not_written_down_is_there_for_the_next_process_and_what_it_syncs_stays(self):
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch) / "data"
-            folder.mkdir()
-            for name in "ab":
+            (folder / "old").mkdir(parents=True)
+            for name in ["a", "b", "gone", "old/c"]:
                 (folder / name).write_bytes(b"old" * 1000)
             loss = Power(folder, scratch)
 
-            def life(steps, way):
+            def life(steps, way, unseen):
                 environment = os.environ | loss.environment()
                 subprocess.run([sys.executable, "-c", PROGRAM + steps, str(folder)], env=environment, check=True)
-                # Killed after a write that it did not write down.
-                for name in "ab":
-                    with open(folder / name, "r+b") as file:
-                        file.seek(2000)
-                        file.write(b"unseen")
+                unseen()
                 ways, power.WAYS = power.WAYS, [way]
                 try:
                     loss.lose(random.Random(3))
                 finally:
                     power.WAYS = ways
-            life('os.truncate(at("a"), 2500)', "all")
-            life('sync(at("a"))', "nothing")
+
+            def killed():
+                for name in "ab":
+                    with open(folder / name, "r+b") as file:
+                        file.seek(2000)
+                        file.write(b"unseen")
+                os.truncate(folder / "a", 2500)
+                (folder / "gone").unlink()
+                (folder / "old").rename(folder / "new")
+                (folder / "made").write_bytes(b"made")
+            life('os.rename(at("b"), at("b2"))\nos.rename(at("b2"), at("b"))', "all", killed)
+            life('sync(at("a"))\nsync(at("made"))\nsync(folder)', "nothing", lambda: None)
             content = (b"old" * 1000)[:2000] + b"unseen" + (b"old" * 1000)[2006:2500]
             self.assertEqual((folder / "a").read_bytes(), content)
             self.assertEqual((folder / "b").read_bytes(), b"old" * 1000)
+            found = sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+            self.assertEqual(found, ["a", "b", "made", "new", "new/c"])
+            self.assertEqual((folder / "made").read_bytes(), b"made")
 
     def test_a_name_needs_its_folder_synced(self):
         steps = """
