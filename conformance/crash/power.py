@@ -174,6 +174,10 @@ class Power:
             self.pending = [(one, moved(where, path, other[0]), what, moved(name, path, other[0]), *rest)
                             if inside(where, path) else (one, where, what, name, *rest)
                             for one, where, what, name, *rest in self.pending]
+        elif kind == b"D":
+            # A folder of the same name may be made, and its names be safe, before this is.
+            file = {one for where, one in self.names.items() if inside(where, path)}
+            file |= {change[5] for change in self.pending if change[2] == b"C" and inside(change[3], path)}
         self.pending.append((at, os.path.dirname(path), kind, path, other, file))
 
     def replaced(self, path):
@@ -192,7 +196,8 @@ class Power:
             self.names = {moved(where, path, other[0]): file for where, file in self.names.items()}
         elif kind == b"D":
             self.safe_folders.discard(path)
-            self.names = {where: file for where, file in self.names.items() if not inside(where, path)}
+            self.names = {where: one for where, one in self.names.items()
+                          if one not in file or not inside(where, path)}
         else:
             self.names.pop(path, None)
 

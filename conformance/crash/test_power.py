@@ -164,6 +164,27 @@ make(b"2")
 """, way)
             self.assertEqual(found, {"old/f": b"2"}, way)
 
+    def test_a_folder_that_is_made_anew_keeps_what_was_safe_before_the_old_one_was_gone(self):
+        for way in power.WAYS[:3]:
+            found = self.after("""
+os.mkdir(at("x"))
+os.close(os.open(at("x/f"), os.O_WRONLY | os.O_CREAT))
+os.close(os.open(at("x/g"), os.O_WRONLY | os.O_CREAT))
+sync(at("x"))
+sync(folder)
+os.unlink(at("x/f"))
+os.unlink(at("x/g"))
+os.rmdir(at("x"))
+os.mkdir(at("x"))
+fd = os.open(at("x/f"), os.O_WRONLY | os.O_CREAT)
+os.write(fd, b"2")
+os.fsync(fd)
+sync(at("x"))
+os.rename(at("x"), at("y"))
+sync(folder)
+""", way)
+            self.assertEqual(found, {"y/f": b"2"}, way)
+
     def test_a_folder_may_have_the_number_of_a_file_that_is_gone(self):
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch) / "data"
