@@ -20,12 +20,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -253,6 +255,29 @@ int close(int fd) {
 FCNTL(fcntl)
 FCNTL(fcntl64)
 
+/* All of the file that was written down before S is on stable storage at the E of the same number. */
+static void safe(uint64_t inode) {
+    static uint64_t syncs;
+    static unsigned random = 1;
+    pthread_mutex_lock(&lock);
+    uint64_t number = ++syncs;
+    random = random * 1664525u + 1013904223u;
+    unsigned pause = sync_us ? (random >> 8) % sync_us : 0;
+    note('S', inode, number, NULL, 0);
+    pthread_mutex_unlock(&lock);
+    if (pause)
+        usleep(pause);
+    pthread_mutex_lock(&lock);
+    note('E', inode, number, NULL, 0);
+    pthread_mutex_unlock(&lock);
+}
+
+/* Whether the kernel makes each write to the file one with an fdatasync (`chattr +S`). */
+static int is_written_through(int fd) {
+    int flags = 0;
+    return ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && flags & FS_SYNC_FL;
+}
+
 static ssize_t written(int fd, const void *bytes, size_t length, off_t offset, int here) {
     uint64_t inode = tracked(fd);
     if (!inode)
@@ -270,6 +295,8 @@ static ssize_t written(int fd, const void *bytes, size_t length, off_t offset, i
     if (done > 0)
         note('W', inode, (uint64_t)offset, bytes, (uint64_t)done);
     pthread_mutex_unlock(&lock);
+    if (done > 0 && log_fd >= 0 && is_written_through(fd))
+        safe(inode);
     if (error) {
         errno = error;
         return -1;
@@ -301,20 +328,12 @@ static int cut(int fd, off_t length) {
 int ftruncate(int fd, off_t length) { return cut(fd, length); }
 int ftruncate64(int fd, off_t length) { return cut(fd, length); }
 
-/* All that was written down before S is on stable storage at the E of the same number. */
 static int synced(int fd, int (*real)(int)) {
-    static uint64_t syncs;
-    static unsigned random = 1;
     uint64_t inode = tracked(fd);
     if (!inode)
         return real(fd);
     pthread_mutex_lock(&lock);
     int fails = fault() && !fail_short;
-    uint64_t number = ++syncs;
-    random = random * 1664525u + 1013904223u;
-    unsigned pause = sync_us ? (random >> 8) % sync_us : 0;
-    if (!fails)
-        note('S', inode, number, NULL, 0);
     pthread_mutex_unlock(&lock);
     if (fails) {
         errno = fail_errno;
@@ -322,11 +341,7 @@ static int synced(int fd, int (*real)(int)) {
     }
     if (log_fd < 0)
         return real(fd);
-    if (pause)
-        usleep(pause);
-    pthread_mutex_lock(&lock);
-    note('E', inode, number, NULL, 0);
-    pthread_mutex_unlock(&lock);
+    safe(inode);
     return 0;
 }
 

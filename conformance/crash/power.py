@@ -92,6 +92,7 @@ class Power:
         # What the process sees of files and folders by their inodes; then the names that are on stable storage.
         self.files, self.folders = {}, {}
         self.names, self.safe_folders = {}, {str(self.folder)}
+        self.paths = paths(self.folder)
         for path, _, names in os.walk(self.folder):
             self.folders[os.stat(path).st_ino] = path
             self.safe_folders.add(path)
@@ -107,6 +108,7 @@ class Power:
             return way
         if way == "all":
             cut_off(self.log)
+            self.catch_up()
             return way
         self.is_new = True
         self.pending, begun, at = [], {}, 0
@@ -123,6 +125,26 @@ class Power:
         self.write()
         return way
 
+    def catch_up(self):
+        """Adds to the list what the process had done when it was killed, but not written down: the next process sees it.
+        An operation that waits for the disk takes long, so that this is not rare."""
+        names, seen = dict(self.paths), {inode: Changes(file.durable) for inode, file in self.files.items()}
+        for kind, inode, number, data in records(self.log):
+            if kind == b"C":
+                seen[inode] = Changes()
+            if kind in b"WT" and inode in seen:
+                seen[inode].apply(kind, number, data)
+            elif kind in b"CMRUD":
+                names = renamed(names, kind, inode, *parts(data))
+        there = paths(self.folder)
+        with open(self.log, "ab") as log:
+            for kind, inode, *changed in missed(names, there):
+                data = b"".join(os.fsencode(path) + b"\0" for path in changed)
+                log.write(HEAD.pack(kind, inode, 0, len(data)) + data)
+            for path, inode in there.items():
+                if os.path.isfile(path):
+                    difference(log, inode, seen.get(inode, Changes()).durable, Path(path).read_bytes())
+
     def sync(self, inode, upto):
         if inode in self.files:
             self.files[inode].sync(upto)
@@ -135,7 +157,7 @@ class Power:
 
     def name(self, at, kind, inode, data):
         """A change of names, which is pending."""
-        path, *other = [os.fsdecode(part) for part in data.split(b"\0")[:-1]]
+        path, *other = parts(data)
         file = None
         # A number that belonged to something removed is given out again.
         if kind == b"C":
@@ -152,6 +174,10 @@ class Power:
             self.pending = [(one, moved(where, path, other[0]), what, moved(name, path, other[0]), *rest)
                             if inside(where, path) else (one, where, what, name, *rest)
                             for one, where, what, name, *rest in self.pending]
+        elif kind == b"D":
+            # A folder of the same name may be made, and its names be safe, before this is.
+            file = {one for where, one in self.names.items() if inside(where, path)}
+            file |= {change[5] for change in self.pending if change[2] == b"C" and inside(change[3], path)}
         self.pending.append((at, os.path.dirname(path), kind, path, other, file))
 
     def replaced(self, path):
@@ -170,7 +196,8 @@ class Power:
             self.names = {moved(where, path, other[0]): file for where, file in self.names.items()}
         elif kind == b"D":
             self.safe_folders.discard(path)
-            self.names = {where: file for where, file in self.names.items() if not inside(where, path)}
+            self.names = {where: one for where, one in self.names.items()
+                          if one not in file or not inside(where, path)}
         else:
             self.names.pop(path, None)
 
@@ -202,6 +229,51 @@ class Power:
         for path, file in self.names.items():
             if os.path.isdir(os.path.dirname(path)):
                 Path(path).write_bytes(file.durable)
+
+
+def parts(data):
+    """The paths of a record."""
+    return [os.fsdecode(part) for part in data.split(b"\0")[:-1]]
+
+
+def paths(folder):
+    """All files and folders below one, each with its inode."""
+    return {path: os.stat(path).st_ino for where, folders, files in os.walk(folder)
+            for path in (os.path.join(where, name) for name in folders + files)}
+
+
+def renamed(names, kind, inode, path, other=None):
+    """What `paths` would give after a change of names."""
+    if kind in b"CM":
+        return names | {path: inode}
+    gone = path if kind in b"UD" else other
+    names = {name: one for name, one in names.items() if not inside(name, gone)}
+    return {moved(name, path, other): one for name, one in names.items()} if kind == b"R" else names
+
+
+def missed(names, there):
+    """The changes that make `there` of `names`."""
+    for path in sorted(there):
+        inode = there[path]
+        if names.get(path) == inode:
+            continue
+        before = next((name for name, one in names.items() if one == inode and there.get(name) != inode), None)
+        kind = b"R" if before else b"M" if os.path.isdir(path) else b"C"
+        change = (kind, 0, before, path) if before else (kind, inode, path)
+        names = renamed(names, *change)
+        yield change
+    for path in names.keys() - there.keys():
+        yield (b"D", 0, path)
+
+
+def difference(log, inode, known, is_there):
+    """Writes down what makes one content of another."""
+    if len(is_there) < len(known):
+        log.write(HEAD.pack(b"T", inode, len(is_there), 0))
+    for at in range(0, len(is_there), SECTOR):
+        sector = is_there[at:at + SECTOR]
+        if known[at:at + SECTOR] != sector:
+            log.write(HEAD.pack(b"W", inode, at, len(sector)) + sector)
 
 
 def inside(path, folder):

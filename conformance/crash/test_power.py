@@ -73,6 +73,54 @@ os.pwrite(first, b"lost", 0)
 """, "nothing", {"a": b"old"})
         self.assertEqual(found, {"a": b"new"})
 
+    def test_what_is_written_through_needs_no_sync(self):
+        # Bits of <linux/fs.h>: FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_SYNC_FL.
+        for set_flag, left in [("", b"old"), ("fcntl.ioctl(fd, 0x40086602, struct.pack('Q', flags | 8))", b"new")]:
+            found = self.after(f"""
+import fcntl, struct
+fd = os.open(at("a"), os.O_WRONLY)
+flags, = struct.unpack("Q", fcntl.ioctl(fd, 0x80086601, bytes(8)))
+{set_flag}
+os.pwrite(fd, b"new", 0)
+""", "nothing", {"a": b"old"})
+            self.assertEqual(found, {"a": left})
+
+    def test_what_was_not_written_down_is_there_for_the_next_process_and_what_it_syncs_stays(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch) / "data"
+            (folder / "old").mkdir(parents=True)
+            for name in ["a", "b", "gone", "old/c"]:
+                (folder / name).write_bytes(b"old" * 1000)
+            loss = Power(folder, scratch)
+
+            def life(steps, way, unseen):
+                environment = os.environ | loss.environment()
+                subprocess.run([sys.executable, "-c", PROGRAM + steps, str(folder)], env=environment, check=True)
+                unseen()
+                ways, power.WAYS = power.WAYS, [way]
+                try:
+                    loss.lose(random.Random(3))
+                finally:
+                    power.WAYS = ways
+
+            def killed():
+                for name in "ab":
+                    with open(folder / name, "r+b") as file:
+                        file.seek(2000)
+                        file.write(b"unseen")
+                os.truncate(folder / "a", 2500)
+                (folder / "gone").unlink()
+                (folder / "old").rename(folder / "new")
+                (folder / "made").write_bytes(b"made")
+            life('os.rename(at("b"), at("b2"))\nos.rename(at("b2"), at("b"))', "all", killed)
+            life('sync(at("a"))\nsync(at("made"))\nsync(folder)', "nothing", lambda: None)
+            content = (b"old" * 1000)[:2000] + b"unseen" + (b"old" * 1000)[2006:2500]
+            self.assertEqual((folder / "a").read_bytes(), content)
+            self.assertEqual((folder / "b").read_bytes(), b"old" * 1000)
+            found = sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+            self.assertEqual(found, ["a", "b", "made", "new", "new/c"])
+            self.assertEqual((folder / "made").read_bytes(), b"made")
+
     def test_a_name_needs_its_folder_synced(self):
         steps = """
 fd = os.open(at("a.new"), os.O_WRONLY | os.O_CREAT)
@@ -115,6 +163,27 @@ os.rmdir(at("old"))
 make(b"2")
 """, way)
             self.assertEqual(found, {"old/f": b"2"}, way)
+
+    def test_a_folder_that_is_made_anew_keeps_what_was_safe_before_the_old_one_was_gone(self):
+        for way in power.WAYS[:3]:
+            found = self.after("""
+os.mkdir(at("x"))
+os.close(os.open(at("x/f"), os.O_WRONLY | os.O_CREAT))
+os.close(os.open(at("x/g"), os.O_WRONLY | os.O_CREAT))
+sync(at("x"))
+sync(folder)
+os.unlink(at("x/f"))
+os.unlink(at("x/g"))
+os.rmdir(at("x"))
+os.mkdir(at("x"))
+fd = os.open(at("x/f"), os.O_WRONLY | os.O_CREAT)
+os.write(fd, b"2")
+os.fsync(fd)
+sync(at("x"))
+os.rename(at("x"), at("y"))
+sync(folder)
+""", way)
+            self.assertEqual(found, {"y/f": b"2"}, way)
 
     def test_a_folder_may_have_the_number_of_a_file_that_is_gone(self):
         with tempfile.TemporaryDirectory() as scratch:

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::StoreError;
 use super::flush_watch::FlushWatch;
 use super::folder::{free_space, io_error, sync_folder};
+use super::write_through::write_through;
 
 /// Free space under which nothing is given to sled: after an ENOSPC of its own it cannot go on, not even remove.
 const SPACE_TO_WRITE: u64 = 16 << 20;
@@ -25,7 +26,9 @@ const FLUSH_PATIENCE: Duration = Duration::from_secs(1);
 /// A sled database with what its own `flush` leaves out.
 ///
 /// sled 0.34.7's `flush` is a `sync_file_range` on Linux, which does not make the disk write its cache; a
-/// `sync_data` on any handle of the same file does.
+/// `sync_data` on any handle of the same file does. It makes what was flushed safe, but sled had counted on it before:
+/// it writes into the heads of its segments up to where all is on stable storage, uses the space of what was replaced
+/// again, and trusts both when it opens. So its file is one that is written through ([`write_through`]).
 #[derive(Debug)]
 pub(super) struct Database {
     path: PathBuf,
@@ -53,6 +56,15 @@ impl Database {
 
     /// Opens a database whose files are synced. sled writes as it opens, and does not sync all of it.
     fn open_synced(path: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
+        // Before sled writes to it.
+        if let Err(error) = File::open(path.join("db")).and_then(|file| write_through(&file)) {
+            tracing::warn!(
+                path = %path.display(),
+                %error,
+                "the file system does not write single files through: a power loss may leave a database that sled \
+                 refuses to open"
+            );
+        }
         let database = Self::open_at(path, cache_bytes)?;
         sync_files(path).map_err(io_error(path))?;
         Ok(database)

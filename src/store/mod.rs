@@ -22,8 +22,14 @@
 //! | `interval` | handed to the operating system | nothing | up to one interval |
 //! | `never` | handed to the operating system | nothing | what the system had not written yet, often 30 s |
 //!
-//! The last column is that of the log. sled syncs its own files in an order that a power loss can tear: it may refuse its
-//! database afterwards, which no setting of ours prevents (`conformance/crash/README.md`).
+//! The last column is that of the log, and of sled where its file is written through. sled 0.34.7 takes what
+//! `sync_file_range` has written for safe, which on Linux no power loss respects: it notes in the head of each new segment
+//! up to where all before it is on stable storage, and writes new segments over those whose pages it has moved. Where the
+//! power goes before our own sync, the note or the overwritten pages may be on the disk and what they rest on not; sled
+//! then refuses the database ("corrupted data") or passes over the hole. So the file that has all its pages gets the
+//! attribute `chattr +S`: each write to it is one with an fdatasync, and what sled takes for safe is. A file system without
+//! it (tmpfs, NFS) is warned of at the start. With `interval` and `never` this holds as well, so that sled's speed is the
+//! same in every mode.
 //!
 //! In every mode what is left after a loss is whole messages, in order; a clean end syncs. `refused` means that the
 //! disk is full: nothing of the message is kept, and the store works again as soon as there is space. Any other failure
@@ -114,6 +120,7 @@ mod state;
 mod statistics;
 mod timed;
 mod wake;
+mod write_through;
 
 pub use backlog::BacklogHook;
 pub use engine::Recovered;
