@@ -165,7 +165,7 @@ mod tests {
             })
         }
 
-        async fn from_elsewhere(&self) -> Result<u32, LoginRefused> {
+        async fn log_in_elsewhere(&self) -> Result<u32, LoginRefused> {
             self.turns.take(|| false, async { Ok(7) }).await
         }
     }
@@ -178,7 +178,7 @@ mod tests {
             settle().await;
             assert_eq!(bench.begun(), 1, "the second has not had its turn");
             for _ in 0..3 {
-                assert_eq!(bench.from_elsewhere().await, Ok(7), "others go past them");
+                assert_eq!(bench.log_in_elsewhere().await, Ok(7), "others go past them");
             }
             settle().await;
             assert!(!first.is_finished(), "he is told after the pause");
@@ -222,7 +222,7 @@ mod tests {
             settle().await;
             assert_eq!(bench.begun(), 2, "one pauses, one waits for that");
             assert!(!one.is_finished() && !other.is_finished());
-            assert_eq!(bench.from_elsewhere().await, Ok(7), "the lane of the trusted is free");
+            assert_eq!(bench.log_in_elsewhere().await, Ok(7), "the lane of the trusted is free");
         });
     }
 
@@ -238,7 +238,7 @@ mod tests {
             }
             // Those who had not begun have left the line.
             bench.go_on.notify_one();
-            assert_eq!(bench.from_elsewhere().await, Ok(7));
+            assert_eq!(bench.log_in_elsewhere().await, Ok(7));
             assert_eq!(bench.begun(), 1);
         });
     }
