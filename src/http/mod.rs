@@ -123,7 +123,7 @@ struct Api {
     settings: HttpSettings,
     address: SocketAddr,
     started_at: Millis,
-    hashing: Semaphore,
+    hashing: Arc<Semaphore>,
     /// Held from reading limits to writing them back with one of them changed.
     limit_changes: parking_lot::Mutex<()>,
     sessions: Sessions,
@@ -186,7 +186,7 @@ pub async fn start(
         broker,
         settings,
         address,
-        hashing: Semaphore::new(HASHING_AT_A_TIME),
+        hashing: Arc::new(Semaphore::new(HASHING_AT_A_TIME)),
         limit_changes: parking_lot::Mutex::default(),
         sessions: Sessions::new(pages.sessions),
         vitals: Vitals::default(),

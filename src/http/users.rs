@@ -97,9 +97,12 @@ pub async fn put(
         tags,
         limits: standing.as_ref().map_or_else(UserLimits::default, |user| user.limits),
     };
-    let _turn = api.hashing.acquire().await.map_err(ApiError::internal)?;
+    let turn = Arc::clone(&api.hashing).acquire_owned().await;
+    let turn = turn.map_err(ApiError::internal)?;
     let broker = Arc::clone(&api.broker);
     blocking(move || {
+        // Kept to the end, even if who asked has gone.
+        let _turn = turn;
         let password = body.password.as_deref().filter(|password| !password.is_empty());
         broker
             .put_user(&user, password.map(str::as_bytes))

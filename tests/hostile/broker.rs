@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 use warren::amqp::WireLimits;
 use warren::auth::{Accounts, HashingCost, Permission, Tags};
 use warren::broker::{Broker, BrokerLimits, BrokerParts};
@@ -144,8 +145,8 @@ impl TestBroker {
     }
 
     /// Does something beside the test, in the broker's runtime.
-    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.runtime.spawn(task);
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        self.runtime.spawn(task)
     }
 
     /// Waits until `count` connections are left.

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, RwLock, mpsc};
 use std::time::Duration;
 
 use base64::Engine;
@@ -107,6 +107,41 @@ fn guesses_over_http_and_amqp_wait_in_one_line() {
     assert_eq!(broker.broker.login_failures().total(), 6);
     let held = broker.broker.login_failures().by_address(broker.broker.now());
     assert_eq!(held, [(guesser.into(), 5), (other.into(), 1)]);
+}
+
+#[test]
+fn who_asks_and_goes_away_has_no_more_hashed_at_once() {
+    let broker = TestBroker::start(settings());
+    let lanes = std::thread::available_parallelism().map_or(2, usize::from).max(2);
+    let gate = Arc::new(RwLock::new(()));
+    let closed = gate.write().unwrap();
+    let (begun, has_begun) = mpsc::channel();
+    // Each from an address of its own, so that nobody is a suspect.
+    let log_in = |number: usize| {
+        let (inner, gate, begun) = (Arc::clone(&broker.broker), Arc::clone(&gate), begun.clone());
+        broker.spawn(async move {
+            let slow = move || {
+                begun.send(()).unwrap();
+                drop(gate.read());
+                Err(LoginRefused)
+            };
+            let _ = inner.check_login_in_turn([192, 0, 2, number as u8].into(), slow).await;
+        })
+    };
+    for number in 0..lanes {
+        let gone = log_in(number);
+        has_begun.recv_timeout(PATIENCE).unwrap();
+        gone.abort();
+    }
+    log_in(lanes);
+    let early = has_begun.recv_timeout(Duration::from_millis(300));
+    assert!(early.is_err(), "those who went away have their hashes computed still");
+    drop(closed);
+    has_begun.recv_timeout(PATIENCE).unwrap();
+    // And their failures count.
+    while broker.broker.login_failures().total() < lanes as u64 + 1 {
+        std::thread::yield_now();
+    }
 }
 
 #[test]
