@@ -26,12 +26,14 @@ impl QueueCore {
         }
         let mut bytes = 0;
         for _ in 0..DISPATCH_BATCH {
-            if bytes >= DISPATCH_BYTES || !self.has_deliverable() {
+            if bytes >= DISPATCH_BYTES || !self.ready.has_head() {
                 return;
             }
-            self.expire_head(now, effects);
-            if !self.ready.has_head() {
-                return;
+            if self.ready.has_expiring() && self.consumers.can_take() {
+                self.expire_head(now, effects);
+                if !self.ready.has_head() {
+                    return;
+                }
             }
             let Some(turn) = self.consumers.take_turn() else {
                 return;
@@ -58,25 +60,17 @@ impl QueueCore {
         let Some((sequence, entry)) = head else {
             return Reply::Got(None, self.ready.paged_len);
         };
-        let (delivery, kept) = self.hand_out(Holder::GET, no_ack, sequence, entry);
-        if kept {
+        if no_ack && entry.kept {
             effects.push(Effect::Forget(sequence));
         }
+        let delivery = self.hand_out(Holder::GET, no_ack, sequence, entry);
         Reply::Got(Some(delivery), self.ready.len())
     }
 
-    /// Makes the delivery of a message, and its place among the unacked where it has to be settled. The bool says
-    /// that the store has to forget the message.
+    /// Makes the delivery of a message, and its place among the unacked where it has to be settled.
     #[inline]
-    pub(super) fn hand_out(
-        &mut self,
-        holder: Holder,
-        no_ack: bool,
-        sequence: Sequence,
-        entry: Entry,
-    ) -> (Delivery, bool) {
+    pub(super) fn hand_out(&mut self, holder: Holder, no_ack: bool, sequence: Sequence, entry: Entry) -> Delivery {
         let (redelivered, delivery_count) = (entry.redelivered, entry.delivery_count);
-        let kept = no_ack && entry.kept;
         let (message, unacked) = if no_ack {
             (entry.message, None)
         } else {
@@ -86,15 +80,14 @@ impl QueueCore {
             }
             (message, Some(self.unacked.insert(sequence, entry, holder)))
         };
-        let delivery = Delivery {
+        Delivery {
             consumer: holder.key,
             sequence,
             unacked,
             message,
             redelivered,
             delivery_count,
-        };
-        (delivery, kept)
+        }
     }
 
     /// Removes expired messages from the head, so that none is delivered even where more expired than one command

@@ -97,9 +97,9 @@ impl QueueCore {
     /// Gives a message to whose turn it is.
     #[inline]
     pub(super) fn deliver(&mut self, turn: Turn, sequence: Sequence, entry: Entry, effects: &mut Effects) {
-        let (delivery, kept) = self.hand_out(turn.holder, turn.no_ack, sequence, entry);
-        effects.deliver(delivery);
-        if kept {
+        let forget = turn.no_ack && entry.kept;
+        effects.deliver(self.hand_out(turn.holder, turn.no_ack, sequence, entry));
+        if forget {
             effects.push(Effect::Forget(sequence));
         }
     }

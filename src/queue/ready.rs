@@ -155,9 +155,7 @@ impl Ready {
 
     /// Takes the message that is to be delivered next; `None` where it is on disk.
     pub(super) fn pop_head(&mut self) -> Option<Numbered> {
-        let level = &mut self.levels[self.highest()?];
-        level.head()?;
-        let (sequence, entry) = level.pop()?;
+        let (sequence, entry) = self.levels[self.highest()?].pop()?;
         self.removed(sequence, &entry);
         Some((sequence, entry))
     }
@@ -312,7 +310,11 @@ impl Level {
     }
 
     /// Whether one that came back is before the others. After a retry it need not be: its sequence is a new one.
+    #[inline]
     fn returned_goes_first(&self) -> bool {
+        if self.returned.is_empty() {
+            return false;
+        }
         let first = self.fresh.front().map(|place| place.sequence);
         match (self.returned.first_key_value(), first.or_else(|| self.first_paged())) {
             (Some((sequence, _)), Some(other)) => *sequence < other,
@@ -320,6 +322,7 @@ impl Level {
         }
     }
 
+    /// `None` where the head is on disk.
     fn pop(&mut self) -> Option<Numbered> {
         if self.returned_goes_first() {
             return self.returned.pop_first();

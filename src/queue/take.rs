@@ -122,7 +122,7 @@ impl QueueCore {
                     None => continue,
                 },
             };
-            let (delivery, _) = self.hand_out(Holder::GET, false, place.sequence, entry);
+            let delivery = self.hand_out(Holder::GET, false, place.sequence, entry);
             taken.push(delivery);
         }
         // What stood behind a head on disk may be the head now.
