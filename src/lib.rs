@@ -39,14 +39,16 @@
 //!    comparison; any change of topology moves the vhost's generation, and with it every cached route is gone.
 //! 4. `broker/publish` gathers the messages of this read a queue. At the end of the read, or before any method that
 //!    could see a difference, each queue is locked once and gets its batch: [`queue::QueueCore::apply`].
-//! 5. The core answers in [`queue::Effect`]s, which `broker/queue_cell` carries out while the queue is locked: records
-//!    go to the queue's [`store::QueueJournal`], deliveries to the consumers' sinks. Dead letters, and queues that have
-//!    to go, are collected in an [`broker::Aftermath`] and done once no lock is held.
+//! 5. The core answers in [`queue::Effects`], a list of deliveries and one of all else, which `broker/queue_cell` carries
+//!    out while the queue is locked: records go to the queue's [`store::QueueJournal`], deliveries to the consumers' sinks,
+//!    which encode them from where they lie. Dead letters, and queues that have to go, are collected in an
+//!    [`broker::Aftermath`] and done once no lock is held.
 //! 6. `session/consumer` numbers a delivery, notes it as unacked and encodes it into the connection's
 //!    [`session::Outbox`]. The writer of a connection is woken once for all that came meanwhile, and writes it with
 //!    few system calls; bodies from 32 KiB on are shared, not copied.
-//! 7. Acks come back the same way: gathered over a read, one lock a queue. A message that was settled before the
-//!    commit thread took its record is never written.
+//! 7. Acks come back the same way: those that follow each other on a channel are taken out of its unacked table under one
+//!    lock, and gathered over a read, one lock a queue. A message that was settled before the commit thread took its
+//!    record is never written.
 //! 8. The commit thread drains all journals, writes, syncs, and answers the tickets; `session/confirms` lets the
 //!    writer send them, many under one `multiple`, in the order of publishing.
 //!

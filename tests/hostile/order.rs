@@ -177,3 +177,28 @@ fn tag_0_with_multiple_is_all_of_them_and_no_fault() {
     let state = queue.state();
     assert_eq!((state.ready, state.unacked), (0, 0));
 }
+
+/// The acks of one write are handled together: the ones in front of a fault count, the others do not.
+#[test]
+fn a_fault_in_a_run_of_acks_ends_it_there() {
+    let broker = TestBroker::start(settings());
+    let mut client = Client::open(broker.address, "ann");
+    client.declare(1, "q");
+    for body in [b"1", b"2", b"3", b"4", b"5", b"6"] {
+        client.publish(1, "q", body);
+    }
+    client.consume(1, "q", false);
+    for tag in 1..=6 {
+        assert_eq!(client.delivery().0, tag);
+    }
+    // The second settles two at once.
+    let run = [(1, 0), (3, 1), (99, 0), (4, 0), (5, 0)].map(|(tag, flags)| settle(80, tag, flags));
+    client.send(&run.concat());
+    let fault = client.expect(20, 40).fault();
+    assert_eq!(fault, (406, "PRECONDITION_FAILED - unknown delivery tag 99".to_owned()));
+    let mut other = Client::open(broker.address, "ann");
+    other.declare(1, "q");
+    other.consume(1, "q", true);
+    let left: Vec<Vec<u8>> = (0..3).map(|_| other.delivery().1).collect();
+    assert_eq!(left, [b"4", b"5", b"6"]);
+}
