@@ -17,8 +17,8 @@
 //! forgets its value, in memory and on disk, before the publisher gets its `basic.nack`: the next attempt is no
 //! duplicate. It goes to all queues, so that those that took the first one have two: at least once. A duplicate that
 //! came before the refusal is confirmed. A queue forgets as well what it took and the full disk refused: the next
-//! attempt is in the queue a second time, and on disk. After a restart a message that one of the queues has counts as routed, whatever
-//! the others made of it. A dead letter that may come back from a full target is not remembered at all.
+//! attempt is in the queue a second time, and on disk. After a restart a message that one of the queues has counts as
+//! routed, whatever the others made of it. A dead letter that may come back from a full target is not remembered at all.
 //!
 //! **Confirms.** A duplicate is confirmed once all that is on its way to the disk has come there, and so the first one
 //! has, or is settled; a full disk refuses it.

@@ -1,8 +1,9 @@
 //! The catalogue of the log's segments, in the database of the definitions: a checkpoint a segment.
 //!
 //! Key: [`PREFIX`], id of the segment (u32) and chunk (u32), big-endian. Value: up to [`CHUNK_BYTES`] of the checkpoint,
-//! since sled neither syncs nor gives back the files that it makes of what is larger (`sled_engine.rs`). All chunks are set in one batch. They are handed
-//! to the operating system and not synced: one that gets lost is made anew from its segment.
+//! since sled neither syncs nor gives back the files that it makes of what is larger (`sled_engine.rs`). All chunks are
+//! set in one batch. They are handed to the operating system and not synced: one that gets lost is made anew from its
+//! segment.
 //!
 //! A segment that is written to has chunk 0 with nothing in it, which is synced: so a log that is lost as a whole is
 //! missed.

@@ -88,11 +88,10 @@
 //! Taken while the machine was quiet. With builds on both cores a commit of 64 took 3.4 ms in the log and 1.2 to
 //! 2.2 ms in sled (36,000 and 33,000 messages/s in): why the log waits longer then is not known.
 //!
-//! A start reads 600,000 messages/s from
-//! the log and 400,000/s from sled.
+//! A start reads 600,000 messages/s from the log and 400,000/s from sled.
 //!
-//! Messages that are settled while they wait: 22 million/s, 0.04 µs, no I/O. Hence the log is the default. The log's index takes 1 to 6 bytes a
-//! live message.
+//! Messages that are settled while they wait: 22 million/s, 0.04 µs, no I/O. Hence the log is the default. The log's index
+//! takes 1 to 6 bytes a live message.
 
 mod backlog;
 mod catalogue;

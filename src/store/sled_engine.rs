@@ -2,7 +2,8 @@
 //!
 //! Key: queue, sequence and chunk (u64, u64, u32, big-endian, so that keys sort as messages do). Value: the encoded
 //! message cut into chunks of [`CHUNK_BYTES`]: what is larger ends as a file of its own in sled 0.34.7, which is never
-//! synced nor given back. (Chunks were 8 KiB once, and are read as they are.) A message with all its chunks is in one batch, hence whole or not there.
+//! synced nor given back. (Chunks were 8 KiB once, and are read as they are.) A message with all its chunks is in one
+//! batch, hence whole or not there.
 //!
 //! # Space
 //! sled uses the space of what was removed again and never gives it back. So a database of which little is live is

@@ -157,7 +157,8 @@ impl LogEngine {
         }
     }
 
-    /// Applies the records of a segment behind its checkpoint; gives the place where they end, be it the end of the file or a damaged one.
+    /// Applies the records of a segment behind its checkpoint; gives the place where they end, be it the end of the file
+    /// or a damaged one.
     fn replay_segment(&mut self, id: u32, found: &Found, highest: &mut Option<QueueId>) -> Result<u64, StoreError> {
         let mut window = Window::new(Arc::clone(&found.file));
         let mut at = self.checkpoint.end();
