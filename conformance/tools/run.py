@@ -32,6 +32,7 @@ class Process:
         if "http" not in words:
             sys.exit(f"{command[0]} did not start: {line!r}")
         self.amqp, self.http = words["amqp"], words["http"]
+        self.login = "guest:guest"
 
     def stop(self):
         self.process.terminate()
@@ -41,7 +42,7 @@ class Process:
         """Status and parsed answer."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"http://{self.http}{path}", data=data, method=method)
-        login = base64.b64encode(b"guest:guest").decode()
+        login = base64.b64encode(self.login.encode()).decode()
         request.add_header("Authorization", f"Basic {login}")
         request.add_header("Content-Type", "application/json")
         try:
@@ -227,7 +228,13 @@ KINDS = ("vhosts", "users", "permissions", "topic_permissions", "parameters", "p
 
 
 def definitions(broker, report):
-    """A file that a real RabbitMQ exports, imported here, exported, and imported there."""
+    """A file that a real RabbitMQ exports, imported here, exported, and imported there.
+
+    A login renews a hash of RabbitMQ's, and RabbitMQ reads no other. So somebody else asks here, who is not in the file
+    that goes there; in the end a user of the file logs in.
+    """
+    broker.ask("PUT", "/api/users/asks", {"password": "p", "tags": "administrator"})
+    broker.login = "asks:p"
     peer = Process([str(ROOT / "conformance" / "start_rabbitmq"), "--management"])
     try:
         for method, path, body in json.loads((HERE / "definitions.json").read_text()):
@@ -238,6 +245,7 @@ def definitions(broker, report):
         status, answer = broker.ask("POST", "/api/definitions", exported)
         report.note("definitions", "RabbitMQ's file imported here", "" if status == 204 else f"{status} {answer}")
         _, ours = broker.ask("GET", "/api/definitions")
+        ours["users"] = [user for user in ours["users"] if user["name"] != "asks"]
         compare(report, "exported here", exported, ours)
         # Everything of ours has to be news there.
         peer.ask("DELETE", "/api/vhosts/shop")
@@ -253,6 +261,11 @@ def definitions(broker, report):
         status, answer = peer.ask("GET", "/api/users/ours")
         fault = "" if status == 200 and answer["tags"] in ("monitoring", ["monitoring"]) else f"{status} {answer}"
         report.note("definitions", "a user without a hash that RabbitMQ reads", fault)
+        broker.login = "guest:guest"
+        _, renewed = broker.ask("GET", "/api/definitions")
+        hashes = [user["password_hash"] for user in renewed["users"] if user["name"] == "guest"]
+        fault = "" if len(hashes) == 1 and hashes[0].startswith("$argon2id$") else f"{hashes}"
+        report.note("definitions", "a hash of RabbitMQ's is renewed by a login", fault)
     finally:
         peer.stop()
 
