@@ -85,8 +85,9 @@
 //! | 64 | 101,000/s, 3.0 µs | 187,000/s, 1.9 µs | 44,000/s, 15.1 µs | 62,000/s, 11.4 µs |
 //! | 1,000 | 698,000/s, 0.8 µs | 1,483,000/s, 0.4 µs | 53,000/s, 16.8 µs | 83,000/s, 11.5 µs |
 //!
-//! Taken while the machine was quiet. With builds on both cores a commit of 64 took 3.4 ms in the log and 1.2 to
-//! 2.2 ms in sled (36,000 and 33,000 messages/s in): why the log waits longer then is not known.
+//! Taken while the machine was quiet, and before sled's file was written through. With builds on both cores a commit of
+//! 64 took 3.4 ms in the log and 1.2 to 2.2 ms in sled (36,000 and 33,000 messages/s in): why the log waits longer then
+//! is not known.
 //!
 //! A start reads 600,000 messages/s from the log and 400,000/s from sled.
 //!
