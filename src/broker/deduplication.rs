@@ -49,6 +49,7 @@ use crate::store::{Keep, QueueId, QueueJournal, StoredMessage};
 
 use super::arguments::{check_plug_in, positive, switch};
 use super::noted::{Noted, Present};
+use super::remembered::Remembered;
 
 const SWITCH: &str = "x-message-deduplication";
 const HEADER: &str = "x-deduplication-header";
@@ -388,9 +389,12 @@ impl QueueDeduplication {
     /// Whether a message with the value of this one is in the queue. A queue whose values outlive their messages does
     /// not know.
     pub fn has(&self, message: &Message) -> bool {
-        let options = self.options.as_ref().filter(|_| self.table.is_none());
-        let value = options.and_then(|options| options.value(message.properties()));
-        value.is_some_and(|value| self.present.has(&value))
+        self.table.is_none() && self.value(message).is_some_and(|value| self.present.has(&value))
+    }
+
+    /// What the message is compared by, if it has that.
+    fn value(&self, message: &Message) -> Option<Vec<u8>> {
+        self.options.as_ref()?.value(message.properties())
     }
 
     /// The queue took a message. Gives it back if the store has to keep it; one that it does not is taken at once.
@@ -400,11 +404,7 @@ impl QueueDeduplication {
     pub fn keep(&mut self, mut keep: Keep, replaces: Option<u64>, has_journal: bool, now: Millis) -> Option<Keep> {
         let is_kept = has_journal && keep.message.properties().is_persistent();
         let ticket = keep.ticket.take();
-        let value = self
-            .options
-            .as_ref()
-            .and_then(|options| options.value(keep.message.properties()));
-        let Some(value) = value else {
+        let Some(value) = self.value(&keep.message) else {
             keep.ticket = ticket;
             return is_kept_or_taken(keep, is_kept);
         };
@@ -418,7 +418,7 @@ impl QueueDeduplication {
         };
         let noted = self.note(&value, keep.sequence, &keep.message, for_value, now);
         keep.ticket = match ticket {
-            Some(ticket) if is_kept && replaces.is_none() => Some(noted.guard(ticket)),
+            Some(ticket) if is_kept && replaces.is_none() => Some(Remembered::from(noted).guard(ticket)),
             ticket => ticket,
         };
         is_kept_or_taken(keep, is_kept)
@@ -448,8 +448,7 @@ impl QueueDeduplication {
         match &self.table {
             Some(table) => table.rediscover(message, now),
             None => {
-                let options = self.options.as_ref();
-                if let Some(value) = options.and_then(|options| options.value(message.properties())) {
+                if let Some(value) = self.value(message) {
                     self.present.came(sequence, &value);
                 }
             }

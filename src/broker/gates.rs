@@ -8,6 +8,7 @@ use crate::routing::{Cacheable, Gate, Passage};
 
 use super::Vhost;
 use super::exchange_side::{Entrance, ExchangeSide};
+use super::noted::Noted;
 use super::queue_cell::QueueRef;
 use super::remembered::Remembered;
 
@@ -90,7 +91,7 @@ impl Gates<'_> {
         let mut remember = |side: &Arc<ExchangeSide>, value: Option<Vec<u8>>| {
             remembers |= value.is_some();
             if !provisional && let Some(number) = side.remember(value.as_deref(), self.properties) {
-                remembered.note(side, number);
+                remembered.note(Noted::Exchange(Arc::clone(side), number));
             }
         };
         for (side, value) in self.waits {

@@ -1,17 +1,17 @@
-//! Where a queue has noted the value of a message, so that it can forget it where the disk has no space for the message.
+//! Where the value of a message is noted, so that it can be forgotten.
 //!
-//! The message itself stays in the queue, in memory. Were its value to stay as well, the publisher's next attempt would
-//! be confirmed as a duplicate of what a restart loses.
+//! A queue forgets it where the disk has no space for the message. The message itself stays in the queue, in memory. Were
+//! its value to stay as well, the publisher's next attempt would be confirmed as a duplicate of what a restart loses.
 
-use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
-use crate::model::{ConfirmSink, ConfirmTicket};
+use crate::model::ConfirmTicket;
 
 use super::deduplication::SeenTable;
+use super::exchange_side::ExchangeSide;
 
 /// The values of the messages that are in a queue.
 #[derive(Debug, Default)]
@@ -50,62 +50,27 @@ impl Present {
 }
 
 /// Where the value of one message is.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) enum Noted {
-    /// Among the messages that are in the queue, by sequence.
+    /// With an exchange, by number.
+    Exchange(Arc<ExchangeSide>, u64),
+    /// Among the messages that are in a queue, by sequence.
     Present(Arc<Present>, u64),
-    /// In the table of values that outlive their messages, by number.
+    /// In a queue's table of values that outlive their messages, by number.
     Seen(Arc<SeenTable>, u64),
 }
 
 impl Noted {
-    /// A ticket that answers as `ticket` does. When the message is refused its value is forgotten first, also on disk.
-    pub fn guard(self, ticket: ConfirmTicket) -> ConfirmTicket {
-        ConfirmTicket::new(Arc::new(Guard { noted: self, ticket }), 0)
-    }
-}
-
-/// Hears what became of the message.
-#[derive(Debug)]
-struct Guard {
-    noted: Noted,
-    ticket: ConfirmTicket,
-}
-
-impl ConfirmSink for Guard {
-    fn taken(&self, _tag: u64) {
-        self.ticket.clone().taken();
-    }
-
-    fn refused(&self, _tag: u64) {
-        match &self.noted {
-            Noted::Present(present, sequence) => present.went(*sequence),
-            Noted::Seen(table, number) => {
-                let then = || ConfirmTicket::new(Arc::new(Forgotten(self.ticket.clone())), 0);
-                if table.forget(*number, then) {
-                    return;
-                }
+    /// Forgets the value. True where it is on disk as well: then the ticket that `then` makes is answered, in either way,
+    /// once it is gone from there.
+    pub fn forget(&self, then: impl FnOnce() -> ConfirmTicket) -> bool {
+        match self {
+            Self::Exchange(side, number) => side.forget(*number, then),
+            Self::Present(present, sequence) => {
+                present.went(*sequence);
+                false
             }
+            Self::Seen(table, number) => table.forget(*number, then),
         }
-        self.ticket.clone().refused();
-    }
-}
-
-/// Hears from the disk that a value is gone. On a full disk it is gone in memory.
-struct Forgotten(ConfirmTicket);
-
-impl fmt::Debug for Forgotten {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("forgotten")
-    }
-}
-
-impl ConfirmSink for Forgotten {
-    fn taken(&self, _tag: u64) {
-        self.0.clone().refused();
-    }
-
-    fn refused(&self, _tag: u64) {
-        self.0.clone().refused();
     }
 }

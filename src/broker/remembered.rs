@@ -1,28 +1,38 @@
-//! What exchanges remembered of one message, so that they can forget it where a queue refuses the message.
+//! What exchanges and a queue remembered of one message, so that they can forget it where the message is refused.
 //!
-//! A refusal comes with a queue locked. An exchange's table is locked inside of that and takes no queue's lock.
+//! A refusal comes with a queue locked. What is locked to forget a value takes no queue's lock.
 
 use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use smallvec::{SmallVec, smallvec};
 
 use crate::model::{ConfirmSink, ConfirmTicket};
 
-use super::exchange_side::ExchangeSide;
+use super::noted::Noted;
 
-/// The exchanges that remembered a message, each with the number of its value there.
+/// Where the value of a message was noted: mostly in one place.
+type Places = SmallVec<[Noted; 1]>;
+
+/// Who remembered a message.
 #[derive(Clone, Default)]
-pub struct Remembered(Vec<(Arc<ExchangeSide>, u64)>);
+pub struct Remembered(Places);
+
+impl From<Noted> for Remembered {
+    fn from(noted: Noted) -> Self {
+        Self(smallvec![noted])
+    }
+}
 
 impl Remembered {
-    /// Notes one more exchange.
-    pub(super) fn note(&mut self, side: &Arc<ExchangeSide>, number: u64) {
-        self.0.push((Arc::clone(side), number));
+    /// Notes one more.
+    pub(super) fn note(&mut self, noted: Noted) {
+        self.0.push(noted);
     }
 
-    /// A ticket that answers as `ticket` does. When a queue refuses the message, the exchanges forget it first, also
-    /// on disk: who hears of the refusal may send it again.
+    /// A ticket that answers as `ticket` does. When the message is refused, its value is forgotten first, also on disk: who
+    /// hears of the refusal may send it again.
     #[inline]
     #[must_use]
     pub fn guard(&self, ticket: ConfirmTicket) -> ConfirmTicket {
@@ -43,14 +53,14 @@ impl Remembered {
 
 impl fmt::Debug for Remembered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "remembered by {} exchanges", self.0.len())
+        write!(f, "remembered in {} places", self.0.len())
     }
 }
 
 /// A publish that may be refused.
 struct Publish {
     /// What is still to be forgotten then.
-    values: Mutex<Vec<(Arc<ExchangeSide>, u64)>>,
+    values: Mutex<Places>,
     ticket: ConfirmTicket,
 }
 
@@ -59,11 +69,11 @@ impl Publish {
     fn refuse(self: &Arc<Self>) {
         loop {
             let next = self.values.lock().pop();
-            let Some((side, number)) = next else {
+            let Some(noted) = next else {
                 return self.ticket.clone().refused();
             };
             let then = || ConfirmTicket::new(Arc::new(Forgotten(Arc::clone(self))), 0);
-            if side.forget(number, then) {
+            if noted.forget(then) {
                 return;
             }
         }
