@@ -71,6 +71,7 @@ impl Connection {
         }
     }
 
+    /// For what [`Connection::hot`] has not found at the front.
     fn next_slowly<'a>(&mut self, input: &'a [u8], out: &mut OutBuffer) -> Result<Step<'a>, AmqpError> {
         let mut consumed = 0;
         loop {
@@ -91,15 +92,20 @@ impl Connection {
                 }
                 Ok(Taken::Short) | Err(_) => return Ok(Step::Skip { consumed }),
             }
+            match self.hot(&input[consumed..]) {
+                Hot::Whole(length, event) => {
+                    return Ok(Step::Event {
+                        consumed: consumed + length,
+                        event,
+                    });
+                }
+                Hot::Cut => return Ok(Step::Skip { consumed }),
+                Hot::Other => {}
+            }
         }
     }
 
     fn take<'a>(&mut self, input: &'a [u8], out: &mut OutBuffer) -> Result<Taken<'a>, AmqpError> {
-        match self.hot(input) {
-            Hot::Whole(length, event) => return Ok(Taken::Event(length, event)),
-            Hot::Cut => return Ok(Taken::Short),
-            Hot::Other => {}
-        }
         if input.is_empty() {
             return Ok(Taken::Short);
         }
