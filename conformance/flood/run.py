@@ -103,7 +103,7 @@ def broker(program, folder):
 
 
 def measure(program, address, options):
-    """The p99 of a publisher's latency in microseconds."""
+    """Median and p99 of a publisher's latency in microseconds."""
     command = [program, "bench", "--url", f"amqp://guest:guest@{address[0]}:{address[1]}/", "--rate", str(options.rate),
                "--duration-s", str(options.seconds), "--warmup-s", "1", "--json", "--quiet"]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
