@@ -70,15 +70,16 @@ pub struct Arguments {
     /// not there before.
     #[arg(long, value_name = "TYPE:NAME", value_parser = exchange)]
     pub exchange: Option<ExchangeOption>,
-    /// Routing key; {n} in it counts from 0 to --key-count and starts again.
-    #[arg(long, value_name = "PATTERN", value_parser = routing_key)]
+    /// Routing key; what stands in braces counts from 0 to --key-count and starts again.
+    // The pattern is shown by the value's name: clap writes a new line for it in a text.
+    #[arg(long, value_name = "KEY.{n}", value_parser = routing_key)]
     pub key: Option<String>,
-    /// How many values {n} takes.
+    /// How many values the number in the keys takes.
     #[arg(long, value_name = "COUNT", default_value = "1000", value_parser = count)]
     pub key_count: usize,
-    /// Binding key of the queues; with {n}, one binding for each value, dealt to the queues in
-    /// turn. Default: `#` for topic, --key for direct.
-    #[arg(long, value_name = "PATTERN", requires = "exchange", value_parser = routing_key)]
+    /// Binding key of the queues; with a number in braces, one binding for each value, dealt to the
+    /// queues in turn. Default: `#` for topic, --key for direct.
+    #[arg(long, value_name = "KEY.{n}", requires = "exchange", value_parser = routing_key)]
     pub binding_key: Option<String>,
     /// Argument of the queues, such as x-queue-type=quorum; whole numbers and true/false are
     /// sent as such, all else as text. May be repeated.
@@ -290,6 +291,15 @@ pub(super) mod tests {
 
     fn load(line: &str) -> Load {
         parsed(line).unwrap().load().unwrap()
+    }
+
+    #[test]
+    fn the_help_shows_how_a_number_is_written_in_a_key() {
+        let help = parsed("--help").unwrap_err();
+        for line in ["--key <KEY.{n}>", "--binding-key <KEY.{n}>"] {
+            assert!(help.contains(line), "{line} is not in {help}");
+        }
+        assert!(!help.lines().any(|line| line.trim_start().starts_with("in it")), "{help}");
     }
 
     #[test]
