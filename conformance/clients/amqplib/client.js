@@ -184,13 +184,14 @@ const features = {
 
   async heartbeat() {
     const timed = new URL(url);
-    timed.search = '?heartbeat=1';
+    timed.search = '?heartbeat=3';
     const s = await Session.open(timed.href);
-    equal(s.connection.connection.heartbeat, 1, 'negotiated heartbeat');
+    equal(s.connection.connection.heartbeat, 3, 'negotiated heartbeat');
     let closed = null;
     s.connection.on('close', (reason) => { closed = reason ?? true; });
-    // amqplib closes the connection when two heartbeats of the broker are missing.
-    const idle = await rejection(within(once(s.connection, 'close'), 'idle', 4000), 'closed while idle');
+    // amqplib closes the connection when two heartbeats of the broker are missing: at most nine seconds later. With one a
+    // second it closes it as well where the machine keeps it waiting for two.
+    const idle = await rejection(within(once(s.connection, 'close'), 'idle', 10_000), 'closed while idle');
     equal([idle.message, closed], ['timed out: idle', null], 'closed while only heartbeats were exchanged');
     await (await s.newChannel()).close();
     await s.connection.close();

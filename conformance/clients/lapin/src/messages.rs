@@ -32,10 +32,10 @@ pub async fn connect(s: &Session) -> Outcome {
 }
 
 pub async fn heartbeat() -> Outcome {
-    let connection = crate::session::connect(&format!("{}?heartbeat=1", *URL)).await?;
+    let connection = crate::session::connect(&format!("{}?heartbeat=3", *URL)).await?;
     equal(
         connection.configuration().heartbeat(),
-        1,
+        3,
         "negotiated heartbeat",
     )?;
     let mut events = Box::pin(connection.events_listener());
@@ -48,7 +48,7 @@ pub async fn heartbeat() -> Outcome {
         }
         "the connection's events ended".to_string()
     };
-    if let Ok(problem) = tokio::time::timeout(Duration::from_secs(4), idle).await {
+    if let Ok(problem) = tokio::time::timeout(Duration::from_secs(10), idle).await {
         return Err(format!("while only heartbeats were exchanged: {problem}").into());
     }
     connection

@@ -60,13 +60,13 @@ final class Messages {
 
     static void heartbeat(Session unused) throws Exception {
         ConnectionFactory factory = Session.factory();
-        factory.setRequestedHeartbeat(1);
+        factory.setRequestedHeartbeat(3);
         try (Connection connection = factory.newConnection()) {
-            equal(connection.getHeartbeat(), 1, "negotiated heartbeat");
+            equal(connection.getHeartbeat(), 3, "negotiated heartbeat");
             CountDownLatch closed = new CountDownLatch(1);
             connection.addShutdownListener(signal -> closed.countDown());
             // amqp-client closes the connection when two heartbeats of the broker are missing.
-            ok(!closed.await(4, TimeUnit.SECONDS), "closed while only heartbeats were exchanged: "
+            ok(!closed.await(10, TimeUnit.SECONDS), "closed while only heartbeats were exchanged: "
                     + connection.getCloseReason());
             connection.createChannel().close();
         }
