@@ -100,6 +100,10 @@ pub struct Arguments {
     /// Process id of the broker on this machine, for its CPU and memory.
     #[arg(long)]
     pub pid: Option<u32>,
+    /// Leave queues and exchange, with what is in them, where they are at the end. The next
+    /// run then needs another --label.
+    #[arg(long)]
+    pub keep: bool,
     /// Print JSON.
     #[arg(long, conflicts_with = "csv")]
     pub json: bool,
@@ -173,6 +177,7 @@ impl Arguments {
             warmup: self.warmup_s.unwrap_or(warmup),
             patience,
             pid: self.pid,
+            keep: self.keep,
             quiet: self.quiet,
         })
     }
@@ -299,7 +304,10 @@ pub(super) mod tests {
         for line in ["--key <KEY.{n}>", "--binding-key <KEY.{n}>"] {
             assert!(help.contains(line), "{line} is not in {help}");
         }
-        assert!(!help.lines().any(|line| line.trim_start().starts_with("in it")), "{help}");
+        assert!(
+            !help.lines().any(|line| line.trim_start().starts_with("in it")),
+            "{help}"
+        );
     }
 
     #[test]
@@ -320,13 +328,13 @@ pub(super) mod tests {
              --confirm 1000 --prefetch 50 --ack batch:50 --persistent --durable --mandatory \
              --rate 2000 --exchange topic:events --key key.{n} --key-count 7 --binding-key key.* \
              --queue-argument x-max-length=5 --queue-argument x-queue-mode=lazy \
-             --queue-argument x-flag=true --messages 9 --pid 4 --label l --quiet",
+             --queue-argument x-flag=true --messages 9 --pid 4 --label l --keep --quiet",
         );
         assert_eq!((load.producers, load.consumers, load.queues), (2, 0, 3));
         assert_eq!(load.sizes, [16, 1024, 16384]);
         assert_eq!((load.confirm_window, load.prefetch), (1000, 50));
         assert_eq!(load.ack, AckMode::Batch(50));
-        assert!(load.persistent && load.durable && load.mandatory && load.quiet);
+        assert!(load.persistent && load.durable && load.mandatory && load.keep && load.quiet);
         assert_eq!(load.rate_per_s, Some(2000.0));
         assert_eq!(load.exchange_name(), "events");
         assert_eq!(load.routing_keys(0).len(), 7);

@@ -36,8 +36,8 @@ const STACK_BYTES: usize = 256 * 1024;
 
 type Worker = JoinHandle<Result<(Connection, Latencies), BenchError>>;
 
-/// Runs `load`: declares, connects, warms up, measures, drains, checks, deletes. Progress goes
-/// to standard error once a second.
+/// Runs `load`: declares, connects, warms up, measures, drains, checks, and deletes what it
+/// declared unless that is to be kept. Progress goes to standard error once a second.
 ///
 /// # Errors
 /// The first error of any connection. What was declared is deleted then too, where the broker
@@ -52,7 +52,9 @@ pub fn run(load: &Load) -> Result<Figures, BenchError> {
     let result = topology::declare(&mut operator, &load).and_then(|()| measure(&load, &mut operator));
     match result {
         Ok(figures) => {
-            topology::delete(&mut operator, &load)?;
+            if !load.keep {
+                topology::delete(&mut operator, &load)?;
+            }
             operator.close()?;
             Ok(figures)
         }

@@ -86,6 +86,8 @@ pub struct Load {
     pub patience: Duration,
     /// The broker's process on this machine.
     pub pid: Option<u32>,
+    /// Leave queues and exchange where they are at the end.
+    pub keep: bool,
     /// Print no progress.
     pub quiet: bool,
 }
@@ -209,6 +211,7 @@ pub(super) mod tests {
             warmup: Duration::ZERO,
             patience: Duration::from_secs(1),
             pid: None,
+            keep: false,
             quiet: true,
         }
     }

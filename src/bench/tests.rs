@@ -229,6 +229,14 @@ fn a_load_is_counted_confirmed_consumed_and_cleaned_up() {
 }
 
 #[test]
+fn what_is_to_be_kept_is_not_deleted() {
+    let broker = Broker::start(Script::default());
+    let figures = broker.run(|load| load.keep = true).unwrap();
+    assert_eq!(figures.conservation, Conservation::Kept);
+    assert_eq!(broker.deleted(), [] as [&str; 0]);
+}
+
+#[test]
 fn what_the_broker_loses_is_missing() {
     let broker = Broker::start(Script {
         lose_every: Some(10),
