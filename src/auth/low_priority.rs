@@ -176,7 +176,8 @@ impl HashThreads {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(target_os = "linux")]
+#[cfg(test)]
 mod tests {
     use std::sync::atomic::AtomicU32;
     use std::sync::mpsc::{Sender, channel};
