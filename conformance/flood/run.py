@@ -1,7 +1,9 @@
 """A flood of logins beside a running publisher: what it does to the publisher's p99 latency.
 
-Usual and flooded runs take turns, so that a machine that is busy for a while is so for both. The median of the runs
-counts; the exit code is 1 where the flooded p99 is `--bound` times the usual one or more.
+Usual and flooded runs take turns, so that a machine that is busy for a while is so for both. A run begins once the
+broker is at rest: the last hashes of a flood are no part of what is usual. Each flooded run is compared with the usual
+one before it. The exit code is 1 where the median of the flooded p99s is `--bound` times that of the usual ones or
+more; the worst pair is told beside it.
 
 The generator of the flood takes a part of the machine that no attacker would take. `--control` tells how much of the
 difference is its own: runs of a third kind, beside the same flood against a program that closes every connection when
@@ -24,6 +26,8 @@ from pathlib import Path
 
 # A broker closes who has not logged in after ten seconds.
 MOST_OPEN = 6_000
+# A run begins when the broker hashes nothing and took no more than this of the processors from one look to the next.
+REST_LOOK_S, REST_USES_S, REST_DEADLINE_S = 0.5, 0.02, 60
 HEADER = b"AMQP\x00\x00\x09\x01"
 
 
@@ -144,6 +148,32 @@ def processor_seconds(pid):
     return whole / second, (whole - ticks + hashing) / second
 
 
+def await_rest(child):
+    """Waits until the broker hashes nothing and uses no processor."""
+    deadline, used = time.monotonic() + REST_DEADLINE_S, None
+    while True:
+        now, hashing = processor_seconds(child.pid)[0], hashes(child.pid)
+        if not hashing and used is not None and now - used <= REST_USES_S:
+            return
+        if time.monotonic() > deadline:
+            raise SystemExit(f"the broker (process {child.pid}) is not at rest {REST_DEADLINE_S} s after the run before: "
+                             f"{hashing} threads hash, and it took {now - (used or 0):.2f} s of processors in the last "
+                             f"{REST_LOOK_S} s")
+        used = now
+        time.sleep(REST_LOOK_S)
+
+
+def hashes(pid):
+    """How many threads of a process hash."""
+    count = 0
+    for name in Path(f"/proc/{pid}/task").glob("*/comm"):
+        try:
+            count += name.read_text() == "hash\n"
+        except OSError:
+            continue
+    return count
+
+
 def flooded(program, broker_address, flood_address, options):
     """A run of the publisher beside a flood, and the flood."""
     flood = Flood(flood_address, options.logins, not options.one_address)
@@ -160,15 +190,19 @@ def rounds(child, address, stub, options):
     """The latencies of each kind of run, by its name."""
     runs = {"usual": [], "flooded": []} | ({"control": []} if stub else {})
     for number in range(options.rounds):
+        await_rest(child)
         runs["usual"].append(measure(options.warren, address, options))
+        await_rest(child)
         before = processor_seconds(child.pid)
         latency, flood = flooded(options.warren, address, address, options)
         after = processor_seconds(child.pid)
         runs["flooded"].append(latency)
         if stub:
+            await_rest(child)
             runs["control"].append(flooded(options.warren, address, stub, options)[0])
         told = ", ".join(f"{kind} p50 {of[-1][0]:.0f} p99 {of[-1][1]:.0f} µs" for kind, of in runs.items())
-        print(f"round {number + 1}: {told}; {flood.begun / flood.seconds:.0f} logins/s begun, {flood.refused} closed, "
+        ratio = latency[1] / runs["usual"][-1][1]
+        print(f"round {number + 1}: {told}: {ratio:.2f} times; {flood.begun / flood.seconds:.0f} logins/s begun, {flood.refused} closed, "
               f"{flood.failed} not begun; the broker took {after[0] - before[0]:.1f} s of processors, "
               f"{after[1] - before[1]:.1f} s of it on threads that are gone or hash; "
               f"load {os.getloadavg()[0]:.1f}", flush=True)
@@ -199,9 +233,13 @@ def main():
                 process.wait(30)
     usual, *others = ((kind, statistics.median(p99 for _, p99 in of)) for kind, of in runs.items())
     for kind, p99 in others:
-        print(f"p99 {usual[1]:.0f} µs usually, {p99:.0f} µs {kind}: {p99 / usual[1]:.2f} times")
+        each = [p99 for _, p99 in runs[kind]]
+        worst = max(p99 / usual_p99 for p99, (_, usual_p99) in zip(each, runs["usual"]))
+        told = " ".join(f"{p99:.0f}" for p99 in each)
+        print(f"p99 {usual[1]:.0f} µs usually, {p99:.0f} µs {kind} ({told}): {p99 / usual[1]:.2f} times by the medians, "
+              f"{worst:.2f} times in the worst pair")
     passes = others[0][1] < options.bound * usual[1]
-    print(f"{'PASS' if passes else 'FAIL'}: the bound is {options.bound:g} times")
+    print(f"{'PASS' if passes else 'FAIL'}: the bound is under {options.bound:g} times by the medians")
     return 0 if passes else 1
 
 

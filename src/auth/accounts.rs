@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,7 +13,7 @@ use tokio::sync::watch;
 use super::definitions::{Tags, User, UserLimits};
 use super::denied::LoginRefused;
 use super::grants::Grants;
-use super::low_priority::at_low_priority;
+use super::low_priority::HashThreads;
 use super::password::{HashingCost, PasswordError, PasswordHash, same_bytes};
 use super::pattern::PatternError;
 use crate::model::Name;
@@ -26,6 +27,7 @@ pub struct Accounts {
     /// Tells those who wait that the generation has moved.
     changes: watch::Sender<()>,
     cost: HashingCost,
+    threads: HashThreads,
     /// What a password is checked against where there is no hash that costs the time.
     decoy: PasswordHash,
     /// Known only to this process; see [`Accounts::log_in_again`].
@@ -104,6 +106,7 @@ impl Accounts {
             generation: AtomicU64::new(0),
             changes: watch::Sender::new(()),
             cost,
+            threads: HashThreads::default(),
             decoy: PasswordHash::new(&key, cost)?,
             key,
         })
@@ -130,12 +133,7 @@ impl Accounts {
     pub fn log_in(&self, user: &str, password: &[u8]) -> Result<Login, LoginRefused> {
         // Nobody has the empty password. It is refused without a look at any hash, but not sooner than others.
         let account = self.account(user).filter(|_| !password.is_empty());
-        let verify = || match &account {
-            Some(account) if account.password.costs_at_least(self.cost) => account.password.verify(password),
-            Some(account) => account.password.verify(password) | self.decoy.verify(password),
-            None => self.decoy.verify(if password.is_empty() { b"-" } else { password }),
-        };
-        let right = at_low_priority(verify).map_err(|error| {
+        let right = self.verify(account.clone(), password).map_err(|error| {
             tracing::error!(%error, "a password cannot be checked");
             LoginRefused
         })?;
@@ -304,11 +302,22 @@ impl Accounts {
         digest.chain_update(password).finalize().into()
     }
 
+    /// Checks a password, at the price of a new hash at least, whatever there is to check it against.
+    fn verify(&self, account: Option<Arc<Account>>, password: &[u8]) -> io::Result<bool> {
+        let (cost, decoy, password) = (self.cost, self.decoy.clone(), password.to_vec());
+        self.threads.run(move || match &account {
+            Some(account) if account.password.costs_at_least(cost) => account.password.verify(&password),
+            Some(account) => account.password.verify(&password) | decoy.verify(&password),
+            None => decoy.verify(if password.is_empty() { b"-" } else { &password }),
+        })
+    }
+
     fn hash(&self, user: &Name, password: &[u8]) -> Result<PasswordHash, AccountError> {
         if password.is_empty() {
             return Err(AccountError::EmptyPassword(user.clone()));
         }
-        let hash = at_low_priority(|| PasswordHash::new(password, self.cost));
+        let (owned, cost) = (password.to_vec(), self.cost);
+        let hash = self.threads.run(move || PasswordHash::new(&owned, cost));
         let hash = hash.unwrap_or_else(|error| Err(PasswordError::System(error.to_string())));
         hash.map_err(|error| AccountError::Password {
             user: user.clone(),
@@ -342,6 +351,17 @@ impl Accounts {
         entry.account = Arc::new(change(&entry.account));
         self.changed();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+impl Accounts {
+    /// For who counts hashes: none is computed twice because the machine is busy.
+    pub(super) fn hashing_once_each(self) -> Self {
+        Self {
+            threads: HashThreads::once_each(),
+            ..self
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::auth::{
     Credentials, Identity, LoginRefused, Permission, Tags, TokenAuthority, TopicPermission, User, may_log_in_from,
 };
-use crate::model::{AmqpError, Name, ReplyCode};
+use crate::model::{AmqpError, Name};
 use crate::store::{StateChange, Table};
 
 use super::administration::topic_key;
@@ -137,27 +137,34 @@ impl Broker {
     }
 
     /// Checks a new secret of somebody who is logged in (`connection.update-secret`), and gives who that is from now
-    /// on. A new token has to be the same user's.
-    pub fn renew_login(&self, identity: &Identity, secret: &[u8]) -> Result<Identity, AmqpError> {
+    /// on. A new token has to be the same user's. `None` where the secret has to be hashed for it: then
+    /// [`Broker::check_new_password`] has to be asked, when it is its turn.
+    pub fn renew_login(&self, identity: &Identity, secret: &[u8]) -> Option<Result<Identity, LoginRefused>> {
         let user = identity.user();
-        let renewed = match (identity.is_bearer(), self.token_authority()) {
-            (true, Some(authority)) => match blocking(|| authority.verify(secret, self.now())) {
-                Ok(renewed) => (renewed.user() == user).then_some(renewed),
-                Err(error) => {
-                    tracing::warn!(%user, %error, "a new token was refused");
-                    None
-                }
-            },
-            (true, None) => None,
-            (false, _) => {
-                let known = self.accounts.log_in_again(user, secret).is_some()
-                    || blocking(|| self.accounts.log_in(user, secret)).is_ok();
-                known.then(|| identity.clone())
+        if !identity.is_bearer() {
+            let known = self.accounts.log_in_again(user, secret).is_some();
+            return known.then(|| Ok(identity.clone()));
+        }
+        let verified = self
+            .token_authority()
+            .map(|authority| blocking(|| authority.verify(secret, self.now())));
+        Some(match verified {
+            Some(Ok(renewed)) if renewed.user() == user => Ok(renewed),
+            Some(Err(error)) => {
+                tracing::warn!(%user, %error, "a new token was refused");
+                Err(LoginRefused)
             }
-        };
-        renewed.ok_or_else(|| {
-            AmqpError::connection(ReplyCode::NotAllowed, "New secret was refused by one of the backends")
+            _ => Err(LoginRefused),
         })
+    }
+
+    /// Checks the new password of somebody who is logged in with one; blocks its thread for a hash.
+    ///
+    /// # Errors
+    /// It is not the user's.
+    pub fn check_new_password(&self, identity: &Identity, password: &[u8]) -> Result<Identity, LoginRefused> {
+        self.accounts.log_in(identity.user(), password)?;
+        Ok(identity.clone())
     }
 
     /// A hash taken over from elsewhere is replaced by one of our own at its first login.

@@ -328,7 +328,8 @@ async fn read(
             result = reader.read(stream, session), if outbox.has_room() && !session.is_blocked() && !session.is_held() => {
                 pulse.heard();
                 if let Ok(Read::Some(Next::LogIn)) = result {
-                    let deadline = handshake.deadline();
+                    // A new password may come at any time.
+                    let deadline = if session.is_open() { Instant::now() + handshake_timeout } else { handshake.deadline() };
                     if timeout_at(deadline, Box::pin(log_in(session))).await.is_err() {
                         return "the login could not be checked in time".to_owned();
                     }

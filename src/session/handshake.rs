@@ -8,7 +8,7 @@ use crate::broker::{LoginEvent, NewConnection};
 use crate::model::{AmqpError, FieldTable, FieldValue, ReplyCode};
 
 use super::access::Access;
-use super::{Next, Place, Session};
+use super::{Next, Place, Session, UPDATE_SECRET};
 
 /// The RabbitMQ release whose behaviour is followed: clients and tools switch features on by it.
 pub const COMPATIBLE_VERSION: &str = "4.0.0";
@@ -122,8 +122,12 @@ impl Session {
         self.logged_in(login);
     }
 
-    /// Takes the outcome of a login.
+    /// Takes the outcome of a login, or of the check of a new password where somebody is logged in.
     pub fn logged_in(&mut self, login: Result<Identity, LoginRefused>) {
+        if self.identity.is_some() {
+            let done = self.take_renewed(login);
+            return self.check(0, UPDATE_SECRET, done);
+        }
         self.broker.login_attempts().amqp.note(login.is_ok());
         match login {
             Ok(identity) => {

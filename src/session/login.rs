@@ -15,6 +15,8 @@ pub struct LoginCheck {
     settings: Arc<SessionSettings>,
     credentials: Credentials,
     peer: IpAddr,
+    /// Who is logged in already, and has a new password.
+    renews: Option<Identity>,
 }
 
 impl LoginCheck {
@@ -32,6 +34,9 @@ impl LoginCheck {
     /// # Errors
     /// Unknown user, wrong password, or not from there.
     pub fn run(self) -> Result<Identity, LoginRefused> {
+        if let Some(identity) = &self.renews {
+            return self.broker.check_new_password(identity, &self.credentials.password);
+        }
         let loopback_users = &self.settings.loopback_users;
         self.broker.log_in(&self.credentials, self.peer, loopback_users)
     }
@@ -47,6 +52,7 @@ impl Session {
             settings: Arc::clone(&self.settings),
             credentials,
             peer: self.peer.ip(),
+            renews: self.identity.clone(),
         })
     }
 }

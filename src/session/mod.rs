@@ -56,6 +56,9 @@ pub use outbox::Outbox;
 pub use rights::EXPIRED;
 pub use settings::SessionSettings;
 
+/// The method whose check waits for a turn, for errors.
+const UPDATE_SECRET: Method = Method::new(10, 70);
+
 /// What the reader does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::amqp::{Request, Response};
+use crate::auth::{Credentials, Identity, LoginRefused};
 use crate::model::{AmqpError, Method, ReplyCode};
 use crate::queue::Outcome;
 
@@ -10,12 +11,12 @@ use super::basic::Consume;
 use super::channel::Confirms;
 use super::confirms::ConfirmTracker;
 use super::tx::{CommitWaiter, Transaction};
-use super::{Session, tally};
+use super::{Next, Session, UPDATE_SECRET, tally};
 
 /// Class and method ids, for errors.
 pub(super) fn method(request: &Request) -> Method {
     let (class_id, method_id) = match request {
-        Request::UpdateSecret { .. } => (10, 70),
+        Request::UpdateSecret { .. } => return UPDATE_SECRET,
         Request::ChannelFlow => (20, 20),
         Request::ExchangeDeclare { .. } => (40, 10),
         Request::ExchangeDelete { .. } => (40, 20),
@@ -82,9 +83,29 @@ impl Session {
         let Some(identity) = &self.identity else {
             return Err(AmqpError::connection(ReplyCode::NotAllowed, "nobody is logged in"));
         };
-        let renewed = self.broker.renew_login(identity, secret).inspect_err(|_| {
-            // A guess like any other.
-            self.broker.login_failures().note(self.peer.ip(), self.broker.now());
+        match self.broker.renew_login(identity, secret) {
+            Some(renewed) => {
+                if renewed.is_err() {
+                    // A guess like any other.
+                    self.broker.login_failures().note(self.peer.ip(), self.broker.now());
+                }
+                self.take_renewed(renewed)
+            }
+            None => {
+                self.credentials = Some(Credentials {
+                    user: identity.user().clone(),
+                    password: secret.to_vec(),
+                });
+                self.next = Next::LogIn;
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes the outcome of the check of a new secret.
+    pub(super) fn take_renewed(&mut self, renewed: Result<Identity, LoginRefused>) -> Result<(), AmqpError> {
+        let renewed = renewed.map_err(|_| {
+            AmqpError::connection(ReplyCode::NotAllowed, "New secret was refused by one of the backends")
         })?;
         self.identity = Some(renewed.clone());
         if let Some(place) = &mut self.place {

@@ -153,6 +153,59 @@ fn a_new_secret_that_is_wrong_is_a_guess() {
     assert_eq!(broker.broker.login_failures().total(), 1);
 }
 
+/// Has all turns taken by logins of strangers, until what is given back is dropped.
+fn take_all_turns(broker: &TestBroker) -> Vec<mpsc::Sender<()>> {
+    let lanes = std::thread::available_parallelism().map_or(2, usize::from).max(2);
+    let (begun, has_begun) = mpsc::channel();
+    let take = |number: usize| {
+        let (go_on, wait) = mpsc::channel::<()>();
+        let (inner, begun) = (Arc::clone(&broker.broker), begun.clone());
+        broker.spawn(async move {
+            let slow = move || {
+                begun.send(()).unwrap();
+                let _ = wait.recv();
+                Err(LoginRefused)
+            };
+            let _ = inner.check_login_in_turn([192, 0, 2, number as u8].into(), slow).await;
+        });
+        has_begun.recv_timeout(PATIENCE).unwrap();
+        go_on
+    };
+    (0..lanes).map(take).collect()
+}
+
+#[test]
+fn a_new_password_is_hashed_when_its_turn_comes() {
+    let broker = TestBroker::start(settings());
+    let mut right = Client::open(broker.address, "ann");
+    let mut changed = Client::open(broker.address, "ann");
+    let mut wrong = Client::open(broker.address, "guest");
+    let update = |password: &[u8]| method(0, 10, 70, &[long(password), short("")].concat());
+    let update_ok = (1, 0, [0, 10, 0, 71].to_vec());
+    // The one that was right last needs no turn.
+    let turns = take_all_turns(&broker);
+    right.send(&update(b"ann"));
+    let frame = right.frame().unwrap();
+    assert_eq!((frame.kind, frame.channel, frame.payload), update_ok);
+    broker.broker.accounts().set_password("ann", b"another").unwrap();
+    changed.send(&update(b"another"));
+    wrong.send(&update(b"guess"));
+    for client in [&mut changed, &mut wrong] {
+        client
+            .stream
+            .set_read_timeout(Some(Duration::from_millis(300)))
+            .unwrap();
+        assert!(client.stream.read(&mut [0]).is_err(), "answered before its turn");
+        client.stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    }
+    drop(turns);
+    let frame = changed.frame().unwrap();
+    assert_eq!((frame.kind, frame.channel, frame.payload), update_ok);
+    assert_eq!(wrong.frame().unwrap().fault().0, 530);
+    // The connection goes on.
+    changed.synchronize(1);
+}
+
 #[test]
 fn the_right_password_from_the_wrong_place_is_counted() {
     let mut settings = settings();

@@ -57,7 +57,7 @@ fn an_unknown_user_costs_what_a_wrong_password_costs() {
         lanes: 1,
     };
     let cheaper = HashingCost { memory_kib: 10, ..own };
-    let accounts = Accounts::new(own).unwrap();
+    let accounts = Accounts::new(own).unwrap().hashing_once_each();
     let put = |name: &str, hash: &PasswordHash| {
         let user = user(name, &hash.encoded(), hash.algorithm());
         accounts.put_user(&user).unwrap();
