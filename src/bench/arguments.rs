@@ -100,8 +100,7 @@ pub struct Arguments {
     /// Process id of the broker on this machine, for its CPU and memory.
     #[arg(long)]
     pub pid: Option<u32>,
-    /// Leave queues and exchange, with what is in them, where they are at the end. The next
-    /// run then needs another --label.
+    /// Leave queues and exchange, with what is in them, where they are at the end.
     #[arg(long)]
     pub keep: bool,
     /// Print JSON.
