@@ -16,19 +16,19 @@ use rustix::process::nice;
 /// a tenth of its time.
 const NICENESS: i32 = 10;
 
-/// How long a thread that gives way to everybody may take. Ten times what a hash costs at the default: two on each core
-/// and a broker that takes four fifths of it do not get there, and of a login's time (`limits.handshake_timeout_s`) it
-/// is little.
+/// How long a thread that gives way to everybody may take: several times the tens of milliseconds that a hash takes where a
+/// core is free, so that only a machine with next to nothing left gets there, and little of the time that a login has
+/// (`limits.handshake_timeout_s`).
 const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Threads for what takes a core for tens of milliseconds, one for each piece of work.
 ///
 /// A thread of a high niceness alone would not do: the scheduler lets it end its slice of some milliseconds before
 /// whoever wakes up to move a message has the core. So the thread takes the policy that gives way at once and to
-/// everybody (Linux: `SCHED_IDLE`). Where others want all of the machine it gets next to nothing, and no thread may take
-/// such a step back: what has not ended within a patience is done once more by a thread that is only nice, and
-/// the first to end has the answer. Until the overdue one has ended too, all else is done by nice threads at once. So
-/// there are never more overdue ones than there was work at one time, and each costs its memory.
+/// everybody (Linux: `SCHED_IDLE`). Where others want all of the machine it gets next to nothing, and without privileges
+/// it cannot leave that policy again (`sched(7)`): what has not ended within a patience is done once more by a thread
+/// that is only nice, and the first to end has the answer. Until the overdue one has ended too, all else is done by nice
+/// threads at once. So there are never more overdue ones than there was work at one time, and each costs its memory.
 ///
 /// A thread costs a thousandth of a hash. Those of the runtime will not do, since they could not step forward again.
 pub(super) struct HashThreads {
