@@ -3,6 +3,7 @@
 //! Only this file knows that a queue is guarded by a lock. Lock order: queue, then journal or sink; never two queues at
 //! once. What reaches into other queues (dead letters, deletion) is collected in an [`Aftermath`] and done afterwards.
 
+mod aside;
 mod changes;
 mod declaration;
 mod effects;
@@ -11,32 +12,31 @@ mod letters;
 mod once;
 mod paging;
 mod reference;
+mod scratch;
 mod spilling;
 mod tap;
 mod waiting;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering as Atomic};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
 
-use crate::model::{FieldTable, Millis, Name};
+use crate::model::{Millis, Name, Seldom};
 use crate::queue::{
-    Command, ConsumerKey, ConsumerOptions, DeadLetter, Delivery, Effects, Incoming, Outcome, QueueCore, QueueOptions,
+    Command, ConsumerKey, ConsumerOptions, DeadLetter, Delivery, Incoming, Outcome, QueueCore, QueueOptions,
     QueueState, Reply, Restored, SubscribeError, UnackedId,
 };
-use crate::store::{Keep, QueueId, QueueJournal};
+use crate::store::{QueueId, QueueJournal};
 
-use super::dead_letter_queues::{Origins, Partly};
 use super::deduplication::QueueDeduplication;
 use super::firehose::Tapped;
-use super::letter_desk::LetterDesk;
 use super::paging::Paging;
-use super::quotas::Quota;
 use super::statistics::{Count, Counters};
 use super::timers::Timers;
 
-use spilling::Spilling;
+use aside::Aside;
+use scratch::Scratch;
 
 pub use changes::PeekedMessage;
 pub use declaration::{QueueDeclaration, QueueIdentity};
@@ -108,28 +108,21 @@ pub struct QueueCell {
     counters: Counters,
     /// The deadline that the timers know of, 0 for none.
     scheduled: AtomicU64,
+    /// Changed and read under the lock.
+    had_consumer: AtomicBool,
     /// It may refuse messages: dead letters sent here may have to go back.
     may_refuse: AtomicBool,
-    letters: LetterDesk,
-    origins: Origins,
-    partly: Partly,
-    pub(super) quota: Quota,
-    spilling: Spilling,
-    /// Arguments that an operator changed after the declaration; void for one taken away.
-    changed: Mutex<FieldTable>,
+    /// Made when it is first needed.
+    aside: OnceLock<Box<Aside>>,
     inner: Mutex<Inner>,
 }
 
 struct Inner {
     core: QueueCore,
-    effects: Effects,
+    /// What the command at work asks for; empty between commands.
+    scratch: Seldom<Scratch>,
     /// By consumer key.
     consumers: Vec<Option<Arc<dyn ConsumerSink>>>,
-    /// What is being handed over.
-    deliveries: Vec<Delivery>,
-    keeps: Vec<Keep>,
-    forgets: Vec<u64>,
-    had_consumer: bool,
     /// Where the queue was declared so.
     deduplication: Option<Box<QueueDeduplication>>,
     /// What was reported of the memory that the waiting messages take, in bytes.
@@ -162,21 +155,13 @@ impl QueueCell {
             tapped: AtomicBool::new(false),
             counters: Counters::default(),
             scheduled: AtomicU64::new(0),
+            had_consumer: AtomicBool::new(false),
             may_refuse: AtomicBool::new(options.may_refuse()),
-            letters: LetterDesk::default(),
-            origins: Origins::default(),
-            partly: Partly::default(),
-            quota: Quota::default(),
-            spilling: Spilling::default(),
-            changed: Mutex::default(),
+            aside: OnceLock::new(),
             inner: Mutex::new(Inner {
                 core: QueueCore::new(options, now),
-                effects: Effects::default(),
+                scratch: Seldom::default(),
                 consumers: Vec::new(),
-                deliveries: Vec::new(),
-                keeps: Vec::new(),
-                forgets: Vec::new(),
-                had_consumer: false,
                 deduplication: None,
                 reported: 0,
                 on_disk: 0,
@@ -220,7 +205,7 @@ impl QueueCell {
 
     /// Puts back what the store kept.
     pub fn restore(&self, messages: Vec<Restored>, now: Millis, aftermath: &mut Aftermath) {
-        self.origins.learn(messages.iter().map(|restored| &restored.message));
+        self.origins().learn(messages.iter().map(|restored| &restored.message));
         let mut inner = self.inner.lock();
         if let Some(deduplication) = &mut inner.deduplication {
             for restored in &messages {
@@ -250,7 +235,10 @@ impl QueueCell {
     ) -> Result<ConsumerKey, SubscribeError> {
         let mut guard = self.inner.lock();
         let inner = &mut *guard;
-        let key = match inner.core.apply(Command::Subscribe(options), now, &mut inner.effects) {
+        let key = match inner
+            .core
+            .apply(Command::Subscribe(options), now, &mut inner.scratch.effects)
+        {
             Reply::Subscribed(key) => key,
             Reply::SubscribeRefused(error) => return Err(error),
             _ => return Err(SubscribeError::Exclusive),
@@ -260,7 +248,7 @@ impl QueueCell {
             inner.consumers.resize_with(at + 1, || None);
         }
         inner.consumers[at] = Some(sink);
-        inner.had_consumer = true;
+        self.had_consumer.store(true, Atomic::Relaxed);
         announce(key);
         self.run(inner, now, aftermath);
         Ok(key)
@@ -292,7 +280,8 @@ impl QueueCell {
     }
 
     fn delete_if_unused(&self, inner: &Inner, aftermath: &mut Aftermath) {
-        if self.declaration.auto_delete && inner.had_consumer && inner.core.state().consumers == 0 {
+        if self.declaration.auto_delete && self.had_consumer.load(Atomic::Relaxed) && inner.core.state().consumers == 0
+        {
             aftermath.to_delete.extend(self.this.upgrade());
         }
     }
@@ -372,7 +361,7 @@ impl QueueCell {
     }
 
     fn apply(&self, inner: &mut Inner, command: Command<'_>, now: Millis, aftermath: &mut Aftermath) -> Reply {
-        let reply = inner.core.apply(command, now, &mut inner.effects);
+        let reply = inner.core.apply(command, now, &mut inner.scratch.effects);
         self.run(inner, now, aftermath);
         reply
     }
@@ -383,11 +372,11 @@ impl QueueCell {
             self.execute(inner, now, aftermath);
             self.hand_over(inner, now, aftermath);
             if inner.core.has_deliverable() {
-                inner.core.apply(Command::Dispatch, now, &mut inner.effects);
+                inner.core.apply(Command::Dispatch, now, &mut inner.scratch.effects);
                 continue;
             }
             self.report(inner, now);
-            if inner.effects.is_empty() {
+            if inner.scratch.effects.is_empty() {
                 break;
             }
         }
@@ -409,5 +398,18 @@ impl QueueCell {
             self.scheduled.store(deadline, Atomic::Release);
             self.timers.schedule(deadline, &self.this);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Brokers have queues by the thousand that do nothing: what few of them need is made when they need it.
+    #[test]
+    fn an_idle_queue_is_small() {
+        // With the two counts of its Arc that is a size that the allocator has; the next one is 768.
+        let bytes = size_of::<QueueCell>();
+        assert!(bytes <= 640 - 16, "a queue's cell takes {bytes} bytes");
     }
 }

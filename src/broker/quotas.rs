@@ -136,13 +136,13 @@ impl QueueRef {
     /// Whether a policy gives the queue a quota.
     #[must_use]
     pub fn has_quota(&self) -> bool {
-        self.0.quota.is_set()
+        self.0.quota().is_some_and(Quota::is_set)
     }
 
     /// Uses the queue's quota; see [`Quota::charge`].
     #[must_use]
     pub fn charge(&self, body_bytes: usize, now: Millis) -> Millis {
-        self.0.quota.charge(body_bytes, now)
+        self.0.quota().map_or(0, |quota| quota.charge(body_bytes, now))
     }
 }
 
@@ -151,8 +151,9 @@ impl QueueCell {
     pub(super) fn set_rate(&self, vhost: &Vhost, rate: Rate) -> bool {
         if rate != Rate::default() {
             vhost.has_quotas.store(true, Ordering::Release);
+            return self.make_quota().set(rate);
         }
-        self.quota.set(rate)
+        self.quota().is_some_and(|quota| quota.set(rate))
     }
 }
 

@@ -14,6 +14,7 @@ mod field_codec;
 mod message;
 mod name;
 mod properties;
+mod seldom;
 pub mod varint;
 mod window;
 
@@ -26,6 +27,7 @@ pub use field_codec::{MAX_TABLE_DEPTH, TableError, decode_table, encode_table, s
 pub use message::Message;
 pub use name::Name;
 pub use properties::{Properties, PropertiesView, PropertyError};
+pub use seldom::{Blank, Seldom};
 pub use window::ChannelWindow;
 
 #[cfg(test)]

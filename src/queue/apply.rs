@@ -1,6 +1,8 @@
 //! The queue as a whole: commands in, effects out.
 
-use crate::model::Millis;
+use std::sync::Arc;
+
+use crate::model::{Millis, Seldom};
 
 use super::consumers::Consumers;
 use super::groups::Groups;
@@ -17,13 +19,14 @@ use super::{Command, ConsumerKey, ConsumerOptions, Effects, Outcome, QueueOption
 /// command that made it.
 #[derive(Debug)]
 pub struct QueueCore {
-    pub(super) options: QueueOptions,
+    /// Shared by the queues that were declared with nothing special.
+    pub(super) options: Arc<QueueOptions>,
     pub(super) ready: Ready,
     pub(super) unacked: Unacked,
     pub(super) consumers: Consumers,
     pub(super) groups: Option<Box<Groups>>,
-    pub(super) letters: Letters,
-    pub(super) retries: Retries,
+    pub(super) letters: Seldom<Letters>,
+    pub(super) retries: Seldom<Retries>,
     pub(super) next_sequence: Sequence,
     /// When the queue was last used, for `x-expires`.
     pub(super) used_at: Millis,
@@ -33,9 +36,9 @@ pub struct QueueCore {
     pub(super) now: Millis,
     /// Bodies were asked for and have not come yet.
     pub(super) loading: bool,
-    pub(super) dying: Dying,
+    pub(super) dying: Seldom<Dying>,
     /// How many messages are read ahead.
-    pub(super) read_ahead: usize,
+    pub(super) read_ahead: u32,
 }
 
 impl QueueCore {
@@ -49,16 +52,16 @@ impl QueueCore {
                 .message_group
                 .clone()
                 .map(|header| Box::new(Groups::new(header))),
-            options,
+            options: options.shared(),
             unacked: Unacked::default(),
-            letters: Letters::default(),
-            retries: Retries::default(),
+            letters: Seldom::default(),
+            retries: Seldom::default(),
             next_sequence: 1,
             used_at: now,
             expiry_told: false,
             now,
             loading: false,
-            dying: Dying::default(),
+            dying: Seldom::default(),
             read_ahead: READ_AHEAD,
         }
     }
@@ -187,14 +190,15 @@ impl QueueCore {
     /// Durability, priorities and groups are fixed at the declaration; RabbitMQ's policies cannot change them
     /// either.
     fn configure(&mut self, options: QueueOptions, now: Millis, effects: &mut Effects) {
-        self.options = QueueOptions {
+        let options = QueueOptions {
             durable: self.options.durable,
             max_priority: self.options.max_priority,
             tracked: self.options.tracked,
             delayed: self.options.delayed,
-            message_group: self.options.message_group.take(),
+            message_group: self.options.message_group.clone(),
             ..options
         };
+        self.options = options.shared();
         self.touch(now);
         self.consumers
             .set_single_active(self.options.single_active_consumer, effects);

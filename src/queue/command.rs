@@ -128,7 +128,7 @@ pub enum Command<'a> {
     /// of bodies, which is also how far is read ahead. It holds for what comes later, until nothing is on disk any more.
     PageOut {
         /// Messages; [`super::READ_AHEAD`] outside of tests.
-        keep: usize,
+        keep: u32,
     },
     /// Bodies that [`Effect::Load`] asked for, of each list of [`super::QueueCore::to_load`] from its first on; `None` for
     /// a message that the store does not have: it refused it, which its publisher was told.
@@ -290,6 +290,17 @@ pub struct Effects {
 }
 
 impl Effects {
+    /// None.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            others: Vec::new(),
+            deliveries: Vec::new(),
+            #[cfg(test)]
+            order: Vec::new(),
+        }
+    }
+
     /// Whether nothing is asked for.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -58,7 +58,7 @@ pub(super) struct Consumers {
     /// Highest priority first.
     lines: Vec<Line>,
     /// No line before this one has anybody in it.
-    first: usize,
+    first: u32,
     next_serial: u64,
     /// A consumer with exclusive access is there.
     exclusive: bool,
@@ -118,7 +118,7 @@ impl Consumers {
                     turns: VecDeque::new(),
                 };
                 self.lines.insert(at, line);
-                self.first = self.first.min(at);
+                self.first = self.first.min(at as u32);
             }
         }
         let key = ConsumerKey(slot as u32);
@@ -139,7 +139,7 @@ impl Consumers {
             line.members -= 1;
             if line.members == 0 {
                 self.lines.remove(at);
-                self.first = self.first.min(at);
+                self.first = self.first.min(at as u32);
             } else if gone.in_line {
                 line.turns.retain(|slot| *slot != key.0);
             }
@@ -156,7 +156,7 @@ impl Consumers {
         if self.queue_paused {
             return None;
         }
-        while let Some(line) = self.lines.get_mut(self.first) {
+        while let Some(line) = self.lines.get_mut(self.first as usize) {
             let Some(&slot) = line.turns.front() else {
                 self.first += 1;
                 continue;
@@ -223,7 +223,7 @@ impl Consumers {
         if self.queue_paused {
             return false;
         }
-        let mut lines = self.lines.iter().skip(self.first);
+        let mut lines = self.lines.iter().skip(self.first as usize);
         lines.any(|line| {
             let mut consumers = line.turns.iter().filter_map(|slot| self.slots.get(*slot as usize));
             consumers.any(Consumer::can_take)
@@ -256,7 +256,7 @@ impl Consumers {
         let priority = consumer.options.priority;
         if let Ok(at) = self.find_line(priority) {
             self.lines[at].turns.push_back(key.0);
-            self.first = self.first.min(at);
+            self.first = self.first.min(at as u32);
         }
     }
 

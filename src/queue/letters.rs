@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::model::{Message, Millis};
+use crate::model::{Blank, Message, Millis};
 
 use super::{DeadLetter, DeathReason, Effect, Effects, Overflow, QueueCore, Sequence};
 
@@ -35,6 +35,18 @@ pub(super) struct Letters {
     bytes: u64,
     /// Nothing is sent before.
     not_before: Millis,
+}
+
+impl Blank for Letters {
+    fn blank() -> &'static Self {
+        static BLANK: Letters = Letters {
+            held: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            bytes: 0,
+            not_before: 0,
+        };
+        &BLANK
+    }
 }
 
 impl Letters {
@@ -104,11 +116,10 @@ impl QueueCore {
 
     /// These could not be placed: they go to the end of the line.
     pub(super) fn letters_refused(&mut self, sequences: &[Sequence], effects: &mut Effects) {
-        for sequence in sequences
-            .iter()
-            .filter(|sequence| self.letters.held.contains_key(sequence))
-        {
-            self.letters.waiting.push_back(*sequence);
+        for sequence in sequences {
+            if self.letters.held.contains_key(sequence) {
+                self.letters.waiting.push_back(*sequence);
+            }
         }
         self.letters.not_before = self.now.saturating_add(LETTER_RETRY_MS);
         self.send_letters(effects);
@@ -132,6 +143,9 @@ impl QueueCore {
 
     /// Sends what waits, as far as it may. Without a target any more, it goes.
     pub(super) fn send_letters(&mut self, effects: &mut Effects) {
+        if self.letters.waiting.is_empty() {
+            return;
+        }
         let Some(target) = self.options.dead_letter.clone() else {
             while let Some(sequence) = self.letters.waiting.pop_front() {
                 self.drop_letter(sequence, effects);

@@ -1,5 +1,7 @@
 //! What a queue was declared with, as far as its core has to know.
 
+use std::sync::{Arc, LazyLock};
+
 use crate::model::{Millis, Name};
 
 /// The settings of one queue, from its declaration, its arguments and the policies that match it.
@@ -43,6 +45,24 @@ pub struct QueueOptions {
 }
 
 impl QueueOptions {
+    /// The options for a queue to hold: one copy for all queues that have no settings but whether they are durable.
+    #[must_use]
+    pub(super) fn shared(self) -> Arc<Self> {
+        static PLAIN: LazyLock<[Arc<QueueOptions>; 2]> = LazyLock::new(|| {
+            [false, true].map(|durable| {
+                Arc::new(QueueOptions {
+                    durable,
+                    ..QueueOptions::default()
+                })
+            })
+        });
+        let plain = &PLAIN[usize::from(self.durable)];
+        match self == **plain {
+            true => Arc::clone(plain),
+            false => Arc::new(self),
+        }
+    }
+
     /// Whether bodies of waiting messages may be left on disk. Not where messages have groups: whom one may go to stands
     /// in the message.
     #[must_use]

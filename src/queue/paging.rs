@@ -12,13 +12,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Message, Millis};
+use crate::model::{Blank, Message, Millis};
 
 use super::paged::Paged;
 use super::{DISPATCH_BYTES, DeathReason, EXPIRE_BATCH, Effect, Effects, QueueCore, Sequence};
 
 /// How many messages stay in memory at the head of a queue, and how many are read at a time.
-pub const READ_AHEAD: usize = 512;
+pub const READ_AHEAD: u32 = 512;
 /// How many bytes of bodies stay in memory at the head of a queue, and after how many a read ends.
 pub const READ_AHEAD_BYTES: u64 = DISPATCH_BYTES;
 /// What a message in memory takes besides its body, in bytes: its entry, properties, names and the allocator's share.
@@ -49,6 +49,16 @@ pub(super) struct Dying {
     bytes: u64,
 }
 
+impl Blank for Dying {
+    fn blank() -> &'static Self {
+        static BLANK: Dying = Dying {
+            messages: BTreeMap::new(),
+            bytes: 0,
+        };
+        &BLANK
+    }
+}
+
 impl Dying {
     pub(super) fn len(&self) -> u64 {
         self.messages.len() as u64
@@ -74,8 +84,8 @@ impl QueueCore {
     /// are to become dead letters.
     #[must_use]
     pub fn to_load(&self) -> [Vec<Wanted>; 2] {
-        let next = self.ready.next_paged().take(self.read_ahead);
-        let dying = self.dying.messages.values().take(self.read_ahead);
+        let next = self.ready.next_paged().take(self.read_ahead as usize);
+        let dying = self.dying.messages.values().take(self.read_ahead as usize);
         [
             next.map(Wanted::from).collect(),
             dying.map(|(paged, _)| Wanted::from(*paged)).collect(),
@@ -88,12 +98,12 @@ impl QueueCore {
         self.ready.paged_len
     }
 
-    pub(super) fn page_out(&mut self, keep: usize, effects: &mut Effects) {
+    pub(super) fn page_out(&mut self, keep: u32, effects: &mut Effects) {
         self.read_ahead = keep.max(1);
         if !self.options.may_page() {
             return;
         }
-        for (sequence, message) in self.ready.page_out(self.read_ahead, READ_AHEAD_BYTES) {
+        for (sequence, message) in self.ready.page_out(self.read_ahead as usize, READ_AHEAD_BYTES) {
             effects.push(Effect::Spill { sequence, message });
         }
     }
@@ -145,7 +155,7 @@ impl QueueCore {
             return;
         }
         let (len, bytes) = self.ready.ahead();
-        let is_short = len < self.read_ahead as u64 && bytes < READ_AHEAD_BYTES;
+        let is_short = len < u64::from(self.read_ahead) && bytes < READ_AHEAD_BYTES;
         let nears = is_short && !self.consumers.is_empty();
         let wants_next = self.ready.is_paging() && (nears || !self.ready.has_head());
         if self.dying.len() > 0 || wants_next {

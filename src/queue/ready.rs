@@ -14,7 +14,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::model::{Message, Millis};
+use crate::model::{Blank, Message, Millis, Seldom};
 
 use super::Sequence;
 use super::entry::{Entry, NEVER, Numbered};
@@ -53,6 +53,16 @@ pub(super) enum Waiting<E> {
     OnDisk(Paged),
 }
 
+/// Expiry, sequence and level.
+type Index = BTreeSet<(Millis, Sequence, u8)>;
+
+impl Blank for Index {
+    fn blank() -> &'static Self {
+        static BLANK: Index = BTreeSet::new();
+        &BLANK
+    }
+}
+
 /// All messages that wait, in the order in which they are to be delivered.
 #[derive(Debug)]
 pub(super) struct Ready {
@@ -64,7 +74,7 @@ pub(super) struct Ready {
     /// How many of them expire at all.
     expiring: u64,
     /// Expiry, sequence and level of the messages for which looking at heads is not enough.
-    index: BTreeSet<(Millis, Sequence, u8)>,
+    index: Seldom<Index>,
     /// How many of them are on disk.
     pub(super) paged_len: u64,
     /// Bytes of their bodies.
@@ -80,7 +90,7 @@ impl Ready {
             len: 0,
             bytes: 0,
             expiring: 0,
-            index: BTreeSet::new(),
+            index: Seldom::default(),
             paged_len: 0,
             paged_bytes: 0,
         }

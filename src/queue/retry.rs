@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{FieldValue, Message, Millis};
+use crate::model::{Blank, FieldValue, Message, Millis};
 
 use super::entry::Entry;
 use super::{DeathReason, EXPIRE_BATCH, Effect, Effects, QueueCore, Sequence};
@@ -24,6 +24,16 @@ pub(super) struct Retries {
     /// By the time at which they come back, or expire.
     later: BTreeMap<(Millis, Sequence), Entry>,
     bytes: u64,
+}
+
+impl Blank for Retries {
+    fn blank() -> &'static Self {
+        static BLANK: Retries = Retries {
+            later: BTreeMap::new(),
+            bytes: 0,
+        };
+        &BLANK
+    }
 }
 
 impl Retries {

@@ -62,7 +62,9 @@ impl QueueCore {
                 self.discard_paged(paged, None, effects);
             }
         }
-        while let Some((sequence, entry)) = self.retries.pop() {
+        while !self.retries.is_empty()
+            && let Some((sequence, entry)) = self.retries.pop()
+        {
             self.discard(sequence, entry, None, effects);
         }
         Reply::Purged(count)

@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
-use crate::model::ConfirmTicket;
+use crate::model::{Blank, ConfirmTicket, Seldom};
 
 use super::backlog::Backlog;
 use super::engine::QueueBatch;
@@ -45,7 +45,7 @@ pub struct QueueJournal {
     is_table: bool,
     this: Weak<QueueJournal>,
     shared: Arc<Shared>,
-    pending: Mutex<Pending>,
+    pending: Mutex<Seldom<Pending>>,
 }
 
 /// A record that waits; `None` once it was settled.
@@ -70,6 +70,21 @@ struct Pending {
     removal: bool,
     /// The queue went: nothing is taken any more.
     removed: bool,
+}
+
+impl Blank for Pending {
+    fn blank() -> &'static Self {
+        static BLANK: Pending = Pending {
+            keeps: VecDeque::new(),
+            held: 0,
+            forgets: Vec::new(),
+            tickets: Vec::new(),
+            listed: false,
+            removal: false,
+            removed: false,
+        };
+        &BLANK
+    }
 }
 
 /// What still waits in a journal.

@@ -62,7 +62,7 @@ impl Vhost {
     /// Adds what was seen: sources whose letters came by keys of their own through the exchange that they still have.
     fn add_origins(&self, found: &mut Sources) {
         for queue in self.queues() {
-            for (name, exchange) in queue.origins().all() {
+            for (name, exchange) in queue.known_origins() {
                 let target = self.find_queue(&name).and_then(|source| source.dead_letter_target());
                 let still = target.is_some_and(|to| to.exchange == exchange && to.routing_key.is_none());
                 if !still {

@@ -44,13 +44,18 @@ impl QueueCell {
     /// still held against the first one.
     #[must_use]
     pub fn current_declaration(&self) -> QueueDeclaration {
-        self.declaration.changed_by(&self.changed.lock())
+        match self.made_aside() {
+            Some(aside) => self.declaration.changed_by(&aside.changed.lock()),
+            None => self.declaration.clone(),
+        }
     }
 
     /// The arguments that operators changed.
     #[must_use]
     pub fn changed_arguments(&self) -> FieldTable {
-        self.changed.lock().clone()
+        self.made_aside()
+            .map(|aside| aside.changed.lock().clone())
+            .unwrap_or_default()
     }
 
     /// Whether the queue hands nothing out.
@@ -91,7 +96,9 @@ impl QueueCell {
     }
 
     pub(in crate::broker) fn set_changed_arguments(&self, changed: FieldTable) {
-        *self.changed.lock() = changed;
+        if !changed.is_empty() || self.made_aside().is_some() {
+            *self.aside().changed.lock() = changed;
+        }
     }
 
     /// Puts back what the store kept, before the queue has messages or consumers.

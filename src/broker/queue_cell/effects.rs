@@ -18,7 +18,8 @@ impl QueueCell {
         let mut dead_letters = Vec::new();
         let mut spills = Vec::new();
         let mut runs = Vec::new();
-        for effect in inner.effects.others.drain(..) {
+        let scratch = &mut *inner.scratch;
+        for effect in scratch.effects.others.drain(..) {
             match effect {
                 Effect::Keep {
                     sequence,
@@ -38,13 +39,13 @@ impl QueueCell {
                         ticket: replacing.or(ticket),
                     };
                     let known = inner.deduplication.as_deref_mut();
-                    inner.keeps.extend(self.worth_keeping(known, keep, replaces, now));
+                    scratch.keeps.extend(self.worth_keeping(known, keep, replaces, now));
                 }
                 Effect::Forget(sequence) => {
                     if let Some(deduplication) = &mut inner.deduplication {
                         deduplication.went(sequence);
                     }
-                    inner.forgets.push(sequence);
+                    scratch.forgets.push(sequence);
                 }
                 Effect::ForgetRun { first, count } => runs.push(first..first + count),
                 Effect::Spill { sequence, message } => spills.push((sequence, message)),
@@ -57,16 +58,16 @@ impl QueueCell {
             }
         }
         if let Some(journal) = &self.journal
-            && !inner.keeps.is_empty()
+            && !scratch.keeps.is_empty()
         {
-            journal.keep(&mut inner.keeps);
+            journal.keep(&mut scratch.keeps);
         }
         if !spills.is_empty() {
             self.spill(spills);
         }
-        if dead_letters.is_empty() && !inner.forgets.is_empty() {
-            self.forget(&inner.forgets);
-            inner.forgets.clear();
+        if dead_letters.is_empty() && !scratch.forgets.is_empty() {
+            self.forget(&scratch.forgets);
+            scratch.forgets.clear();
         }
         runs.into_iter().for_each(|run| self.forget_run(inner, run));
         if let Some(table) = inner.deduplication.as_ref().and_then(|known| known.table()) {
@@ -74,7 +75,7 @@ impl QueueCell {
         }
         if !dead_letters.is_empty() {
             // Forgotten only once the dead letters are placed, so that a crash between the two loses none.
-            let forgets = std::mem::take(&mut inner.forgets);
+            let forgets = std::mem::take(&mut inner.scratch.forgets);
             if let Some(this) = self.this.upgrade() {
                 aftermath.dead_letters.push((this, dead_letters, forgets));
             }
@@ -102,8 +103,9 @@ impl QueueCell {
     /// Hands the collected deliveries to the consumers' connections in their order, one lock for each run of the same
     /// consumer: a channel's delivery tags follow the order of its messages.
     pub(super) fn hand_over(&self, inner: &mut Inner, now: Millis, aftermath: &mut Aftermath) {
-        std::mem::swap(&mut inner.deliveries, &mut inner.effects.deliveries);
-        for run in inner.deliveries.chunk_by(|one, next| one.consumer == next.consumer) {
+        let scratch = &mut *inner.scratch;
+        std::mem::swap(&mut scratch.deliveries, &mut scratch.effects.deliveries);
+        for run in scratch.deliveries.chunk_by(|one, next| one.consumer == next.consumer) {
             let key = run[0].consumer;
             let Some(Some(sink)) = inner.consumers.get(key.0 as usize) else {
                 continue;
@@ -111,10 +113,10 @@ impl QueueCell {
             self.count_deliveries(run);
             self.tap(&**sink, run, aftermath);
             if sink.deliver(run) == Flow::Full {
-                inner.core.apply(Command::Pause(key), now, &mut inner.effects);
+                inner.core.apply(Command::Pause(key), now, &mut scratch.effects);
             }
         }
-        inner.deliveries.clear();
+        scratch.deliveries.clear();
     }
 
     /// The journal may forget these: their dead letters are placed.
@@ -125,8 +127,8 @@ impl QueueCell {
         if let Some(journal) = &self.journal {
             journal.forget(sequences, None);
         }
-        if self.spilling.is_used() {
-            self.spilling.forget(sequences);
+        if let Some(spilling) = self.spilling() {
+            spilling.forget(sequences);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering as Atomic;
 
-use crate::model::Millis;
+use crate::model::{Millis, Name};
 use crate::queue::{Command, DeadLetter};
 use crate::store::QueueId;
 
@@ -19,33 +19,41 @@ impl QueueCell {
 
     /// What became of the dead letters that this queue holds.
     pub(in crate::broker) fn letters(&self) -> &LetterDesk {
-        &self.letters
+        &self.aside().letters
     }
 
     /// Whose dead letters came here.
     pub(in crate::broker) fn origins(&self) -> &Origins {
-        &self.origins
+        &self.aside().origins
+    }
+
+    /// The same, where only a look is wanted: queues and exchanges.
+    pub(in crate::broker) fn known_origins(&self) -> Vec<(Name, Name)> {
+        self.made_aside().map(|aside| aside.origins.all()).unwrap_or_default()
     }
 
     /// Who has letters of this queue that others refused when they were sent back.
     pub(in crate::broker) fn partly(&self) -> &Partly {
-        &self.partly
+        &self.aside().partly
     }
 
     /// All targets of a letter have answered. Called with locks of others held: the rest is done by the timers, or by
     /// who sent the letter.
     pub(in crate::broker) fn letter_answered(&self, sequence: u64, refused: bool, placed: Vec<QueueId>) {
         if refused {
-            self.letters.note_placed(sequence, placed);
+            self.letters().note_placed(sequence, placed);
         }
-        if self.letters.note(sequence, refused) {
+        if self.letters().note(sequence, refused) {
             self.timers.schedule(0, &self.this);
         }
     }
 
     /// Tells the queue what became of its letters.
     pub(in crate::broker) fn settle_letters(&self, now: Millis, aftermath: &mut Aftermath) {
-        let answers = self.letters.answers();
+        let Some(aside) = self.made_aside() else {
+            return;
+        };
+        let answers = aside.letters.answers();
         if answers.is_empty() {
             return;
         }

@@ -7,6 +7,7 @@ use crate::model::{Message, Millis};
 use crate::queue::{Command, READ_AHEAD, Sequence, Wanted};
 use crate::store::{QueueId, QueueJournal};
 
+use super::spilling::Spilling;
 use super::{Aftermath, Inner, QueueCell};
 
 impl QueueCell {
@@ -23,11 +24,8 @@ impl QueueCell {
     }
 
     fn resident_bytes(&self, inner: &Inner) -> u64 {
-        let unwritten = match self.spilling.is_used() {
-            true => self.spilling.bytes(),
-            false => 0,
-        };
-        inner.core.resident_bytes() + unwritten
+        let unwritten = self.spilling().map(Spilling::bytes);
+        inner.core.resident_bytes() + unwritten.unwrap_or(0)
     }
 
     fn page_out(&self, inner: &mut Inner, now: Millis) {
@@ -35,7 +33,7 @@ impl QueueCell {
             return;
         }
         let command = Command::PageOut { keep: READ_AHEAD };
-        inner.core.apply(command, now, &mut inner.effects);
+        inner.core.apply(command, now, &mut inner.scratch.effects);
         self.note_paged(inner);
         let resident = self.resident_bytes(inner);
         self.paging.report(inner.reported, resident);
@@ -54,17 +52,21 @@ impl QueueCell {
     /// Gives bodies up where memory is short, without another reason.
     pub fn relieve(&self, now: Millis, aftermath: &mut Aftermath) {
         let mut inner = self.inner.lock();
-        if self.spilling.is_used() {
-            self.spilling.try_again();
+        if let Some(spilling) = self.spilling() {
+            spilling.try_again();
         }
         self.page_out(&mut inner, now);
-        self.run(&mut inner, now, aftermath);
+        // A queue that was never given a command asks for nothing.
+        if inner.scratch.is_made() {
+            self.run(&mut inner, now, aftermath);
+        }
     }
 
     /// Takes messages that the store is to have for as long as the process lives.
     pub(super) fn spill(&self, messages: Vec<(Sequence, Message)>) {
-        self.spilling.add(messages);
-        if self.spilling.wants_journal() {
+        let spilling = &self.aside().spilling;
+        spilling.add(messages);
+        if spilling.wants_journal() {
             self.paging.ask(self.this.clone());
         }
     }
@@ -72,19 +74,22 @@ impl QueueCell {
     /// Takes the journal for spilled messages, where one is needed; `make` makes it.
     pub(in crate::broker) fn equip_spilling(&self, make: impl FnOnce() -> Arc<QueueJournal>) {
         let _inner = self.inner.lock();
-        if !self.is_deleted() && self.spilling.wants_journal() {
-            self.spilling.set_journal(make());
+        let spilling = self.spilling().filter(|spilling| spilling.wants_journal());
+        if let Some(spilling) = spilling
+            && !self.is_deleted()
+        {
+            spilling.set_journal(make());
         }
     }
 
     /// The id in the store of spilled messages, where there are any.
     pub(in crate::broker) fn spilled_id(&self) -> Option<QueueId> {
-        self.spilling.id()
+        self.spilling()?.id()
     }
 
     /// The body of a spilled message that is not on disk yet.
     pub(in crate::broker) fn spilled_body(&self, sequence: Sequence) -> Option<Message> {
-        self.spilling.body(sequence)
+        self.spilling()?.body(sequence)
     }
 
     /// The messages whose bodies are to be read next, in two lists.

@@ -42,7 +42,7 @@ pub(super) enum Op {
     Letter(usize, bool),
     PauseQueue(bool),
     Restart,
-    PageOut(usize),
+    PageOut(u32),
     /// So many of the bodies that were asked for come; the store may have lost the last one.
     Load(usize, bool),
 }

@@ -115,7 +115,7 @@ pub fn ops() -> impl Strategy<Value = Op> {
         3 => (any::<usize>(), any::<bool>()).prop_map(|(which, refused)| Op::Letter(which, refused)),
         1 => prop::bool::weighted(0.4).prop_map(Op::PauseQueue),
         1 => Just(Op::Restart),
-        3 => (0usize..4).prop_map(Op::PageOut),
+        3 => (0u32..4).prop_map(Op::PageOut),
         6 => (1usize..5, prop::bool::weighted(0.1)).prop_map(|(count, lose)| Op::Load(count, lose)),
     ]
 }
