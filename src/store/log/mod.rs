@@ -45,6 +45,10 @@ use settle::Owed;
 const BLOCK_BYTES: usize = 1 << 20;
 /// The last file is made longer by so much at a time, or by an eighth of a segment.
 const EXTEND_BYTES: u64 = 4 << 20;
+/// A block of at most so many bytes is one that somebody waits for, and takes no longer than its sync.
+const SMALL_BLOCK_BYTES: usize = 16 << 10;
+/// Zeros that are written ahead of small blocks at a time.
+const ZEROS_BYTES: u64 = 256 << 10;
 /// The file that is given up so that settlements can be written to a full disk.
 const RESERVE_NAME: &str = "reserve";
 
@@ -66,6 +70,33 @@ struct Active {
     /// file whose length has not changed does not wait for the file system's journal. Measured on ext4 with busy
     /// processors: 0.7 ms on average instead of 3 ms for 70 kB.
     extended: u64,
+    /// Up to where the file has been written to, with records or with zeros: a sync of what has its place on the disk
+    /// already does not wait for the file system's journal either. Large blocks do without, they would write all twice.
+    /// Measured on ext4 for writes of 1,200 bytes: 11,500 in place of 9,500 a second, and 11,000 in place of 6,300 where
+    /// others wrote to the disk, the slowest of a hundred 0.2 in place of 3 ms.
+    filled: u64,
+}
+
+impl Active {
+    /// Notes that a block of `length` bytes was written up to `end`, and writes zeros behind it where it was a small one
+    /// and there are none left.
+    fn fill(&mut self, end: u64, length: usize) -> io::Result<()> {
+        if end <= self.filled {
+            return Ok(());
+        }
+        self.filled = end;
+        let zeros = ZEROS_BYTES.min(self.extended - end);
+        if length > SMALL_BLOCK_BYTES || zeros == 0 {
+            return Ok(());
+        }
+        match write_all(&*self.file, &vec![0; zeros as usize], end) {
+            Ok(()) => self.filled = end + zeros,
+            // The block itself has its place: what is short of space goes without.
+            Err(error) if is_full(&error) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
 }
 
 /// A message whose record is in the block.
@@ -233,13 +264,15 @@ impl LogEngine {
                 active.file.truncate(extended)?;
                 active.extended = extended;
             }
-            write_all(&*active.file, &self.block, start)
+            write_all(&*active.file, &self.block, start)?;
+            active.fill(end, self.block.len())
         };
         let done = match write(active) {
             Ok(()) => true,
             Err(error) if is_full(&error) => {
                 active.file.truncate(start).map_err(io_failed(&*self.disk, id))?;
                 active.extended = start;
+                active.filled = start;
                 false
             }
             Err(error) => return Err(io_failed(&*self.disk, id)(error)),
@@ -274,6 +307,7 @@ impl LogEngine {
             let failed = io_failed(&*self.disk, segment.id);
             active.file.truncate(segment.length).map_err(failed)?;
             active.extended = segment.length;
+            active.filled = segment.length;
         }
         Ok(())
     }
@@ -321,6 +355,7 @@ impl LogEngine {
             salt,
             synced: SEGMENT_HEADER_LEN as u64,
             extended: SEGMENT_HEADER_LEN as u64,
+            filled: SEGMENT_HEADER_LEN as u64,
         });
         self.copies_unsynced = false;
         Ok(true)

@@ -83,6 +83,7 @@ impl LogEngine {
                 salt,
                 synced: length,
                 extended: length,
+                filled: length,
             });
             self.note_segment(id)?;
         }

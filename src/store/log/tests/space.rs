@@ -84,3 +84,26 @@ fn what_is_written_into_space_that_was_read_before_can_be_read() {
         assert_same(&loaded[0], 200);
     }
 }
+
+#[test]
+fn small_blocks_find_their_place_taken_and_large_ones_are_not_written_twice() {
+    let written = |length: usize| {
+        let disk: Arc<SimulatedDisk> = Arc::default();
+        let mut engine = LogEngine::new(Arc::clone(&disk) as Arc<dyn Disk>, 4 << 20);
+        engine.recover(&mut |_| {}).unwrap();
+        let mut used = Vec::new();
+        for sequence in 1..=2 {
+            let mut batch = QueueBatch::new(QueueId(1));
+            batch.keeps.push(keep(1, sequence, length, None));
+            assert_eq!(engine.write(&[batch]).unwrap().kept, 1);
+            used.push(disk.used());
+        }
+        (used, engine.usage().disk_bytes, engine, disk)
+    };
+    let (used, length, mut engine, disk) = written(200);
+    assert!(used[0] > ZEROS_BYTES && used[1] == used[0], "{used:?}");
+    engine.close().unwrap();
+    assert!(disk.used() < length + 100, "the zeros are not given back");
+    let (used, length, ..) = written(SMALL_BLOCK_BYTES);
+    assert!(used[0] < used[1] && used[1] == length, "{used:?}");
+}
