@@ -45,6 +45,9 @@ pub struct Deliver {
     start: Box<[u8]>,
 }
 
+/// The lengths of both names, the frames' ends and heads, and what a content header begins with.
+const CONTENT_OVERHEAD: usize = 2 + 3 * FRAME_OVERHEAD + 12;
+
 /// Delivery tag, and whether it is redelivered.
 type DeliverFields = [u8; 9];
 
@@ -81,6 +84,19 @@ impl Deliver {
         short_string(bytes, routing_key);
         bytes.push(END);
         content(out, self.target, properties, message);
+    }
+
+    /// Makes room for `count` deliveries like that of `message`, so that a buffer which starts empty is not grown, and
+    /// copied, again and again.
+    #[inline]
+    pub fn reserve(&self, out: &mut OutBuffer, count: usize, message: &Message) {
+        let names_len = message.exchange_bytes().len() + message.routing_key_bytes().len();
+        let body_len = match message.body_len() {
+            shared if shared >= super::SHARED_BODY_MIN => 0,
+            copied => copied,
+        };
+        let content_len = CONTENT_OVERHEAD + message.properties_bytes().len() + body_len;
+        out.reserve(count.saturating_mul(self.start.len() + names_len + content_len));
     }
 
     /// Whether a body of so many bytes is copied, and into one frame.

@@ -72,6 +72,13 @@ impl OutBuffer {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// Makes room for so many bytes more, as far as an empty buffer may keep them.
+    #[inline]
+    pub fn reserve(&mut self, bytes: usize) {
+        let room = KEEP.saturating_sub(self.bytes.len());
+        self.bytes.reserve(bytes.min(room));
+    }
+
     /// Appends a part of the message's body, shared where it is large.
     #[inline]
     pub fn push_body(&mut self, message: &Message, range: Range<usize>) {

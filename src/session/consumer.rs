@@ -196,6 +196,9 @@ impl ConsumerSink for Consumer {
         let flow = self.channel.outbox.write_deliveries(
             |out| match &self.channel.tracer {
                 None => {
+                    if let [first, _, ..] = deliveries {
+                        self.deliver.reserve(out, deliveries.len(), &first.message);
+                    }
                     for delivery in deliveries {
                         self.encode(&mut table, delivery, out);
                     }

@@ -341,3 +341,31 @@ fn a_message_kept_in_its_frames_goes_out_like_one_put_together() {
         }
     }
 }
+
+#[test]
+fn a_batch_of_deliveries_grows_an_empty_buffer_once() {
+    let (framed, packed) = framed_and_packed("exchange", "a.key", &[0, 0], b"body of a message");
+    for message in [framed, packed, sample(b"with properties")] {
+        let target = Target {
+            channel: 3,
+            frame_max: 4096,
+        };
+        let deliver = Deliver::new(target, "tag");
+        let mut out = OutBuffer::new();
+        deliver.reserve(&mut out, 1000, &message);
+        let room = out.capacity_bytes();
+        for delivery_tag in 0..1000 {
+            let info = DeliveryInfo {
+                delivery_tag,
+                redelivered: false,
+                properties: None,
+            };
+            deliver.write(&mut out, info, &message);
+        }
+        assert_eq!(out.capacity_bytes(), room);
+        assert!(room < 2 * out.len_bytes(), "{room} for {}", out.len_bytes());
+        // However many there are: no more than an empty buffer may keep.
+        deliver.reserve(&mut out, usize::MAX, &message);
+        assert!(out.capacity_bytes() <= 1 << 20);
+    }
+}
